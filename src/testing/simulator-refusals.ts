@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto'
+
+/** Thrown by the simulated APIs: WeChat refuses with this errcode. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly errcode: number
+
+  constructor (errcode: number) {
+    super(`errcode ${errcode}`)
+    this.errcode = errcode
+  }
+}
+
+const MESSAGES: Record<number, string> = {
+  [-1]: 'system error',
+  40001: 'invalid credential, access_token is invalid or not latest',
+  40002: 'invalid grant_type',
+  40003: 'invalid openid',
+  40013: 'invalid appid',
+  40014: 'invalid access_token',
+  40029: 'invalid code',
+  40125: 'invalid appsecret',
+  40163: 'code been used',
+  40164: 'invalid ip, not in whitelist',
+  40226: 'code blocked',
+  41001: 'access_token missing',
+  41002: 'appid missing',
+  41004: 'appsecret missing',
+  41008: 'missing code',
+  41009: 'missing openid',
+  42001: 'access_token expired',
+  43001: 'require GET method',
+  43002: 'require POST method',
+  45009: 'reach max api daily quota limit',
+  45011: 'api minute-quota reach limit, must slower, retry next minute',
+  47001: 'data format error',
+  48001: 'api unauthorized',
+  87008: 'invalid sig_method',
+  87009: 'invalid signature'
+}
+
+let hints = 0
+
+/**
+ * The text that goes with an errcode. WeChat ends it with an id of the request, in an older or a newer notation, so
+ * no two are alike: whoever compares errmsg instead of errcode finds out here.
+ */
+export function errmsgOf (errcode: number): string {
+  const message = MESSAGES[errcode] ?? 'unknown error'
+  hints += 1
+  return hints % 2 === 0
+    ? `${message}, hints: [ req_id: ${randomBytes(8).toString('base64url')} ]`
+    : `${message}, rid: ${hex()}-${hex()}-${hex()}`
+}
+
+function hex (): string {
+  return randomBytes(4).toString('hex')
+}
