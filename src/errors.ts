@@ -1,0 +1,120 @@
+/**
+ * Every error this plugin raises. Messages are fixed text: nothing that WeChat, a phone or a store said is in them,
+ * and none carries a cause, so each may be shown, logged and serialised without a second thought.
+ */
+import { createError, type FastifyError } from '@fastify/error'
+
+/**
+ * `headers` go out with the answer:
+ * - `weapp-error`: the code, so that a phone knows our answers under any error envelope of the host
+ * - `cache-control: no-store`
+ * - `www-authenticate` on every 401 (RFC 6750 section 3)
+ * - `retry-after`, in seconds, where waiting helps
+ */
+export interface WeappError extends FastifyError {
+  code: WeappErrorCode
+  statusCode: number
+  headers: Readonly<Record<string, string>>
+  /** WeChat's errcode, where that is what went wrong. */
+  errcode?: number
+}
+
+export interface WeappErrorConstructor {
+  new (): WeappError
+  readonly prototype: WeappError
+}
+
+const REALM = 'Bearer realm="fastify-weapp"'
+const INVALID_TOKEN = `${REALM}, error="invalid_token"`
+
+function weappError (code: string, statusCode: number, message: string, headers: Record<string, string> = {}): WeappErrorConstructor {
+  const Constructor = createError(code, message, statusCode)
+  // On the prototype, where JSON.stringify and util.inspect do not repeat them with every error.
+  Object.defineProperty(Constructor.prototype, 'headers', {
+    value: Object.freeze({ 'weapp-error': code, 'cache-control': 'no-store', ...headers }),
+    writable: true
+  })
+  return Constructor as unknown as WeappErrorConstructor
+}
+
+/** A 401 that answers a token: it says so in the words of RFC 6750. */
+function tokenError (code: string, message: string): WeappErrorConstructor {
+  return weappError(code, 401, message, { 'www-authenticate': INVALID_TOKEN })
+}
+
+/** A 401 to somebody who brought no token. */
+function credentialError (code: string, message: string): WeappErrorConstructor {
+  return weappError(code, 401, message, { 'www-authenticate': REALM })
+}
+
+/** Boot: an option is wrong. The message names it and never repeats its value. */
+export const FST_WEAPP_INVALID_OPTION = createError('FST_WEAPP_INVALID_OPTION', 'fastify-weapp: option %s %s', 500)
+
+export const FST_WEAPP_APP_UNKNOWN = weappError('FST_WEAPP_APP_UNKNOWN', 400,
+  'The login is for a Mini Program that is not configured here.')
+export const FST_WEAPP_CODE_INVALID = credentialError('FST_WEAPP_CODE_INVALID',
+  'The code is not valid or has expired: call wx.login and send the new code. (Neither a code of the phone number button nor a mock code of DevTools works here.)')
+/** The other kind of code: what the phone number button gives. Same error code, for it is as useless. */
+export const FST_WEAPP_PHONE_CODE_INVALID = credentialError('FST_WEAPP_CODE_INVALID',
+  'The phone code is not valid or has expired: send the code that the phone number button gives (getPhoneNumber), not the one of wx.login.')
+export const FST_WEAPP_CODE_USED = credentialError('FST_WEAPP_CODE_USED',
+  'The code has been used: a code works once, call wx.login and send the new code.')
+export const FST_WEAPP_LOGIN_BLOCKED = weappError('FST_WEAPP_LOGIN_BLOCKED', 403,
+  'WeChat blocks this user from signing in.')
+
+export const FST_WEAPP_WECHAT_LIMITED = weappError('FST_WEAPP_WECHAT_LIMITED', 429,
+  'WeChat limits how often it may be asked: try again later.', { 'retry-after': '60' })
+export const FST_WEAPP_WECHAT_UNAVAILABLE = weappError('FST_WEAPP_WECHAT_UNAVAILABLE', 503,
+  'WeChat cannot be reached or is busy: try again with a new code.', { 'retry-after': '5' })
+export const FST_WEAPP_BUSY = weappError('FST_WEAPP_BUSY', 503,
+  'Too many logins at once: try again.', { 'retry-after': '1' })
+export const FST_WEAPP_WECHAT_TIMEOUT = weappError('FST_WEAPP_WECHAT_TIMEOUT', 504,
+  'WeChat did not answer in time: try again with a new code.')
+export const FST_WEAPP_WECHAT_BAD_REPLY = weappError('FST_WEAPP_WECHAT_BAD_REPLY', 502,
+  'WeChat gave an answer that is not understood.')
+export const FST_WEAPP_WECHAT_CONFIG = weappError('FST_WEAPP_WECHAT_CONFIG', 500,
+  'WeChat refuses this server: its configuration is to be mended, the log says how.')
+
+export const FST_WEAPP_TOKEN_MISSING = credentialError('FST_WEAPP_TOKEN_MISSING',
+  'No token: send it as "Authorization: Bearer <token>".')
+export const FST_WEAPP_TOKEN_INVALID = tokenError('FST_WEAPP_TOKEN_INVALID', 'The token is not valid: sign in again.')
+export const FST_WEAPP_TOKEN_EXPIRED = tokenError('FST_WEAPP_TOKEN_EXPIRED', 'The token has expired: sign in again.')
+
+export const FST_WEAPP_SESSION_EXPIRED = tokenError('FST_WEAPP_SESSION_EXPIRED', 'The session has expired: sign in again.')
+export const FST_WEAPP_SESSION_REVOKED = tokenError('FST_WEAPP_SESSION_REVOKED', 'The session was signed out.')
+export const FST_WEAPP_SESSION_KICKED = tokenError('FST_WEAPP_SESSION_KICKED', 'The session was ended by the server.')
+export const FST_WEAPP_SESSION_REPLACED = tokenError('FST_WEAPP_SESSION_REPLACED', 'The session was ended by a newer sign-in.')
+
+export const FST_WEAPP_STORE_UNAVAILABLE = weappError('FST_WEAPP_STORE_UNAVAILABLE', 503,
+  'The session store does not answer: try again.', { 'retry-after': '5' })
+export const FST_WEAPP_SESSION_KEY_STALE = weappError('FST_WEAPP_SESSION_KEY_STALE', 409,
+  'The data or signature does not fit the session_key: call wx.login, sign in again, and have the data made anew.')
+export const FST_WEAPP_SESSION_KEY_MISSING = weappError('FST_WEAPP_SESSION_KEY_MISSING', 409,
+  'No session_key is kept for this session: sign in again, if the server keeps them.')
+export const FST_WEAPP_DATA_INVALID = weappError('FST_WEAPP_DATA_INVALID', 500,
+  'The session data is not a JSON object of at most 4 KiB, or the label not a string of at most 128 characters.')
+export const FST_WEAPP_REPLY_INVALID = weappError('FST_WEAPP_REPLY_INVALID', 500,
+  'The reply of onLogin is not a JSON object, or would overwrite token, tokenType, expiresIn or expiresAt.')
+
+/** The codes that reach a phone. */
+export type WeappErrorCode =
+  | 'FST_WEAPP_APP_UNKNOWN' | 'FST_WEAPP_CODE_INVALID' | 'FST_WEAPP_CODE_USED' | 'FST_WEAPP_LOGIN_BLOCKED'
+  | 'FST_WEAPP_BUSY' | 'FST_WEAPP_WECHAT_LIMITED' | 'FST_WEAPP_WECHAT_UNAVAILABLE' | 'FST_WEAPP_WECHAT_TIMEOUT'
+  | 'FST_WEAPP_WECHAT_BAD_REPLY' | 'FST_WEAPP_WECHAT_CONFIG'
+  | 'FST_WEAPP_TOKEN_MISSING' | 'FST_WEAPP_TOKEN_INVALID' | 'FST_WEAPP_TOKEN_EXPIRED'
+  | 'FST_WEAPP_SESSION_EXPIRED' | 'FST_WEAPP_SESSION_REVOKED' | 'FST_WEAPP_SESSION_KICKED' | 'FST_WEAPP_SESSION_REPLACED'
+  | 'FST_WEAPP_SESSION_KEY_STALE' | 'FST_WEAPP_SESSION_KEY_MISSING'
+  | 'FST_WEAPP_STORE_UNAVAILABLE' | 'FST_WEAPP_DATA_INVALID' | 'FST_WEAPP_REPLY_INVALID'
+
+/**
+ * The error, to be thrown, with its headers on the reply already: a host's own error handler drops what an error carries.
+ */
+export function withHeaders<E> (reply: { headers (values: Record<string, string>): unknown }, error: E): E {
+  if (isWeappError(error)) reply.headers(error.headers)
+  return error
+}
+
+/** Whether an error is one of ours; anything else comes from the host. */
+export function isWeappError (error: unknown): error is WeappError {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('FST_WEAPP_')
+}
