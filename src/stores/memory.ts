@@ -1,0 +1,187 @@
+/**
+ * Sessions in the memory of one process: for development, tests and servers that may forget everybody when they
+ * restart. It runs no timer: what has ended is dropped when its user is next looked at, and `max` bounds the rest.
+ */
+import { LRUCache } from 'lru-cache'
+import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
+import {
+  MAX_REASONS, type EndReason, type SealedKey, type SessionStore, type StoredSession, type UserRef
+} from './store.js'
+
+export interface MemoryStoreOptions {
+  /**
+   * How many users are kept; beyond it, the one longest unused is signed out. At most 16,777,216, as many as a Map holds.
+   * @default 100_000
+   */
+  max?: number
+}
+
+interface EndedSession {
+  id: string
+  reason: EndReason
+  /** When the session would have ended by itself, and its reason is forgotten. */
+  until: number
+}
+
+interface User {
+  openid: string
+  unionid: string | null
+  /** By `createdAt`, then by order of creation. */
+  live: StoredSession[]
+  /** By order of ending. */
+  ended: EndedSession[]
+  /** The newest key, its fingerprint, and the key before it. */
+  sealed: string | null
+  fingerprint: string | null
+  previous: string | null
+}
+
+const MAX_USERS = 2 ** 24
+const memoryStores = new WeakSet<SessionStore>()
+
+/** Whether a store keeps its sessions in this process alone: not what a server in production wants. */
+export function isMemoryStore (store: SessionStore): boolean {
+  return memoryStores.has(store)
+}
+
+/**
+ * A store in this process. Everything is forgotten when the process ends, and no other process sees it.
+ *
+ * @throws FST_WEAPP_INVALID_OPTION
+ */
+export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
+  const users = new LRUCache<string, User>({ max: checkedMax(options) })
+
+  /** What is left of a user at `now`; the rest is dropped here. */
+  function userAt ({ userId, now }: UserRef): User | null {
+    const user = users.get(userId)
+    if (user === undefined) return null
+    user.live = keep(user.live, ({ idleExpiresAt }) => now < idleExpiresAt)
+    user.ended = keep(user.ended, ({ until }) => now < until)
+    if (user.live.length === 0) forgetKeys(user)
+    if (user.live.length > 0 || user.ended.length > 0) return user
+    users.delete(userId)
+    return null
+  }
+
+  function liveSession (ref: UserRef & { sessionId: string }): StoredSession | undefined {
+    return userAt(ref)?.live.find(({ id }) => id === ref.sessionId)
+  }
+
+  /** Ends the live sessions that are chosen, and says how many those were. */
+  function end (ref: UserRef & { reason: EndReason }, chosen: (id: string) => boolean): number {
+    const user = userAt(ref)
+    const ending = user?.live.filter(({ id }) => chosen(id)) ?? []
+    if (user !== null) endSessions(user, ending, ref.reason)
+    return ending.length
+  }
+
+  const store: SessionStore = {
+    async create ({ userId, now, openid, unionid, session, key, limit, replaces }) {
+      // Before `replaces` is removed: a login over the user's only session keeps the key that it had.
+      const user = userAt({ userId, now }) ?? newUser()
+      user.openid = openid
+      user.unionid = unionid
+      user.ended = user.ended.filter(({ id }) => id !== replaces)
+      const others = user.live.filter(({ id }) => id !== replaces)
+      user.live = [...others, copyOf(session)].sort((a, b) => a.createdAt - b.createdAt)
+      if (limit !== null) endSessions(user, others.slice(0, Math.max(0, others.length + 1 - limit)), 'replaced')
+      if (key === null) forgetKeys(user)
+      else keepKey(user, key)
+      users.set(userId, user)
+    },
+
+    async read (ref) {
+      const user = userAt(ref)
+      if (user === null) return null
+      const session = user.live.find(({ id }) => id === ref.sessionId)
+      if (session !== undefined) {
+        return { status: 'live', openid: user.openid, unionid: user.unionid, session: copyOf(session) }
+      }
+      const ended = user.ended.find(({ id }) => id === ref.sessionId)
+      return ended === undefined ? null : { status: 'ended', reason: ended.reason }
+    },
+
+    async touch (ref) {
+      const session = liveSession(ref)
+      if (session === undefined) return false
+      session.idleExpiresAt = Math.max(session.idleExpiresAt, ref.idleExpiresAt)
+      return true
+    },
+
+    async update (ref) {
+      const session = liveSession(ref)
+      if (session === undefined) return false
+      session.data = ref.data
+      return true
+    },
+
+    async revoke (ref) {
+      return end(ref, (id) => id === ref.sessionId) > 0
+    },
+
+    async revokeAll (ref) {
+      return end(ref, (id) => id !== ref.except)
+    },
+
+    async list (ref) {
+      return userAt(ref)?.live.map(copyOf) ?? []
+    },
+
+    async readKeys (ref) {
+      const user = userAt(ref)
+      return [user?.sealed, user?.previous].filter((sealed) => typeof sealed === 'string')
+    },
+
+    async writeKey (ref) {
+      const user = userAt(ref)
+      if (user === null || user.live.length === 0) return false
+      keepKey(user, ref.key)
+      return true
+    }
+  }
+  memoryStores.add(store)
+  return store
+}
+
+function checkedMax ({ max = 100_000, ...unknown }: MemoryStoreOptions): number {
+  const [stranger] = Object.keys(unknown)
+  if (stranger !== undefined) throw new FST_WEAPP_INVALID_OPTION(`memoryStore.${stranger}`, 'is unknown')
+  if (!Number.isInteger(max) || max < 1 || max > MAX_USERS) {
+    throw new FST_WEAPP_INVALID_OPTION('memoryStore.max', `must be a positive integer, at most ${MAX_USERS}`)
+  }
+  return max
+}
+
+function newUser (): User {
+  return { openid: '', unionid: null, live: [], ended: [], sealed: null, fingerprint: null, previous: null }
+}
+
+/** Nothing is copied in the usual case, where nothing has ended since the last look. */
+function keep<T> (items: T[], wanted: (item: T) => boolean): T[] {
+  return items.every(wanted) ? items : items.filter(wanted)
+}
+
+function endSessions (user: User, ending: StoredSession[], reason: EndReason): void {
+  if (ending.length === 0) return
+  user.live = user.live.filter((session) => !ending.includes(session))
+  for (const { id, idleExpiresAt } of ending) user.ended.push({ id, reason, until: idleExpiresAt })
+  user.ended = user.ended.slice(-MAX_REASONS)
+  if (user.live.length === 0) forgetKeys(user)
+}
+
+function keepKey (user: User, { sealed, fingerprints }: SealedKey): void {
+  const same = user.fingerprint !== null && fingerprints.includes(user.fingerprint)
+  if (!same) user.previous = user.sealed
+  user.sealed = sealed
+  user.fingerprint = fingerprints[0]
+}
+
+function forgetKeys (user: User): void {
+  user.sealed = user.fingerprint = user.previous = null
+}
+
+/** Field by field: what a caller holds is never what is stored, and nothing else slips in. */
+function copyOf ({ id, createdAt, expiresAt, idleExpiresAt, label, data }: StoredSession): StoredSession {
+  return { id, createdAt, expiresAt, idleExpiresAt, label, data }
+}

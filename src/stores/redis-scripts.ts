@@ -1,0 +1,217 @@
+/**
+ * The scripts of the Redis store: each is atomic on the one hash of one user, KEYS[1], so each runs on a Cluster.
+ * They need Redis 5 or later, and nothing of it that a service in the cloud leaves out.
+ *
+ * The hash is kept small, in fields of at most 64 bytes for ordinary users, because Redis stores such a hash in half
+ * the memory:
+ *
+ *     o  openid                         m<session>  a live session: order,createdAt,expiresAt,idleExpiresAt
+ *     n  unionid                                    or why it ended: !reason,order,until
+ *     k  newest sealed key              l<session>  label
+ *     f  fingerprint of it              d<session>  data
+ *     p  previous sealed key
+ *
+ * An absent field is null. Times are 13 digits of epoch milliseconds, written by the caller and never by Lua, whose
+ * numbers print as 1.7e+12. `order` counts what happened to the user: creations among the live, endings among the
+ * ended. A value of another form was not written here: it is neither live nor ended, and it is left alone.
+ */
+import { createHash } from 'node:crypto'
+import { MAX_REASONS } from './store.js'
+
+export interface RedisScript {
+  source: string
+  sha1: string
+}
+
+/** ARGV[1] is `now` in every script. */
+const PRELUDE = `
+local key, now = KEYS[1], tonumber(ARGV[1])
+local TIME = ('%d'):rep(13)
+local LIVE = '^(%d+),(' .. TIME .. '),(' .. TIME .. '),(' .. TIME .. ')$'
+local ENDED = '^!([rkp]),(%d+),(' .. TIME .. ')$'
+`
+
+/** The whole user: what is live (by age), what has ended (by order of ending), and which sessions are over. */
+const LOAD = `
+local live, ended, over, order = {}, {}, {}, 0
+
+local function load()
+  -- A key of another type gives an error, which has no items: nothing is live.
+  local fields = redis.pcall('HGETALL', key)
+  for i = 1, #fields, 2 do
+    local id = fields[i]:match('^m(.+)$')
+    if id then
+      local value, list = fields[i + 1], live
+      local count, created, expires, last = value:match(LIVE)
+      if not count then
+        local _
+        list = ended
+        _, count, last = value:match(ENDED)
+      end
+      if count then
+        order = math.max(order, tonumber(count))
+        if tonumber(last) <= now then list = over end
+        list[#list + 1] = { id = id, order = tonumber(count), created = tonumber(created), last = last }
+      end
+    end
+  end
+  table.sort(live, function (a, b)
+    if a.created ~= b.created then return a.created < b.created end
+    return a.order < b.order
+  end)
+  table.sort(ended, function (a, b) return a.order < b.order end)
+end
+`
+
+/** Changes to the user. Whatever adds or ends a session calls `save` last, which forgets what is over. */
+const SAVE = `
+local function nextOrder()
+  order = order + 1
+  return string.format('%.0f', order)
+end
+
+local function remove(id)
+  redis.call('HDEL', key, 'm' .. id, 'l' .. id, 'd' .. id)
+end
+
+local function finish(session, reason)
+  remove(session.id)
+  redis.call('HSET', key, 'm' .. session.id, '!' .. reason .. ',' .. nextOrder() .. ',' .. session.last)
+  ended[#ended + 1] = session
+end
+
+-- ARGV from \`first\`: the sealed key and its fingerprints.
+local function keepKey(first)
+  local sealed, fingerprint = unpack(redis.call('HMGET', key, 'k', 'f'))
+  local same = false
+  for i = first + 1, #ARGV do same = same or ARGV[i] == fingerprint end
+  if sealed and not same then redis.call('HSET', key, 'p', sealed) end
+  redis.call('HSET', key, 'k', ARGV[first], 'f', ARGV[first + 1])
+end
+
+local function forgetKeys()
+  redis.call('HDEL', key, 'k', 'p', 'f')
+end
+
+local function save()
+  for _, session in ipairs(over) do remove(session.id) end
+  while #ended > ${MAX_REASONS} do remove(table.remove(ended, 1).id) end
+  if #live == 0 then forgetKeys() end
+  local latest = '0'
+  for _, list in ipairs({ live, ended }) do
+    for _, session in ipairs(list) do
+      if tonumber(session.last) > tonumber(latest) then latest = session.last end
+    end
+  end
+  redis.call('PEXPIREAT', key, latest)
+end
+`
+
+/** A single session that is live, for the scripts that look at nothing else of the user. */
+const ONE = `
+local field = 'm' .. ARGV[2]
+local value = redis.pcall('HGET', key, field)
+if type(value) ~= 'string' then return 0 end
+local count, created, expires, idle = value:match(LIVE)
+if not count or tonumber(idle) <= now then return 0 end
+`
+
+/**
+ * ARGV: now, id, createdAt, expiresAt, idleExpiresAt, limit or '', replaces or '', openid, then =unionid, =label and
+ * =data or '', then the key and its fingerprints or nothing.
+ */
+export const CREATE = script(PRELUDE, LOAD, SAVE, `
+load()
+-- Before \`replaces\` is removed: a login over the user's only session keeps the key that it had.
+if #live == 0 then forgetKeys() end
+for _, list in ipairs({ live, ended }) do
+  for i = #list, 1, -1 do
+    if list[i].id == ARGV[7] then table.remove(list, i) end
+  end
+end
+if ARGV[7] ~= '' then remove(ARGV[7]) end
+local id, limit = ARGV[2], tonumber(ARGV[6])
+while limit and #live > 0 and #live >= limit do finish(table.remove(live, 1), 'p') end
+live[#live + 1] = { id = id, last = ARGV[5] }
+redis.call('HSET', key, 'o', ARGV[8],
+  'm' .. id, nextOrder() .. ',' .. ARGV[3] .. ',' .. ARGV[4] .. ',' .. ARGV[5])
+for i, field in ipairs({ 'n', 'l' .. id, 'd' .. id }) do
+  local given = ARGV[8 + i]
+  if given == '' then redis.call('HDEL', key, field) else redis.call('HSET', key, field, given:sub(2)) end
+end
+if ARGV[12] then keepKey(12) else forgetKeys() end
+save()
+`)
+
+/**
+ * ARGV: now, id, idleExpiresAt. The hash is not read whole: the time of the key moves only to a later one, which is
+ * why the server's own time is asked.
+ */
+export const TOUCH = script(PRELUDE, ONE, `
+if tonumber(ARGV[3]) > tonumber(idle) then
+  redis.call('HSET', key, field, count .. ',' .. created .. ',' .. expires .. ',' .. ARGV[3])
+  local time, left = redis.call('TIME'), redis.call('PTTL', key)
+  local last = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + left
+  if left >= 0 and last < tonumber(ARGV[3]) then redis.call('PEXPIREAT', key, ARGV[3]) end
+end
+return 1
+`)
+
+/** ARGV: now, id, =data or ''. */
+export const UPDATE = script(PRELUDE, ONE, `
+if ARGV[3] == '' then redis.call('HDEL', key, 'd' .. ARGV[2])
+else redis.call('HSET', key, 'd' .. ARGV[2], ARGV[3]:sub(2)) end
+return 1
+`)
+
+/** ARGV: now, reason, 'only' or 'except', id. Gives how many sessions it ended. */
+export const END = script(PRELUDE, LOAD, SAVE, `
+load()
+local rest, count = {}, 0
+for _, session in ipairs(live) do
+  if (session.id == ARGV[4]) == (ARGV[3] == 'only') then
+    finish(session, ARGV[2])
+    count = count + 1
+  else
+    rest[#rest + 1] = session
+  end
+end
+live = rest
+if count > 0 then save() end
+return count
+`)
+
+/** ARGV: now. Gives id, session, label and data of each live session, oldest first. */
+export const LIST = script(PRELUDE, LOAD, `
+load()
+for i, session in ipairs(live) do
+  local id = session.id
+  live[i] = { id, unpack(redis.call('HMGET', key, 'm' .. id, 'l' .. id, 'd' .. id)) }
+end
+return live
+`)
+
+/** ARGV: now. Gives the sealed keys, newest first. */
+export const READ_KEYS = script(PRELUDE, LOAD, `
+load()
+local keys = {}
+if #live > 0 then
+  for _, sealed in ipairs({ 'k', 'p' }) do
+    keys[#keys + 1] = redis.call('HGET', key, sealed) or nil
+  end
+end
+return keys
+`)
+
+/** ARGV: now, then the key and its fingerprints. */
+export const WRITE_KEY = script(PRELUDE, LOAD, SAVE, `
+load()
+if #live == 0 then return 0 end
+keepKey(2)
+return 1
+`)
+
+function script (...parts: string[]): RedisScript {
+  const source = parts.join('')
+  return { source, sha1: createHash('sha1').update(source).digest('hex') }
+}

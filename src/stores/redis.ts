@@ -1,0 +1,134 @@
+/**
+ * Sessions in Redis, for any number of servers: one hash per user, which the scripts in redis-scripts.ts describe
+ * and change. The guard's read is one HMGET.
+ */
+import { parseDuration } from '../duration.js'
+import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
+import { isReply, RedisConnection, type RedisClient } from './redis-connection.js'
+import { CREATE, END, LIST, READ_KEYS, TOUCH, UPDATE, WRITE_KEY, type RedisScript } from './redis-scripts.js'
+import type { EndReason, SealedKey, SessionRecord, SessionStore, StoredSession, UserRef } from './store.js'
+
+export interface RedisStoreOptions {
+  /** An ioredis client, such as `app.redis` of @fastify/redis. The host owns it: the store never closes it. */
+  client: RedisClient
+  /**
+   * What every key begins with, after the client's own `keyPrefix`.
+   * @default 'weapp:'
+   */
+  prefix?: string
+  /**
+   * How long a command may take: milliseconds, or a string such as '1s'.
+   * @default 1000
+   */
+  timeout?: number | string
+}
+
+/** The longest time of a timer in Node.js. */
+const MAX_TIMEOUT = 2 ** 31 - 1
+
+const REASON_LETTERS = { revoked: 'r', kicked: 'k', replaced: 'p' } as const satisfies Record<EndReason, string>
+const REASONS: Readonly<Record<string, EndReason>> = { r: 'revoked', k: 'kicked', p: 'replaced' }
+
+const LIVE = /^\d+,(\d{13}),(\d{13}),(\d{13})$/
+const ENDED = /^!([rkp]),\d+,(\d{13})$/
+
+/**
+ * A store in Redis 5 or later, on one server, behind Sentinel, or on a Cluster.
+ *
+ * Every verb rejects after `timeout`, and at once while the client is not connected (before its first connection, it
+ * waits for it within `timeout`) or when more than 1,000 commands of this store wait for an answer.
+ *
+ * @throws FST_WEAPP_INVALID_OPTION
+ */
+export function redisStore (options: RedisStoreOptions): SessionStore {
+  const { client, prefix, timeout } = checked(options)
+  const connection = new RedisConnection(client, timeout)
+
+  function run (script: RedisScript, { userId, now }: UserRef, ...args: string[]): Promise<unknown> {
+    return connection.run(script, prefix + userId, [String(now), ...args])
+  }
+
+  return {
+    async create ({ openid, unionid, session, key, limit, replaces, ...user }) {
+      await run(CREATE, user,
+        session.id, String(session.createdAt), String(session.expiresAt), String(session.idleExpiresAt),
+        String(limit ?? ''), replaces ?? '', openid, optional(unionid), optional(session.label), optional(session.data),
+        ...key === null ? [] : keyArguments(key))
+    },
+
+    async read ({ userId, now, sessionId }) {
+      try {
+        const fields = await connection.hmget(prefix + userId, `m${sessionId}`, 'o', 'n', `l${sessionId}`, `d${sessionId}`)
+        return decodeRecord(sessionId, now, fields)
+      } catch (error) {
+        if (isReply(error, 'WRONGTYPE')) return { status: 'unreadable' }
+        throw error
+      }
+    },
+
+    async touch ({ sessionId, idleExpiresAt, ...user }) {
+      return await run(TOUCH, user, sessionId, String(idleExpiresAt)) === 1
+    },
+
+    async update ({ sessionId, data, ...user }) {
+      return await run(UPDATE, user, sessionId, optional(data)) === 1
+    },
+
+    async revoke ({ sessionId, reason, ...user }) {
+      return await run(END, user, REASON_LETTERS[reason], 'only', sessionId) === 1
+    },
+
+    async revokeAll ({ reason, except, ...user }) {
+      return await run(END, user, REASON_LETTERS[reason], 'except', except ?? '') as number
+    },
+
+    async list (user) {
+      const sessions = await run(LIST, user) as [id: string, times: string, label: string | null, data: string | null][]
+      return sessions.map(([id, times, label, data]) => decodeSession(id, LIVE.exec(times)!, label, data))
+    },
+
+    async readKeys (user) {
+      return await run(READ_KEYS, user) as string[]
+    },
+
+    async writeKey ({ key, ...user }) {
+      return await run(WRITE_KEY, user, ...keyArguments(key)) === 1
+    }
+  }
+}
+
+function checked (options: RedisStoreOptions): { client: RedisClient, prefix: string, timeout: number } {
+  const { client, prefix = 'weapp:', timeout = 1000, ...unknown } = options ?? {}
+  const [stranger] = Object.keys(unknown)
+  if (stranger !== undefined) throw new FST_WEAPP_INVALID_OPTION(`redisStore.${stranger}`, 'is unknown')
+  if (typeof client?.hmget !== 'function' || typeof client.evalsha !== 'function' || typeof client.status !== 'string') {
+    throw new FST_WEAPP_INVALID_OPTION('redisStore.client', 'must be an ioredis client')
+  }
+  if (typeof prefix !== 'string') throw new FST_WEAPP_INVALID_OPTION('redisStore.prefix', 'must be a string')
+  return { client, prefix, timeout: parseDuration(timeout, 'redisStore.timeout', MAX_TIMEOUT) }
+}
+
+/** A script's argument cannot be null: '' stands for it, and every value begins with '='. */
+function optional (value: string | null): string {
+  return value === null ? '' : `=${value}`
+}
+
+function keyArguments ({ sealed, fingerprints }: SealedKey): string[] {
+  return [sealed, ...fingerprints]
+}
+
+function decodeRecord (id: string, now: number, fields: (string | null)[]): SessionRecord | null {
+  const [value = null, openid = null, unionid = null, label = null, data = null] = fields
+  if (value === null) return null
+  const ended = ENDED.exec(value) as [string, string, string] | null
+  if (ended !== null) return now < Number(ended[2]) ? { status: 'ended', reason: REASONS[ended[1]]! } : null
+  const times = LIVE.exec(value)
+  if (times === null || openid === null) return { status: 'unreadable' }
+  const session = decodeSession(id, times, label, data)
+  return now < session.idleExpiresAt ? { status: 'live', openid, unionid, session } : null
+}
+
+function decodeSession (id: string, times: RegExpExecArray, label: string | null, data: string | null): StoredSession {
+  const [createdAt, expiresAt, idleExpiresAt] = times.slice(1).map(Number) as [number, number, number]
+  return { id, createdAt, expiresAt, idleExpiresAt, label, data }
+}

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict'
+import { MAX_REASONS, type EndReason } from '../../stores/store.js'
+import { HOUR, MINUTE, randomId, SECOND, sealedKey, TestUser, type StoreCheck } from './test-user.js'
+
+const REASONS: EndReason[] = ['revoked', 'kicked', 'replaced']
+
+/** How sessions end before their time, and what is known of them afterwards. */
+export const endingChecks: StoreCheck[] = [
+  {
+    name: 'revoke: ends one session, and reads tell why',
+    async run (store) {
+      const user = new TestUser(store)
+      const other = await user.signIn()
+      for (const reason of REASONS) {
+        const { id } = await user.signIn()
+        assert.equal(await user.revoke(id, reason), true)
+        assert.deepEqual(await user.read(id), { status: 'ended', reason })
+      }
+      assert.deepEqual(await user.list(), [other])
+    }
+  },
+  {
+    name: 'revoke: a session ends once, and keeps its first reason',
+    async run (store) {
+      const user = new TestUser(store)
+      const { id } = await user.signIn()
+      assert.equal(await user.revoke(id, 'kicked'), true)
+      assert.equal(await user.revoke(id, 'revoked'), false)
+      assert.equal(await user.revokeAll('revoked'), 0)
+      assert.deepEqual(await user.read(id), { status: 'ended', reason: 'kicked' })
+    }
+  },
+  {
+    name: 'revoke: the reason is kept until the session would have ended by itself',
+    async run (store) {
+      const user = new TestUser(store)
+      const session = await user.signIn()
+      const touched = session.idleExpiresAt + MINUTE
+      await user.touch(session.id, touched)
+      await user.revoke(session.id)
+      user.now = touched - 1
+      assert.deepEqual(await user.read(session.id), { status: 'ended', reason: 'revoked' })
+      user.now = touched
+      assert.equal(await user.read(session.id), null)
+    }
+  },
+  {
+    name: 'revoke: a reason outlives later logins and the end of other sessions',
+    async run (store) {
+      const user = new TestUser(store)
+      const { id } = await user.signIn({ idleExpiresAt: user.now + 2 * HOUR })
+      await user.revoke(id, 'kicked')
+      const brief = await user.signIn({ idleExpiresAt: user.now + MINUTE })
+      user.now = brief.idleExpiresAt
+      await user.signIn({ limit: 1 })
+      await user.revokeAll()
+      assert.deepEqual(await user.read(id), { status: 'ended', reason: 'kicked' })
+    }
+  },
+  {
+    name: 'an ended session is never revived by touch or update',
+    async run (store) {
+      const user = new TestUser(store)
+      const { id, idleExpiresAt } = await user.signIn()
+      await user.revoke(id)
+      assert.equal(await user.touch(id, idleExpiresAt + HOUR), false, 'touch')
+      assert.equal(await user.update(id, '{}'), false, 'update')
+      assert.deepEqual(await user.read(id), { status: 'ended', reason: 'revoked' })
+      assert.deepEqual(await user.list(), [])
+    }
+  },
+  {
+    name: 'revokeAll: ends every live session and says how many',
+    async run (store) {
+      const user = new TestUser(store)
+      const ids = [await user.signIn(), await user.signIn(), await user.signIn()].map(({ id }) => id)
+      await user.revoke(ids[0]!, 'kicked')
+      assert.equal(await user.revokeAll('revoked'), 2)
+      assert.deepEqual(await user.list(), [])
+      assert.deepEqual(await user.read(ids[0]!), { status: 'ended', reason: 'kicked' })
+      for (const id of ids.slice(1)) assert.deepEqual(await user.read(id), { status: 'ended', reason: 'revoked' })
+    }
+  },
+  {
+    name: 'revokeAll: spares the session in except',
+    async run (store) {
+      const user = new TestUser(store)
+      const session = await user.signIn({ data: '{"a":1}' })
+      await user.signIn()
+      await user.signIn()
+      assert.equal(await user.revokeAll('kicked', session.id), 2)
+      assert.deepEqual(await user.list(), [session])
+      assert.equal(await user.revokeAll('kicked', randomId()), 1)
+    }
+  },
+  {
+    name: `reasons: the newest ${MAX_REASONS} are kept, an older one reads as unknown`,
+    async run (store) {
+      const user = new TestUser(store)
+      const ids: string[] = []
+      for (let i = 0; i < MAX_REASONS + 4; i++) ids.push((await user.signIn()).id)
+      // Not in the order of creation: it is the order of ending that counts.
+      ids.reverse()
+      for (const id of ids) await user.revoke(id)
+      const records = await Promise.all(ids.map((id) => user.read(id)))
+      assert.deepEqual(records.slice(0, 4), [null, null, null, null])
+      for (const record of records.slice(4)) assert.deepEqual(record, { status: 'ended', reason: 'revoked' })
+    }
+  },
+  {
+    name: `reasons: a sign-out of more than ${MAX_REASONS} sessions keeps ${MAX_REASONS}`,
+    async run (store) {
+      const user = new TestUser(store)
+      const ids: string[] = []
+      for (let i = 0; i < MAX_REASONS + 4; i++) ids.push((await user.signIn()).id)
+      assert.equal(await user.revokeAll(), ids.length)
+      const records = await Promise.all(ids.map((id) => user.read(id)))
+      assert.equal(records.filter((record) => record !== null).length, MAX_REASONS)
+    }
+  },
+  {
+    name: 'limit: the oldest sessions beyond it end as replaced',
+    async run (store) {
+      const user = new TestUser(store)
+      const newer = await user.signIn()
+      const older = await user.signIn({ createdAt: newer.createdAt - SECOND })
+      const newest = await user.signIn({ limit: 2 })
+      assert.deepEqual(await user.read(older.id), { status: 'ended', reason: 'replaced' })
+      assert.deepEqual(await user.list(), [newer, newest])
+    }
+  },
+  {
+    name: 'limit: within one second the order of creation decides, even past ten',
+    async run (store) {
+      const user = new TestUser(store)
+      const ids: string[] = []
+      for (let i = 0; i < 12; i++) ids.push((await user.signIn()).id)
+      ids.push((await user.signIn({ limit: 3 })).id)
+      assert.deepEqual(await user.liveIds(), ids.slice(-3))
+    }
+  },
+  {
+    name: 'limit: the new session stays, even when it is the oldest by createdAt',
+    async run (store) {
+      const user = new TestUser(store)
+      const first = await user.signIn()
+      const second = await user.signIn({ createdAt: first.createdAt - MINUTE, limit: 1 })
+      assert.deepEqual(await user.liveIds(), [second.id])
+      assert.deepEqual(await user.read(first.id), { status: 'ended', reason: 'replaced' })
+    }
+  },
+  {
+    name: 'limit: only live sessions count',
+    async run (store) {
+      const user = new TestUser(store)
+      const brief = await user.signIn({ idleExpiresAt: user.now + MINUTE })
+      const ended = await user.signIn()
+      await user.revoke(ended.id)
+      const kept = await user.signIn()
+      user.now = brief.idleExpiresAt
+      const newest = await user.signIn({ limit: 2 })
+      assert.deepEqual(await user.liveIds(), [kept.id, newest.id])
+      assert.equal(await user.read(brief.id), null, 'what ended by itself is not replaced')
+    }
+  },
+  {
+    name: 'limit: null is any number',
+    async run (store) {
+      const user = new TestUser(store)
+      for (let i = 0; i < 40; i++) await user.signIn({ limit: null })
+      assert.equal((await user.list()).length, 40)
+    }
+  },
+  {
+    name: 'replaces: the session is gone without a reason, and makes room within the limit',
+    async run (store) {
+      const user = new TestUser(store)
+      const kept = await user.signIn()
+      const old = await user.signIn()
+      const fresh = await user.signIn({ replaces: old.id, limit: 2 })
+      assert.equal(await user.read(old.id), null)
+      assert.deepEqual(await user.liveIds(), [kept.id, fresh.id])
+    }
+  },
+  {
+    name: 'replaces: an unknown session is nothing to replace',
+    async run (store) {
+      const user = new TestUser(store)
+      const kept = await user.signIn()
+      const fresh = await user.signIn({ replaces: randomId() })
+      assert.deepEqual(await user.liveIds(), [kept.id, fresh.id])
+    }
+  },
+  {
+    name: 'time: nothing of a user is left after the last session and reason',
+    async run (store) {
+      const user = new TestUser(store)
+      const live = await user.signIn({ key: sealedKey() })
+      const ended = await user.signIn({ key: sealedKey(), idleExpiresAt: user.now + 2 * HOUR })
+      await user.revoke(ended.id)
+      user.now = ended.idleExpiresAt
+      assert.deepEqual(await user.list(), [])
+      assert.deepEqual(await user.readKeys(), [])
+      assert.equal(await user.read(live.id), null)
+      assert.equal(await user.read(ended.id), null)
+      assert.equal(await user.revokeAll(), 0)
+    }
+  }
+]

@@ -1,0 +1,73 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { test } from 'tap'
+import { isMemoryStore, memoryStore } from '../../src/stores/memory.js'
+import { storeSuite } from '../../src/testing/store-suite.js'
+import { sealedKey, TestUser } from '../../src/testing/store-suite/test-user.js'
+
+test('the memory store passes the conformance suite', (t) => storeSuite(t.test, () => memoryStore({ max: 10 }), { rounds: 100 }))
+
+test('max counts users: the one longest unused is signed out', async (t) => {
+  const store = memoryStore({ max: 2 })
+  const [first, second, third] = [new TestUser(store), new TestUser(store), new TestUser(store)]
+  const kept = await first.signIn()
+  await first.signIn()
+  const dropped = await second.signIn()
+  await first.read(kept.id)
+  await third.signIn()
+  t.equal(await first.isLive(kept.id), true, 'used since')
+  t.equal(await second.read(dropped.id), null, 'longest unused')
+  t.equal((await first.list()).length, 2, 'sessions do not count')
+})
+
+test('max is a positive integer', async (t) => {
+  for (const max of [0, -1, 1.5, NaN, Infinity, 2 ** 24 + 1, '10', null]) {
+    t.throws(() => memoryStore({ max: max as number }), {
+      code: 'FST_WEAPP_INVALID_OPTION', message: /^fastify-weapp: option memoryStore\.max must be a positive integer/
+    }, String(max))
+  }
+})
+
+test('an unknown option is an invalid one', async (t) => {
+  t.throws(() => memoryStore({ size: 1 } as object), {
+    code: 'FST_WEAPP_INVALID_OPTION', message: 'fastify-weapp: option memoryStore.size is unknown'
+  })
+})
+
+test('a memory store is known as one, also by its default options', async (t) => {
+  const store = memoryStore()
+  t.equal(isMemoryStore(store), true)
+  t.equal(isMemoryStore({ ...store }), false, 'a store that wraps it answers for itself')
+})
+
+test('a login loop under limit 1 leaves a small user', async (t) => {
+  const user = new TestUser(memoryStore())
+  const ids: string[] = []
+  for (let i = 0; i < 3000; i++) ids.push((await user.signIn({ limit: 1 })).id)
+  t.same(await user.liveIds(), ids.slice(-1))
+  const records = await Promise.all(ids.map((id) => user.read(id)))
+  t.equal(records.filter((record) => record?.status === 'ended').length, 16)
+})
+
+test('a signed-in user takes at most 1.5 KiB of heap', async (t) => {
+  const users = 20_000
+  const store = memoryStore({ max: users })
+  const before = heapUsed()
+  for (let i = 0; i < users; i++) {
+    const user = new TestUser(store)
+    await user.signIn({ unionid: user.openid, key: sealedKey() })
+    await user.writeKey(sealedKey())
+  }
+  const bytes = (heapUsed() - before) / users
+  t.comment(`${Math.round(bytes)} bytes of heap per user`)
+  t.ok(bytes <= 1536, `${Math.round(bytes)} bytes`)
+  t.equal(isMemoryStore(store), true, 'the store is still in use here')
+})
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+function heapUsed (): number {
+  collectGarbage()
+  return process.memoryUsage().heapUsed
+}

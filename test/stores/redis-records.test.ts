@@ -1,0 +1,158 @@
+import { Redis } from 'ioredis'
+import tap, { test, type Test } from 'tap'
+import { redisStore } from '../../src/stores/redis.js'
+import { DAY, HOUR, MINUTE, randomId, sealedKey, SECOND, TestUser } from '../../src/testing/store-suite/test-user.js'
+import { redisUrl, uniquePrefix } from '../fixtures/redis.js'
+
+const url = await redisUrl(tap)
+
+function connect (t: Test): Redis {
+  const client = new Redis(url)
+  t.teardown(() => client.disconnect())
+  return client
+}
+
+test('an ordinary user is a listpack of at most 600 bytes', async (t) => {
+  const client = connect(t)
+  const user = new TestUser(redisStore({ client }))
+  const unionid = user.openid
+  await user.signIn({ unionid, key: sealedKey() })
+  await user.writeKey(sealedKey())
+  const key = `weapp:${user.userId}`
+  t.teardown(() => client.del(key))
+  const bytes = Number(await client.memory('USAGE', key))
+  t.comment(`${bytes} bytes`)
+  t.ok(bytes <= 600, `${bytes} bytes`)
+
+  for (let i = 0; i < 30; i++) {
+    await user.signIn({ unionid, key: sealedKey(), limit: 10, label: 'iPhone 15 Pro Max', data: '{"userId":1}' })
+  }
+  t.match(await client.object('ENCODING', key), /^(?:listpack|ziplist)$/, 'also with every session and reason')
+  for (const value of Object.values(await client.hgetall(key))) t.ok(value.length <= 64)
+})
+
+test('the key lasts as long as the latest session or reason', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  const key = prefix + user.userId
+  async function lasts (end: number, message: string): Promise<void> {
+    const left = await client.pttl(key)
+    // Two clocks, and the way between them: a second is enough for both.
+    t.ok(Math.abs(Date.now() + left - end) < SECOND, message)
+  }
+
+  const first = await user.signIn()
+  await lasts(first.idleExpiresAt, 'one session')
+  await user.touch(first.id, first.idleExpiresAt + HOUR)
+  await lasts(first.idleExpiresAt + HOUR, 'touched')
+  const second = await user.signIn()
+  await lasts(first.idleExpiresAt + HOUR, 'a session that ends earlier')
+  await user.touch(second.id, second.idleExpiresAt + MINUTE)
+  await lasts(first.idleExpiresAt + HOUR, 'touched, and still earlier')
+  await user.revoke(first.id)
+  await lasts(first.idleExpiresAt + HOUR, 'a reason')
+  const third = await user.signIn({ idleExpiresAt: user.now + DAY })
+  await lasts(third.idleExpiresAt, 'a session that ends later')
+  await user.signIn({ replaces: third.id })
+  await lasts(first.idleExpiresAt + HOUR, 'what is replaced leaves nothing')
+  await user.revokeAll()
+  await lasts(first.idleExpiresAt + HOUR, 'only reasons')
+})
+
+test('a user whose last session is replaced by one that is over leaves nothing', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  const { id } = await user.signIn()
+  await user.signIn({ replaces: id, idleExpiresAt: user.now - DAY })
+  t.equal(await client.exists(prefix + user.userId), 0)
+})
+
+test('10,000 logins leave no key behind when they end', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const store = redisStore({ client, prefix, timeout: '30s' })
+  const users = Array.from({ length: 10_000 }, () => new TestUser(store))
+  for (let i = 0; i < users.length; i += 500) {
+    await Promise.all(users.slice(i, i + 500).map(async (user) => {
+      user.now = Date.now()
+      const { id } = await user.signIn({ key: sealedKey(), idleExpiresAt: user.now + 300 })
+      if (i % 1000 === 0) await user.revoke(id)
+    }))
+  }
+  t.equal(await keysLeft(), 0)
+
+  async function keysLeft (): Promise<number> {
+    const deadline = Date.now() + 20_000
+    while (true) {
+      const left = await client.exists(...users.map(({ userId }) => prefix + userId))
+      if (left === 0 || Date.now() > deadline) return left
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+})
+
+test('a login loop of 3,000 under limit 1 leaves a small user', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  for (let i = 0; i < 3000; i++) await user.signIn({ limit: 1 })
+  t.equal((await user.list()).length, 1)
+  t.equal(await client.hlen(prefix + user.userId), 1 + 1 + 16, 'openid, the session, and the reasons')
+})
+
+test('foreign records are unreadable, and break no other session of the user', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  const key = prefix + user.userId
+  const kept = await user.signIn({ key: sealedKey() })
+  const foreign = [
+    '', '{', 'null', '[]', '{"v":99}', '{"__proto__":{"admin":true}}', '1,2,3,4', '!x,1,1700000000000', '!r,1', '!r,1,1,1',
+    `1,${user.now},${user.now},9999999999999999`, `-1,${user.now},${user.now},${user.now + HOUR}`,
+    `1,${user.now},${user.now},${user.now + HOUR}\n`,
+    Buffer.from([0, 255, 254, 10, 13, 128])
+  ]
+  for (const value of foreign) {
+    const id = randomId()
+    await client.hset(key, `m${id}`, value)
+    t.same(await user.read(id), { status: 'unreadable' }, JSON.stringify(value.toString()))
+    t.equal(await user.touch(id, user.now + DAY), false)
+    t.equal(await user.update(id, '{}'), false)
+    t.equal(await user.revoke(id), false)
+  }
+  const second = await user.signIn({ key: sealedKey(), limit: 2 })
+  t.same(await user.liveIds(), [kept.id, second.id])
+  t.equal((await user.readKeys()).length, 2)
+  t.equal(await user.writeKey(sealedKey()), true)
+  t.equal(await user.revokeAll(), 2)
+  t.same(await user.list(), [])
+})
+
+test('a session whose user has no openid is unreadable', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  const { id } = await user.signIn()
+  await client.hdel(prefix + user.userId, 'o')
+  t.same(await user.read(id), { status: 'unreadable' })
+})
+
+test('a key of another type is unreadable, has no live session, and is left alone', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  const key = prefix + user.userId
+  await client.set(key, 'of somebody else')
+  t.same(await user.read(randomId()), { status: 'unreadable' })
+  t.equal(await user.touch(randomId(), user.now + DAY), false)
+  t.equal(await user.update(randomId(), '{}'), false)
+  t.equal(await user.revoke(randomId()), false)
+  t.equal(await user.revokeAll(), 0)
+  t.same(await user.list(), [])
+  t.same(await user.readKeys(), [])
+  t.equal(await user.writeKey(sealedKey()), false)
+  await t.rejects(user.signIn())
+  t.equal(await client.get(key), 'of somebody else')
+})
