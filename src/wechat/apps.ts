@@ -1,0 +1,72 @@
+/** The Mini Programs of one registration: their ids and secrets. */
+import { LRUCache } from 'lru-cache'
+import { FST_WEAPP_APP_UNKNOWN } from '../errors.js'
+
+/** App ids with their secrets, or who knows them: it answers null for an app that is not ours. */
+export type AppSecrets = Readonly<Record<string, string>> | ((appId: string) => string | null | Promise<string | null>)
+
+export interface AppCredentials {
+  appId: string
+  appSecret: string
+}
+
+export interface Apps {
+  /** The app's credentials; without an id, those of the only app there is. */
+  credentials (appId: string | undefined): Promise<AppCredentials>
+  /** Whether the app is ours: at once where that is known, for it is asked with every token. */
+  has (appId: string): boolean | Promise<boolean>
+}
+
+/** How long the answer of a function is remembered, in milliseconds, and how many. */
+const REMEMBERED_MS = 60_000
+const REMEMBERED_APPS = 10_000
+
+export function createApps (secrets: AppSecrets): Apps {
+  const lookUp = typeof secrets === 'function' ? remembered(secrets) : inMap(secrets)
+  const ids = typeof secrets === 'function' ? [] : Object.keys(secrets)
+  const onlyId = ids.length === 1 ? ids[0] : undefined
+
+  return {
+    async credentials (appId = onlyId) {
+      const appSecret = appId === undefined ? null : await lookUp(appId)
+      if (appId === undefined || appSecret === null) throw new FST_WEAPP_APP_UNKNOWN()
+      return { appId, appSecret }
+    },
+
+    has (appId) {
+      const found = lookUp(appId)
+      return found instanceof Promise ? found.then((secret) => secret !== null) : found !== null
+    }
+  }
+}
+
+type LookUp = (appId: string) => string | null | Promise<string | null>
+
+function inMap (secrets: Readonly<Record<string, string>>): LookUp {
+  // A copy: what the host does to its object later is not what was checked.
+  const known = new Map(Object.entries(secrets))
+  return (appId) => known.get(appId) ?? null
+}
+
+function remembered (ask: LookUp): LookUp {
+  const answers = new LRUCache<string, { secret: string | null }>({ max: REMEMBERED_APPS, ttl: REMEMBERED_MS, perf: Date })
+  return (appId) => {
+    const answer = answers.get(appId)
+    if (answer !== undefined) return answer.secret
+    return (async () => {
+      const given: unknown = await ask(appId)
+      const secret = typeof given === 'string' && given.trim() !== '' ? given : null
+      answers.set(appId, { secret })
+      return secret
+    })()
+  }
+}
+
+/**
+ * The app id in the Referer that WeChat's client sends and a Mini Program cannot change,
+ * `https://servicewechat.com/{appid}/{version}/page-frame.html`; undefined when it is not of that form. Any other HTTP
+ * client can send what it likes: it may choose among the apps of a registration and proves nothing.
+ */
+export function appIdFromReferer (request: { headers: { referer?: string | undefined } }): string | undefined {
+  return /^https:\/\/servicewechat\.com\/(wx[0-9a-zA-Z]+)\//.exec(request.headers.referer ?? '')?.[1]
+}

@@ -1,0 +1,87 @@
+/**
+ * code2Session: a code of wx.login for the user it stands for, with manners.
+ *
+ * https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_code2session
+ */
+import { FST_WEAPP_CODE_INVALID, FST_WEAPP_WECHAT_BAD_REPLY, isWeappError } from '../errors.js'
+import type { AppCredentials } from './apps.js'
+import { limitedFor } from './errcodes.js'
+import { createGate } from './gate.js'
+import type { WechatCall, WechatReply } from './request.js'
+
+/** What code2Session tells of a user. */
+export interface WechatUser {
+  openid: string
+  /** Only where the app is bound to an Open Platform account. */
+  unionid: string | null
+  /** Never leaves the server. */
+  sessionKey: string
+}
+
+/** WeChat does not document a code's shape; today's have 32 characters. */
+export const MAX_CODE_LENGTH = 256
+
+/** What wx.login gives in DevTools when the project has no real app id. */
+const MOCK_CODE = 'the code is a mock one'
+
+const TOO_OFTEN = 45011
+
+/**
+ * How long no code of an app is traded after WeChat said 45011, in milliseconds. WeChat counts by the minute, by some
+ * accounts for each user: a longer rest would let one user keep all others out.
+ */
+const REST_MS = 10_000
+
+/** @param concurrency how many exchanges may be under way at once; the rest wait up to a second */
+export function createCode2Session (
+  call: (appId: string, call: WechatCall) => Promise<WechatReply>, concurrency: number
+): (app: AppCredentials, code: string) => Promise<WechatUser> {
+  const gate = createGate(concurrency)
+  const underWay = new Map<string, Promise<WechatUser>>()
+  /** When an app may ask again; an entry goes with the first exchange after that. */
+  const restUntil = new Map<string, number>()
+
+  async function exchange ({ appId, appSecret }: AppCredentials, code: string): Promise<WechatUser> {
+    const reply = await gate.pass(() => {
+      checkRest(appId)
+      return call(appId, {
+        path: '/sns/jscode2session',
+        query: { appid: appId, secret: appSecret, js_code: code, grant_type: 'authorization_code' }
+      })
+    }).catch((error) => {
+      if (isWeappError(error) && error.errcode === TOO_OFTEN) restUntil.set(appId, Date.now() + REST_MS)
+      throw error
+    })
+    const { openid, session_key: sessionKey, unionid } = reply
+    if (!isText(openid) || !isText(sessionKey) || !['string', 'undefined'].includes(typeof unionid)) throw new FST_WEAPP_WECHAT_BAD_REPLY()
+    return { openid, sessionKey, unionid: isText(unionid) ? unionid : null }
+  }
+
+  function checkRest (appId: string): void {
+    const left = (restUntil.get(appId) ?? 0) - Date.now()
+    if (left > 0) throw limitedFor(Math.ceil(left / 1000))
+    restUntil.delete(appId)
+  }
+
+  return async (app, code) => {
+    if (!isCode(code)) throw new FST_WEAPP_CODE_INVALID()
+    // A code works once: requests that bring the same one while it is being traded share the exchange.
+    const key = `${app.appId} ${code}`
+    let pending = underWay.get(key)
+    if (pending === undefined) {
+      pending = exchange(app, code).finally(() => underWay.delete(key))
+      underWay.set(key, pending)
+    }
+    return await pending
+  }
+}
+
+/** Checked here too, because a route's schema can be bypassed or replaced. */
+function isCode (code: unknown): boolean {
+  // eslint-disable-next-line no-control-regex
+  return isText(code) && code.length <= MAX_CODE_LENGTH && code !== MOCK_CODE && !/[\x00-\x1f\x7f]/.test(code)
+}
+
+export function isText (value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
