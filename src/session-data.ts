@@ -1,0 +1,66 @@
+/**
+ * What a host keeps in a session: a small JSON object, written whole, handed out frozen. What JSON would change on
+ * its way (a Date, NaN, a class instance) is refused when it is written, not discovered when it is read.
+ */
+import { FST_WEAPP_DATA_INVALID } from './errors.js'
+
+/**
+ * The type of `session.data`, for a host to merge into:
+ *
+ * ```ts
+ * declare module 'fastify-weapp' { interface SessionData { userId: number } }
+ * ```
+ */
+export interface SessionData {}
+
+const MAX_DATA_BYTES = 4096
+const MAX_DEPTH = 32
+
+/**
+ * JSON text of the data; null when there is nothing in it.
+ *
+ * @throws FST_WEAPP_DATA_INVALID unless it is a plain object that JSON holds unchanged in at most 4 KiB
+ */
+export function encodeData (data: unknown): string | null {
+  if (!isPlainObject(data) || !isJson(data, 0)) throw new FST_WEAPP_DATA_INVALID()
+  const text = JSON.stringify(data)
+  if (Buffer.byteLength(text) > MAX_DATA_BYTES) throw new FST_WEAPP_DATA_INVALID()
+  return text === '{}' ? null : text
+}
+
+/** The data of a record, deep-frozen; null when the text is not what `encodeData` makes. */
+export function decodeData (text: string | null): Readonly<SessionData> | null {
+  if (text === null) return NO_DATA
+  try {
+    const data: unknown = JSON.parse(text)
+    return isPlainObject(data) && isJson(data, 0) ? deepFreeze(data) as Readonly<SessionData> : null
+  } catch {
+    return null
+  }
+}
+
+const NO_DATA = Object.freeze({}) as Readonly<SessionData>
+
+function isPlainObject (value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+/** Depth is bounded, so a cycle is refused as well. An undefined property is as good as none. */
+function isJson (value: unknown, depth: number): boolean {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (depth > MAX_DEPTH) return false
+  if (Array.isArray(value)) return value.every((item) => isJson(item, depth + 1))
+  // An own __proto__ would become a real prototype in the hands of the first Object.assign.
+  return isPlainObject(value) && !Object.hasOwn(value, '__proto__') &&
+    Object.values(value).every((item) => item === undefined || isJson(item, depth + 1))
+}
+
+function deepFreeze<T extends object> (value: T): T {
+  for (const item of Object.values(value)) {
+    if (typeof item === 'object' && item !== null) deepFreeze(item)
+  }
+  return Object.freeze(value)
+}

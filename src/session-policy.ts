@@ -1,0 +1,185 @@
+/**
+ * Sessions and their policy over a store: how long they live, how many there are, and what a token's bearer learns of
+ * one. Time is taken here, once per operation, and handed to the store.
+ */
+import {
+  FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED, FST_WEAPP_SESSION_REVOKED,
+  FST_WEAPP_STORE_UNAVAILABLE, type WeappErrorConstructor
+} from './errors.js'
+import type { SessionCache } from './cache.js'
+import type { Seal } from './seal.js'
+import { decodeData, encodeData, type SessionData } from './session-data.js'
+import type { SessionKeys } from './session-key.js'
+import { Session, type SessionActions, type WeappIdentity } from './session.js'
+import type { EndReason, SessionRecord, SessionRef, SessionStore, StoredSession } from './stores/store.js'
+import type { TokenClaims } from './token.js'
+
+export interface SessionPolicy {
+  store: SessionStore
+  seal: Seal
+  keys: SessionKeys
+  /** Milliseconds from sign-in to the absolute end. */
+  ttl: number
+  /** Milliseconds without use after which a session ends; false: never before its absolute end. */
+  idle: number | false
+  /** How many sessions a user may have at once; null for any number. */
+  limit: number | null
+  keepSessionKey: boolean
+  /** What this process has read lately; null where every request asks the store. */
+  cache: SessionCache | null
+  /** Told when a record is not one of ours, which is worth an operator's look. */
+  onUnreadable: (sessionId: string) => void
+}
+
+export interface NewSession extends TokenClaims {
+  openid: string
+  unionid: string | null
+  sessionKey: string
+  createdAt: number
+  expiresAt: number
+  data: string | null
+  label: string | null
+  /** The session of the same user that the phone held until now. */
+  replaces: string | null
+}
+
+export interface Sessions extends SessionActions {
+  /** The life of a session that begins now. Both are whole seconds, so that a token's claims say the same. */
+  lifetime (): { createdAt: number, expiresAt: number }
+  open (session: NewSession): Promise<void>
+  /**
+   * The identity behind a valid token; at once where the cache knows it.
+   *
+   * @throws FST_WEAPP_SESSION_EXPIRED, _REVOKED, _KICKED, _REPLACED, FST_WEAPP_STORE_UNAVAILABLE
+   */
+  resume (claims: TokenClaims): WeappIdentity | Promise<WeappIdentity>
+  /** The user's live sessions, oldest first. */
+  list (userId: string): Promise<StoredSession[]>
+  /** False when no such session is live. */
+  revoke (userId: string, sessionId: string, reason: EndReason): Promise<boolean>
+  /** Ends every session of the user but `except`; resolves to how many. */
+  revokeAll (userId: string, reason: EndReason, except: string | null): Promise<number>
+}
+
+type LiveRecord = Extract<SessionRecord, { status: 'live' }>
+
+/** A live session as the store knows it, its data read and frozen. */
+export interface LiveSession extends LiveRecord {
+  data: Readonly<SessionData>
+}
+
+const ENDED: Record<EndReason, WeappErrorConstructor> = {
+  revoked: FST_WEAPP_SESSION_REVOKED,
+  kicked: FST_WEAPP_SESSION_KICKED,
+  replaced: FST_WEAPP_SESSION_REPLACED
+}
+
+/** The idle end moves at most once per this part of `idle`: a write for every request would cost more than it tells. */
+const TOUCH_FRACTION = 1 / 20
+
+export function createSessions (policy: SessionPolicy): Sessions {
+  const { store, seal, keys, ttl, idle, limit, keepSessionKey, cache, onUnreadable } = policy
+
+  function idleEnd (expiresAt: number, now: number): number {
+    return idle === false ? expiresAt : Math.min(now + idle, expiresAt)
+  }
+
+  /** Where the idle end should move to by a use now, or null while that is not worth a write. */
+  function nextIdleEnd ({ idleExpiresAt, expiresAt }: StoredSession, now: number): number | null {
+    if (idle === false) return null
+    const next = idleEnd(expiresAt, now)
+    const gain = next - idleExpiresAt
+    return gain >= idle * TOUCH_FRACTION || (next === expiresAt && gain > 0) ? next : null
+  }
+
+  /** The live session in what the store knows; every other answer is an error that says why. */
+  function liveSession (record: SessionRecord | null, sessionId: string): LiveSession {
+    if (record === null) throw new FST_WEAPP_SESSION_EXPIRED()
+    if (isEnded(record)) throw new ENDED[record.reason]()
+    const data = isLive(record, sessionId) ? decodeData(record.session.data) : null
+    if (data === null) {
+      onUnreadable(sessionId)
+      throw new FST_WEAPP_SESSION_EXPIRED()
+    }
+    return { ...record as LiveRecord, data }
+  }
+
+  /** Moves the idle end of a session that is in use. */
+  async function touch (ref: SessionRef, live: LiveSession, idleExpiresAt: number): Promise<LiveSession> {
+    if (await store.touch({ ...ref, idleExpiresAt })) return { ...live, session: { ...live.session, idleExpiresAt } }
+    // It ended between read and touch: a second read tells why.
+    return liveSession(await store.read(ref), ref.sessionId)
+  }
+
+  async function readIdentity (claims: TokenClaims, now: number): Promise<WeappIdentity> {
+    const { userId, sessionId } = claims
+    const ref = { userId, sessionId, now }
+    const keep = cache?.reading(userId)
+    const live = liveSession(await store.read(ref), sessionId)
+    const idleExpiresAt = nextIdleEnd(live.session, now)
+    if (idleExpiresAt !== null) return identityOf(claims, await touch(ref, live, idleExpiresAt))
+    keep?.(live, now)
+    return identityOf(claims, live)
+  }
+
+  function identityOf ({ appId, userId }: TokenClaims, { openid, unionid, session, data }: LiveSession): WeappIdentity {
+    return { appId, openid, unionid, session: new Session({ appId, openid, userId }, session, data, sessions, keys) }
+  }
+
+  const sessions: Sessions = {
+    lifetime () {
+      const createdAt = Math.floor(Date.now() / 1000) * 1000
+      return { createdAt, expiresAt: createdAt + Math.floor(ttl / 1000) * 1000 }
+    },
+
+    async open ({ userId, sessionId, openid, unionid, sessionKey, createdAt, expiresAt, data, label, replaces }) {
+      const now = Date.now()
+      await store.create({
+        userId,
+        now,
+        openid,
+        unionid,
+        session: { id: sessionId, createdAt, expiresAt, idleExpiresAt: idleEnd(expiresAt, now), label, data },
+        key: keepSessionKey ? seal.seal(sessionKey, userId) : null,
+        limit,
+        replaces
+      })
+    },
+
+    resume (claims) {
+      const now = Date.now()
+      const known = cache?.recall(claims.userId, claims.sessionId, now) ?? null
+      const isInUse = known !== null && now < known.session.idleExpiresAt && nextIdleEnd(known.session, now) === null
+      return isInUse ? identityOf(claims, known) : readIdentity(claims, now)
+    },
+
+    async update (userId, sessionId, data) {
+      const text = encodeData(data)
+      const ref = { userId, sessionId, now: Date.now() }
+      if (!await store.update({ ...ref, data: text })) {
+        liveSession(await store.read(ref), sessionId)
+        // Live all the same: what became of the write is unknown.
+        throw new FST_WEAPP_STORE_UNAVAILABLE()
+      }
+      return decodeData(text)!
+    },
+
+    list: (userId) => store.list({ userId, now: Date.now() }),
+    revoke: (userId, sessionId, reason) => store.revoke({ userId, sessionId, reason, now: Date.now() }),
+    revokeAll: (userId, reason, except) => store.revokeAll({ userId, reason, except, now: Date.now() })
+  }
+  return sessions
+}
+
+// Records are checked by hand, field by field: a store of the host's may answer with anything.
+
+function isEnded (record: SessionRecord): record is Extract<SessionRecord, { status: 'ended' }> {
+  return record?.status === 'ended' && Object.hasOwn(ENDED, record.reason)
+}
+
+function isLive (record: SessionRecord, sessionId: string): record is LiveRecord {
+  if (record?.status !== 'live') return false
+  const { openid, unionid, session } = record
+  return typeof openid === 'string' && openid !== '' && (unionid === null || typeof unionid === 'string') &&
+    session?.id === sessionId && [session.createdAt, session.expiresAt, session.idleExpiresAt].every(Number.isFinite)
+}

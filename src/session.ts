@@ -1,0 +1,130 @@
+/** What a request holds of its session: what a host may know of it and do with it. */
+import type { DecryptOptions, KeyOwner, SessionKeys } from './session-key.js'
+import type { SessionData } from './session-data.js'
+import type { StoredSession } from './stores/store.js'
+import type { UserData } from './wechat/user-data.js'
+
+/** Who is behind a request, as code2Session told it. */
+export interface WeappIdentity {
+  readonly appId: string
+  readonly openid: string
+  /** Only where the app is bound to an Open Platform account. */
+  readonly unionid: string | null
+  readonly session: WeappSession
+}
+
+/** All times are epoch milliseconds. */
+export interface WeappSession {
+  /** Safe to show and to log; opens nothing. */
+  readonly id: string
+  readonly createdAt: number
+  /** The absolute end. */
+  readonly expiresAt: number
+  /** The end unless the session is used before it. */
+  readonly idleExpiresAt: number
+  /** What `onLogin` called this device, or null. */
+  readonly label: string | null
+  /** What the host keeps in the session: frozen, replaced whole by `update`. */
+  readonly data: Readonly<SessionData>
+  /**
+   * Replaces the data; the last write wins.
+   *
+   * @throws FST_WEAPP_DATA_INVALID when it is not a JSON object of at most 4 KiB
+   * @throws FST_WEAPP_SESSION_EXPIRED, _REVOKED, _KICKED, _REPLACED when the session has ended meanwhile
+   * @throws FST_WEAPP_STORE_UNAVAILABLE when it is unknown whether the data was written: repeat it
+   */
+  update (data: SessionData): Promise<void>
+  /**
+   * Ends the session, as its user's sign-out does. One that has ended already stays ended.
+   *
+   * @throws FST_WEAPP_STORE_UNAVAILABLE when it is unknown whether it ended: repeat it
+   */
+  revoke (): Promise<void>
+  /**
+   * Opens what the phone encrypted (`encryptedData` and `iv`, both base64) under the user's newest session_key or the one
+   * before. An `openId` in it is that of this session; take nobody's identity from it all the same, for the encryption
+   * has no seal.
+   * https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.en.md
+   *
+   * @throws FST_WEAPP_SESSION_KEY_STALE whatever is wrong with it: the phone signs in again and has the data made anew
+   * @throws FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_STORE_UNAVAILABLE
+   */
+  decrypt (encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData>
+  /**
+   * Checks the `signature` that came with `rawData`.
+   *
+   * @throws as `decrypt` does, when it is not good
+   */
+  verifySignature (rawData: string, signature: string): Promise<true>
+  /**
+   * Asks WeChat whether the newest session_key still lives.
+   *
+   * @throws FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_WECHAT_*, FST_WEAPP_STORE_UNAVAILABLE
+   */
+  checkSessionKey (): Promise<boolean>
+  /**
+   * Has WeChat replace the newest session_key, and keeps the new one. Not often for a user.
+   *
+   * @throws FST_WEAPP_SESSION_KEY_STALE when it was dead, and as `checkSessionKey` does
+   */
+  resetSessionKey (): Promise<void>
+}
+
+/** What a session asks of the rest of the plugin. */
+export interface SessionActions {
+  update (userId: string, sessionId: string, data: SessionData): Promise<Readonly<SessionData>>
+  revoke (userId: string, sessionId: string, reason: 'revoked'): Promise<boolean>
+}
+
+export class Session implements WeappSession {
+  readonly id: string
+  readonly createdAt: number
+  readonly expiresAt: number
+  readonly idleExpiresAt: number
+  readonly label: string | null
+  // Private to the language, so that neither JSON.stringify nor util.inspect shows them.
+  readonly #owner: KeyOwner
+  readonly #actions: SessionActions
+  readonly #keys: SessionKeys
+  #data: Readonly<SessionData>
+
+  constructor (owner: KeyOwner, stored: StoredSession, data: Readonly<SessionData>, actions: SessionActions, keys: SessionKeys) {
+    this.id = stored.id
+    this.createdAt = stored.createdAt
+    this.expiresAt = stored.expiresAt
+    this.idleExpiresAt = stored.idleExpiresAt
+    this.label = stored.label
+    this.#owner = owner
+    this.#actions = actions
+    this.#keys = keys
+    this.#data = data
+  }
+
+  get data (): Readonly<SessionData> {
+    return this.#data
+  }
+
+  async update (data: SessionData): Promise<void> {
+    this.#data = await this.#actions.update(this.#owner.userId, this.id, data)
+  }
+
+  async revoke (): Promise<void> {
+    await this.#actions.revoke(this.#owner.userId, this.id, 'revoked')
+  }
+
+  decrypt (encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData> {
+    return this.#keys.decrypt(this.#owner, encryptedData, iv, options)
+  }
+
+  verifySignature (rawData: string, signature: string): Promise<true> {
+    return this.#keys.verifySignature(this.#owner, rawData, signature)
+  }
+
+  checkSessionKey (): Promise<boolean> {
+    return this.#keys.isAlive(this.#owner)
+  }
+
+  resetSessionKey (): Promise<void> {
+    return this.#keys.reset(this.#owner)
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * Our token: a JWT that names a session and carries nothing else (RFC 7519, RFC 8725). `sub` is the user id, `jti` the
+ * session's secret, `aud` the app id, `exp` the session's absolute end. A signature never suffices: the session must
+ * be in the store, which knows only a digest of the secret.
+ */
+import { hash, randomBytes } from 'node:crypto'
+import fastifyJwt from '@fastify/jwt'
+import type { FastifyInstance } from 'fastify'
+import { LRUCache } from 'lru-cache'
+import { FST_WEAPP_TOKEN_EXPIRED, FST_WEAPP_TOKEN_INVALID } from './errors.js'
+import type { SecretKeys } from './seal.js'
+
+/** What a valid token says. */
+export interface TokenClaims {
+  appId: string
+  userId: string
+  sessionId: string
+}
+
+export interface IssuedToken {
+  token: string
+  sessionId: string
+}
+
+export interface Tokens {
+  /** Issues a token for a new session; `createdAt` and `expiresAt` are whole seconds in epoch milliseconds. */
+  issue (session: { appId: string, userId: string, createdAt: number, expiresAt: number }): IssuedToken
+  /**
+   * What a token says, which is true; whether its app is ours is not decided here.
+   *
+   * @throws FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_EXPIRED
+   */
+  verify (token: string): TokenClaims
+}
+
+const MAX_AUTHORIZATION_LENGTH = 4096
+
+/** At some 600 bytes each. */
+const REMEMBERED_TOKENS = 20_000
+
+/**
+ * The token in an Authorization header (RFC 6750 section 2.1), or null when there is no such header.
+ *
+ * @throws FST_WEAPP_TOKEN_INVALID when there is one and it is not exactly one Bearer token
+ */
+export function bearerToken (authorization: string | undefined): string | null {
+  if (authorization === undefined) return null
+  const match = authorization.length <= MAX_AUTHORIZATION_LENGTH ? /^bearer ([\w.-]+)$/i.exec(authorization) : null
+  if (match === null) throw new FST_WEAPP_TOKEN_INVALID()
+  return match[1]!
+}
+
+/** The user id: what the store and the token know a user of one app by, without telling who it is. */
+export function userIdOf (appId: string, openid: string): string {
+  return digest(JSON.stringify([appId, openid]))
+}
+
+function digest (text: string): string {
+  return hash('sha256', text, 'base64url').slice(0, 22)
+}
+
+/**
+ * One private @fastify/jwt per secret. Each lives in a child scope under names of its own, so that the host's own
+ * @fastify/jwt, registered before or after, is left alone; only its functions leave the scope.
+ */
+export async function createTokens (fastify: FastifyInstance, keys: readonly SecretKeys[]): Promise<Tokens> {
+  // Keyed by the whole encoded header, which is the same in every token of a secret: a token that names another
+  // algorithm, type or key is refused before anything in it is believed.
+  const verifiers = new Map<string, (token: string) => unknown>()
+  let sign!: (claims: object) => string
+  // A signature costs more to verify than the rest of a request. The whole token is compared: what is remembered for
+  // one is never believed of another.
+  const verified = new LRUCache<string, { token: string, claims: TokenClaims, expiresAt: number }>({ max: REMEMBERED_TOKENS })
+
+  for (const { kid, signingKey } of keys) {
+    await fastify.register(async (scope) => {
+      await scope.register(fastifyJwt, {
+        secret: signingKey,
+        decoratorName: 'weappToken',
+        sign: { algorithm: 'HS256', kid },
+        verify: { algorithms: ['HS256'], requiredClaims: ['exp'] }
+      })
+      const { jwt } = scope
+      sign ??= (claims) => jwt.sign(claims)
+      verifiers.set(headerOf(jwt.sign({})), (token) => jwt.verify(token))
+    })
+  }
+
+  return {
+    issue ({ appId, userId, createdAt, expiresAt }) {
+      const secret = randomBytes(32).toString('base64url')
+      const token = sign({ sub: userId, jti: secret, aud: appId, iat: createdAt / 1000, exp: expiresAt / 1000 })
+      return { token, sessionId: digest(secret) }
+    },
+
+    verify (token) {
+      const signature = token.slice(token.lastIndexOf('.') + 1)
+      const known = verified.get(signature)
+      if (known !== undefined && known.token === token && Date.now() < known.expiresAt) return known.claims
+      const verifySignature = verifiers.get(headerOf(token))
+      if (verifySignature === undefined) throw new FST_WEAPP_TOKEN_INVALID()
+      let claims: unknown
+      try {
+        claims = verifySignature(token)
+      } catch (error) {
+        throw (error as { code?: unknown }).code === 'FAST_JWT_EXPIRED' ? new FST_WEAPP_TOKEN_EXPIRED() : new FST_WEAPP_TOKEN_INVALID()
+      }
+      if (!areOurs(claims)) throw new FST_WEAPP_TOKEN_INVALID()
+      const { aud: appId, sub: userId, jti, exp } = claims
+      const said = { appId, userId, sessionId: digest(jti) }
+      verified.set(signature, { token, claims: said, expiresAt: exp * 1000 })
+      return said
+    }
+  }
+}
+
+function headerOf (token: string): string {
+  return token.slice(0, token.indexOf('.'))
+}
+
+/** By hand: JWT libraries let an array through where a claim should be a string. */
+function areOurs (claims: unknown): claims is { sub: string, jti: string, aud: string, exp: number } {
+  const { sub, jti, aud } = claims as Record<string, unknown>
+  return typeof sub === 'string' && /^[\w-]{22}$/.test(sub) &&
+    typeof jti === 'string' && /^[\w-]{43}$/.test(jti) &&
+    typeof aud === 'string'
+}
