@@ -5,7 +5,7 @@
 import { LRUCache } from 'lru-cache'
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
 import {
-  MAX_REASONS, type EndReason, type SealedKey, type SessionStore, type StoredSession, type UserRef
+  MAX_REASONS, type EndReason, type SealedKey, type SessionStore, type StoreWatcher, type StoredSession, type UserRef
 } from './store.js'
 
 export interface MemoryStoreOptions {
@@ -50,7 +50,12 @@ export function isMemoryStore (store: SessionStore): boolean {
  * @throws FST_WEAPP_INVALID_OPTION
  */
 export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
-  const users = new LRUCache<string, User>({ max: checkedMax(options) })
+  const watchers = new Set<StoreWatcher>()
+  const users = new LRUCache<string, User>({ max: checkedMax(options), dispose: (_user, userId) => tell(userId) })
+
+  function tell (userId: string): void {
+    for (const watcher of watchers) watcher.changed(userId)
+  }
 
   /** What is left of a user at `now`; the rest is dropped here. */
   function userAt ({ userId, now }: UserRef): User | null {
@@ -73,6 +78,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
     const user = userAt(ref)
     const ending = user?.live.filter(({ id }) => chosen(id)) ?? []
     if (user !== null) endSessions(user, ending, ref.reason)
+    tell(ref.userId)
     return ending.length
   }
 
@@ -89,6 +95,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
       if (key === null) forgetKeys(user)
       else keepKey(user, key)
       users.set(userId, user)
+      tell(userId)
     },
 
     async read (ref) {
@@ -106,6 +113,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
       const session = liveSession(ref)
       if (session === undefined) return false
       session.idleExpiresAt = Math.max(session.idleExpiresAt, ref.idleExpiresAt)
+      tell(ref.userId)
       return true
     },
 
@@ -113,6 +121,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
       const session = liveSession(ref)
       if (session === undefined) return false
       session.data = ref.data
+      tell(ref.userId)
       return true
     },
 
@@ -138,6 +147,12 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
       if (user === null || user.live.length === 0) return false
       keepKey(user, ref.key)
       return true
+    },
+
+    watch (watcher) {
+      watchers.add(watcher)
+      watcher.live()
+      return () => { watchers.delete(watcher) }
     }
   }
   memoryStores.add(store)

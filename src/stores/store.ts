@@ -105,6 +105,21 @@ export interface SessionStore {
 
   /** Makes `key` the newest, as `create` does. False, and nothing is kept, when no session of the user is live. */
   writeKey (ref: UserRef & { key: SealedKey }): Promise<boolean>
+
+  /**
+   * Optional, and what the option `cache` needs: tells of every change of any user, whoever makes it, within
+   * milliseconds. Returns what ends it.
+   */
+  watch? (watcher: StoreWatcher): () => void
+}
+
+export interface StoreWatcher {
+  /** From now on every change is told, until `lost`. */
+  live (): void
+  /** Changes may be missed from now on, until `live`. */
+  lost (): void
+  /** Something of this user has changed; with null, anything of anybody may have. */
+  changed (userId: string | null): void
 }
 
 /** How many reasons of ended sessions a store keeps per user: the newest; a forgotten one reads as unknown. */

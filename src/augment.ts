@@ -1,0 +1,18 @@
+/** What the plugin adds to Fastify's types. */
+import type { RouteProtection } from './guard.js'
+import type { WeappInstance } from './plugin.js'
+import type { WeappIdentity } from './session.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    weapp: WeappInstance
+  }
+  interface FastifyRequest {
+    /** Who is signed in; null on a route that is not guarded, and for a stranger on an optional one. */
+    weapp: WeappIdentity | null
+  }
+  interface FastifyContextConfig {
+    /** true: only with a live session. 'optional': a stranger passes, with `request.weapp` null. false: not guarded. */
+    weapp?: RouteProtection
+  }
+}

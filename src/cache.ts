@@ -1,0 +1,86 @@
+/**
+ * Sessions that this process has read lately, for as long as the store promises to tell of every change. It answers a
+ * guard at once, and with nothing that was known to be over: a user is forgotten the moment anything of that user
+ * changes, everybody when the store can no longer tell, and `maxAge` bounds what is left.
+ */
+import { LRUCache } from 'lru-cache'
+import type { LiveSession } from './session-policy.js'
+import type { SessionStore, StoreWatcher, UserRef } from './stores/store.js'
+
+export interface CacheOptions {
+  /** How many users are kept. */
+  max: number
+  /** How old an answer may be, in milliseconds. */
+  maxAge: number
+}
+
+/** What is kept of one user. It is replaced, never emptied: who holds an old one has missed a change. */
+type KnownUser = Map<string, { live: LiveSession, until: number }>
+
+/** More than a person has devices; a user without a limit of sessions must not fill the memory. */
+const MAX_SESSIONS_OF_USER = 16
+
+export class SessionCache implements StoreWatcher {
+  readonly #users: LRUCache<string, KnownUser>
+  readonly #maxAge: number
+  #isWatching = false
+
+  constructor ({ max, maxAge }: CacheOptions) {
+    this.#users = new LRUCache({ max })
+    this.#maxAge = maxAge
+  }
+
+  recall (userId: string, sessionId: string, now: number): LiveSession | null {
+    const known = this.#users.get(userId)?.get(sessionId)
+    return known !== undefined && now < known.until ? known.live : null
+  }
+
+  /**
+   * To be called before a session is read. What it returns keeps the answer, unless the user has changed meanwhile.
+   */
+  reading (userId: string): (live: LiveSession, now: number) => void {
+    let user = this.#users.get(userId)
+    if (user === undefined) {
+      user = new Map()
+      this.#users.set(userId, user)
+    }
+    return (live, now) => {
+      if (!this.#isWatching || this.#users.peek(userId) !== user) return
+      if (user.size >= MAX_SESSIONS_OF_USER) user.clear()
+      user.set(live.session.id, { live, until: now + this.#maxAge })
+    }
+  }
+
+  live (): void {
+    this.#users.clear()
+    this.#isWatching = true
+  }
+
+  lost (): void {
+    this.#isWatching = false
+    this.#users.clear()
+  }
+
+  changed (userId: string | null): void {
+    if (userId === null) this.#users.clear()
+    else this.#users.delete(userId)
+  }
+
+  /**
+   * The store, with this process's own writes forgotten before they are acknowledged: the store's word on them comes
+   * over another connection and may come later.
+   */
+  behind (store: SessionStore): SessionStore {
+    const forgetting = <Input extends UserRef, Output>(write: (input: Input) => Promise<Output>) => (input: Input) =>
+      write(input).finally(() => this.changed(input.userId))
+
+    return {
+      ...store,
+      create: forgetting(store.create),
+      touch: forgetting(store.touch),
+      update: forgetting(store.update),
+      revoke: forgetting(store.revoke),
+      revokeAll: forgetting(store.revokeAll)
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import './augment.js'
+
+export { fastifyWeapp, fastifyWeapp as default } from './plugin.js'
+export { memoryStore } from './stores/memory.js'
+export { redisStore } from './stores/redis.js'
+export { MAX_REASONS } from './stores/store.js'
+export { createWechatClient } from './wechat-client.js'
+export { appIdFromReferer } from './wechat/apps.js'
+export * from './errors.js'
+
+export type { Administration, SessionSummary, UserOfApp } from './administration.js'
+export type { WeappEvents } from './events.js'
+export type { RouteProtection } from './guard.js'
+export type { Login, LoginBody, LoginContext, LoginInput, LoginReply, LoginResult, OnLogin } from './login.js'
+export type {
+  CommonOptions, Duration, LoginRouteOptions, RouteDocumentation, SelectApp, SeveralApps, SingleApp, WeappOptions,
+  WeappRouteOptions, WechatOptions
+} from './options.js'
+export type { WeappInstance } from './plugin.js'
+export type { SessionData } from './session-data.js'
+export type { DecryptOptions } from './session-key.js'
+export type { WeappIdentity, WeappSession } from './session.js'
+export type { MemoryStoreOptions } from './stores/memory.js'
+export type { RedisClient } from './stores/redis-connection.js'
+export type { RedisStoreOptions } from './stores/redis.js'
+export type {
+  CreateSession, EndReason, SealedKey, SessionRecord, SessionRef, SessionStore, StoredSession, UserRef
+} from './stores/store.js'
+export type { WechatClientOptions } from './wechat-client.js'
+export type { AppSecrets } from './wechat/apps.js'
+export type { ApiRequest, KeyHolder, OfApp, PhoneNumber, WechatClient } from './wechat/client.js'
+export type { WechatUser } from './wechat/code2session.js'
+export type { WechatReply } from './wechat/request.js'
+export type { UserData } from './wechat/user-data.js'

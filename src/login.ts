@@ -1,0 +1,147 @@
+/** The login: code -> WeChat's user -> the host's account -> a session and its token. */
+import type { FastifyRequest } from 'fastify'
+import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_DATA_INVALID, FST_WEAPP_REPLY_INVALID, isWeappError } from './errors.js'
+import { traced } from './events.js'
+import type { SelectApp } from './options.js'
+import { encodeData, type SessionData } from './session-data.js'
+import type { DecryptOptions, SessionKeys } from './session-key.js'
+import type { Sessions } from './session-policy.js'
+import { bearerToken, userIdOf, type TokenClaims, type Tokens } from './token.js'
+import type { WechatClient } from './wechat/client.js'
+import type { UserData } from './wechat/user-data.js'
+
+/**
+ * The body of a login, for a host that extends it (`routes.login.body`) to merge into:
+ *
+ * ```ts
+ * declare module 'fastify-weapp' { interface LoginBody { inviteCode?: string } }
+ * ```
+ */
+export interface LoginBody {
+  /** What wx.login gave: it works once and for five minutes. */
+  code: string
+}
+
+/** What `onLogin` is told. There is no session_key in it, and nothing in it came from the phone but `body`. */
+export interface LoginContext {
+  appId: string
+  openid: string
+  unionid: string | null
+  body: LoginBody
+  request: FastifyRequest
+  /**
+   * Opens what the phone encrypted and sent along, as `session.decrypt` will.
+   *
+   * @throws FST_WEAPP_SESSION_KEY_STALE
+   */
+  decrypt (encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData>
+}
+
+/** What `onLogin` may answer. */
+export interface LoginResult {
+  /** Becomes `session.data`: a JSON object of at most 4 KiB. */
+  data?: SessionData
+  /** Goes into the answer to the phone, beside the token and never over it. */
+  reply?: Record<string, unknown>
+  /** What to call this device in the list of devices: at most 128 characters. */
+  label?: string | null
+}
+
+export type OnLogin = (context: LoginContext) => LoginResult | void | Promise<LoginResult | void>
+
+/** The answer to a login. */
+export interface LoginReply extends Record<string, unknown> {
+  /** To be sent as `Authorization: Bearer <token>`. */
+  token: string
+  tokenType: 'Bearer'
+  /** Seconds until the session's absolute end. */
+  expiresIn: number
+  /** The session's absolute end in epoch milliseconds. */
+  expiresAt: number
+}
+
+export interface LoginParts {
+  selectApp: SelectApp
+  wechat: WechatClient
+  tokens: Tokens
+  sessions: Sessions
+  keys: SessionKeys
+  onLogin: OnLogin
+}
+
+export interface LoginInput {
+  /** What wx.login gave. */
+  code: string
+  /** What else the phone sent, for `onLogin`. */
+  body?: object
+}
+
+export type Login = (request: FastifyRequest, input: LoginInput) => Promise<LoginReply>
+
+const MAX_LABEL_LENGTH = 128
+
+export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogin }: LoginParts): Login {
+  /** The session that the phone holds until now, if it is one of the same user; any other token is ignored. */
+  function sessionToReplace (request: FastifyRequest, user: { appId: string, userId: string }): string | null {
+    let claims: TokenClaims
+    try {
+      claims = tokens.verify(bearerToken(request.headers.authorization) ?? '')
+    } catch {
+      return null
+    }
+    return claims.appId === user.appId && claims.userId === user.userId ? claims.sessionId : null
+  }
+
+  async function login (request: FastifyRequest, appId: string, { code, body }: LoginInput): Promise<LoginReply> {
+    const { openid, unionid, sessionKey } = await wechat.code2Session(code, { appId })
+    const userId = userIdOf(appId, openid)
+    const decrypt: LoginContext['decrypt'] = (encryptedData, iv, options) => {
+      return keys.decryptAtLogin({ appId, openid, userId }, sessionKey, encryptedData, iv, options)
+    }
+    const result = await onLogin({ appId, openid, unionid, body: { ...body, code }, request, decrypt }) ?? {}
+    // Whatever is wrong with the result is found before there is a session.
+    const data = encodeData(result.data === undefined ? {} : result.data)
+    const label = checkedLabel(result.label)
+    const reply = checkedReply(result.reply)
+
+    const lifetime = sessions.lifetime()
+    const { token, sessionId } = tokens.issue({ appId, userId, ...lifetime })
+    const replaces = sessionToReplace(request, { appId, userId })
+    await sessions.open({ appId, userId, sessionId, openid, unionid, sessionKey, ...lifetime, data, label, replaces })
+    request.log.info({ weapp: { event: 'login', appId, userId, sessionId } }, 'weapp: signed in')
+    const { createdAt, expiresAt } = lifetime
+    return { ...reply, token, tokenType: 'Bearer', expiresIn: (expiresAt - createdAt) / 1000, expiresAt }
+  }
+
+  return async (request, input) => {
+    let appId: string | null | undefined
+    try {
+      appId = await selectApp(request)
+      if (typeof appId !== 'string') throw new FST_WEAPP_APP_UNKNOWN()
+      const chosen = appId
+      return await traced('fastify-weapp.login', () => ({ appId: chosen }), () => login(request, chosen, input))
+    } catch (error) {
+      const code = isWeappError(error) ? error.code : 'REFUSED_BY_HOST'
+      request.log.warn({ weapp: { event: 'login-failed', appId, code } }, 'weapp: login failed')
+      throw error
+    }
+  }
+}
+
+function checkedLabel (label: unknown = null): string | null {
+  if (label === null || (typeof label === 'string' && label.length <= MAX_LABEL_LENGTH)) return label
+  throw new FST_WEAPP_DATA_INVALID()
+}
+
+const OUR_FIELDS = ['token', 'tokenType', 'expiresIn', 'expiresAt']
+
+function checkedReply (reply: unknown = {}): Record<string, unknown> {
+  try {
+    // What JSON cannot hold would otherwise fail after the session is made.
+    const copy: unknown = JSON.parse(JSON.stringify(reply))
+    if (typeof copy === 'object' && copy !== null && !Array.isArray(copy) && !OUR_FIELDS.some((field) => Object.hasOwn(copy, field))) {
+      return copy as Record<string, unknown>
+    }
+  } catch { /* answered below */ }
+  throw new FST_WEAPP_REPLY_INVALID()
+}

@@ -1,0 +1,45 @@
+/** What whoever runs the server must know, in the log and without anything secret. */
+import type { FastifyBaseLogger } from 'fastify'
+
+export interface OperatorLog {
+  /** WeChat refuses this server: at most once a minute for each errcode, for it will be every login. */
+  configError (errcode: number, hint: string): void
+  /** A verb of the store failed; `error` is undefined when it did not answer in time. At most once a minute for each verb. */
+  storeFailure (verb: string, error: unknown): void
+  /** A record in the store is not one of ours: something else writes there, or somebody tries. */
+  unreadableRecord (sessionId: string): void
+}
+
+const MINUTE = 60_000
+
+export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
+  const lastLogged = new Map<string, number>()
+
+  /** Both what is logged about and how often are bounded. */
+  function oncePerMinute (subject: string, write: () => void): void {
+    const now = Date.now()
+    if (now - (lastLogged.get(subject) ?? -Infinity) < MINUTE) return
+    lastLogged.set(subject, now)
+    write()
+  }
+
+  return {
+    configError (errcode, hint) {
+      oncePerMinute(`errcode ${errcode}`, () => {
+        log.error({ weapp: { event: 'wechat-config', errcode } }, `weapp: WeChat refuses this server: ${hint}`)
+      })
+    },
+
+    storeFailure (verb, error) {
+      // Not the error itself: clients put commands and their arguments into theirs.
+      const { name, code } = (error ?? { name: 'timeout' }) as { name?: unknown, code?: unknown }
+      oncePerMinute(`store ${verb}`, () => {
+        log.error({ weapp: { event: 'store-failed', verb, name, code } }, 'weapp: the session store fails')
+      })
+    },
+
+    unreadableRecord (sessionId) {
+      log.warn({ weapp: { event: 'unreadable-record', sessionId } }, 'weapp: a session record is not readable')
+    }
+  }
+}

@@ -1,0 +1,143 @@
+/** The options of the plugin: what each means and what it is when left out. */
+import type { FastifyRequest, RegisterOptions, RouteOptions } from 'fastify'
+import type { Dispatcher } from 'undici'
+import type { CacheOptions } from './cache.js'
+import type { OnLogin } from './login.js'
+import type { SessionStore } from './stores/store.js'
+import type { AppSecrets } from './wechat/apps.js'
+import type { TransportOptions } from './wechat/request.js'
+
+/** Whole milliseconds, or a string of @lukeed/ms such as '90s', '12h' or '7d'. */
+export type Duration = number | string
+
+/** What documents a route and does not change it. */
+export interface RouteDocumentation {
+  tags?: readonly string[]
+  summary?: string
+  description?: string
+  operationId?: string
+  security?: readonly Record<string, readonly string[]>[]
+  hide?: boolean
+}
+
+/** Fastify's route options, but for what makes the route ours. */
+export interface WeappRouteOptions extends Omit<Partial<RouteOptions>,
+  'method' | 'url' | 'handler' | 'schema' | 'validatorCompiler' | 'serializerCompiler'> {
+  /** Where the route lives below the prefix. */
+  path?: string
+  /** For @fastify/swagger. The schemas themselves are ours. */
+  schema?: RouteDocumentation
+}
+
+/** A JSON Schema of an object: a `Type.Object` of TypeBox, or written by hand. */
+export interface ObjectSchema {
+  type: 'object'
+  properties: Record<string, unknown>
+  required?: readonly string[] | undefined
+}
+
+export interface LoginRouteOptions extends WeappRouteOptions {
+  /** What a login's body holds besides the code. Nothing is coerced, and what is not named is dropped. */
+  body?: ObjectSchema
+}
+
+export interface WechatOptions {
+  /** Default 'https://api.weixin.qq.com'. Plain http only to this machine, for a simulator. */
+  baseUrl?: string
+  /** For a whole exchange, repeats included. Default 5 seconds. */
+  timeout?: Duration
+  /** How often an exchange that did not happen is repeated (0 to 5). Default 1. */
+  retries?: number
+  /** How many logins may be at WeChat at once; the rest wait up to a second. Default 128. */
+  concurrency?: number
+  /** An undici 6 or 7 dispatcher, for proxies. The host closes it. */
+  dispatcher?: Dispatcher
+}
+
+/** One Mini Program … */
+export interface SingleApp {
+  /** The Mini Program's app id. */
+  appId: string
+  /** The Mini Program's app secret. It is sent to WeChat and nowhere else. */
+  appSecret: string
+  apps?: never
+  selectApp?: never
+}
+
+/** … or several in one registration. A token is good for the apps of its registration alone. */
+export interface SeveralApps {
+  appId?: never
+  appSecret?: never
+  /** App ids with their secrets, or a function from one to the other, whose answers are remembered for a minute. */
+  apps: AppSecrets
+  /** Which app a login is for; may be left out where `apps` holds one. WeChat is not asked about an app that is not ours. */
+  selectApp?: SelectApp
+}
+
+export type SelectApp = (request: FastifyRequest) => string | null | undefined | Promise<string | null | undefined>
+
+export type WeappOptions = CommonOptions & (SingleApp | SeveralApps)
+
+/** `logLevel` and `logSerializers` are those of Fastify's `register`, for our routes. */
+export interface CommonOptions extends Pick<RegisterOptions, 'logLevel' | 'logSerializers'> {
+  /**
+   * What signs tokens and seals session_keys: at least 32 bytes of text. To rotate, give a list: the first is used, the
+   * others are still accepted.
+   */
+  secret: string | readonly [string, ...string[]]
+  /** Where sessions live. Default: `memoryStore()`, which is lost with the process. The host closes what it opened. */
+  store?: SessionStore
+  /** The longest that a verb of the store may take before the answer is 503. Default 2 seconds. */
+  storeTimeout?: Duration
+  /** Where the routes live. Default '/weapp'. */
+  prefix?: string
+  /** Options of each route, or false for none. */
+  routes?: {
+    login?: false | LoginRouteOptions
+    logout?: false | WeappRouteOptions
+    session?: false | WeappRouteOptions
+  }
+  /** 'marked' (default): routes with `config.weapp`. 'all': every route in scope but those with `config.weapp: false`. */
+  protect?: 'marked' | 'all'
+  /** When the guard runs. Default 'preHandler'; 'onRequest' refuses before the body is read. */
+  hook?: 'preHandler' | 'onRequest'
+  session?: {
+    /** From sign-in to the absolute end, which nothing extends. Default '30d'. */
+    ttl?: Duration
+    /** How long a session lives without use; false: until its absolute end. At most `ttl`. Default '7d'. */
+    idle?: Duration | false
+    /** How many sessions a user may have; past it the oldest ends. false: any number. Default 10. */
+    limit?: number | false
+  }
+  /** Whether the session_key is kept, sealed, for decryption and signatures. Default true. */
+  keepSessionKey?: boolean
+  /** Binds a login to the host's own account. Throw to refuse: the error passes unchanged and no session is left. */
+  onLogin?: OnLogin
+  /**
+   * Keeps sessions in this process, at most `max` users (default 100,000) for at most `maxAge` (default 30 seconds), and
+   * forgets a user within milliseconds of any change anywhere. For a store that can be watched: `redisStore` on a single
+   * server or behind Sentinel, `memoryStore`. Default false.
+   */
+  cache?: false | { max?: number, maxAge?: Duration }
+  /** How WeChat is asked. */
+  wechat?: WechatOptions
+}
+
+/** The options with every default in place and every duration in milliseconds. */
+export interface ResolvedOptions {
+  apps: AppSecrets
+  selectApp: SelectApp
+  secrets: readonly [string, ...string[]]
+  store: SessionStore
+  storeTimeout: number
+  routes: { login: false | LoginRouteOptions, logout: false | WeappRouteOptions, session: false | WeappRouteOptions }
+  protect: 'marked' | 'all'
+  hook: 'preHandler' | 'onRequest'
+  session: { ttl: number, idle: number | false, limit: number | null }
+  keepSessionKey: boolean
+  onLogin: OnLogin
+  cache: CacheOptions | null
+  wechat: TransportOptions
+  /** For the scope of our routes. */
+  scope: RegisterOptions & { prefix: string }
+}

@@ -1,0 +1,129 @@
+/**
+ * Read this first: the options become a guard, three routes and `app.weapp`.
+ *
+ *   phone -- code --> login -- code2Session --> WeChat
+ *   phone <-- token -- a session in the store, session_key sealed
+ *   phone -- token --> guard --> request.weapp
+ */
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { createAdministration, type Administration } from './administration.js'
+import { SessionCache } from './cache.js'
+import { FST_WEAPP_INVALID_OPTION, FST_WEAPP_TOKEN_MISSING, setErrorHeaders } from './errors.js'
+import { createGuard, kAuthentication } from './guard.js'
+import { createLogin, type Login } from './login.js'
+import { createOperatorLog } from './operator-log.js'
+import type { WeappOptions } from './options.js'
+import { resolveOptions } from './resolve-options.js'
+import { loginRoute } from './routes/login.js'
+import { logoutRoute } from './routes/logout.js'
+import { acceptJson } from './routes/route.js'
+import { sessionRoute } from './routes/session.js'
+import { createSeal, deriveKeys } from './seal.js'
+import { createSessionKeys } from './session-key.js'
+import { createSessions } from './session-policy.js'
+import type { WeappIdentity } from './session.js'
+import { boundStore, createBound, type Bound } from './stores/bounded.js'
+import { isMemoryStore } from './stores/memory.js'
+import type { SessionStore } from './stores/store.js'
+import { createTokens } from './token.js'
+import { createApps, type AppSecrets } from './wechat/apps.js'
+import { createClient, type WechatClient } from './wechat/client.js'
+
+/** What `app.weapp` is. */
+export interface WeappInstance {
+  /**
+   * The guard by hand, for a route's own `preHandler` or for @fastify/auth.
+   *
+   * @throws FST_WEAPP_TOKEN_*, FST_WEAPP_SESSION_*, FST_WEAPP_STORE_UNAVAILABLE
+   */
+  authenticate (request: FastifyRequest, reply: FastifyReply): Promise<void>
+  /**
+   * `request.weapp` where the route's guard has made sure of it.
+   *
+   * @throws FST_WEAPP_TOKEN_MISSING when nobody is signed in
+   */
+  identity (request: FastifyRequest): WeappIdentity
+  /** The login for a route of the host's own; rejects with the errors of the login route. */
+  login: Login
+  /** What the host may do with the sessions of any user. */
+  sessions: Administration
+  /** WeChat's server API. */
+  wechat: Pick<WechatClient, 'getAccessToken' | 'getPhoneNumber' | 'request'>
+}
+
+const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
+  const options = resolveOptions(opts)
+  const { routes, keepSessionKey } = options
+  if (isMemoryStore(options.store) && process.env.NODE_ENV === 'production') warnOfMemoryStore()
+
+  const log = createOperatorLog(fastify.log)
+  const bound = createBound(options.storeTimeout, log.storeFailure)
+  const boundedStore = boundStore(options.store, bound)
+  const cache = options.cache === null ? null : new SessionCache(options.cache)
+  const store = cache === null ? boundedStore : cache.behind(boundedStore)
+  const secretKeys = options.secrets.map(deriveKeys)
+  const seal = createSeal(secretKeys)
+  const tokens = await createTokens(fastify, secretKeys)
+
+  const apps = createApps(boundApps(options.apps, bound))
+  const wechat = createClient({ ...options.wechat, apps, onConfigError: log.configError })
+  const keys = createSessionKeys({ store, seal, keepSessionKey, wechat })
+  const sessions = createSessions({ ...options.session, store, seal, keys, keepSessionKey, cache, onUnreadable: log.unreadableRecord })
+  const guard = createGuard({ tokens, apps, sessions, keys, protect: options.protect })
+  const login = createLogin({ selectApp: options.selectApp, wechat, tokens, sessions, keys, onLogin: options.onLogin })
+
+  fastify.decorateRequest('weapp', null)
+  fastify.decorateRequest(kAuthentication, null)
+  const { getAccessToken, getPhoneNumber, request } = wechat
+  fastify.decorate('weapp', {
+    authenticate: guard.authenticate,
+    identity,
+    login,
+    sessions: createAdministration(sessions),
+    wechat: { getAccessToken, getPhoneNumber, request }
+  })
+  fastify.addHook(options.hook, guard.hook)
+  // Whoever raised it, the guard, a route of ours or a handler of the host's that asked a session for something.
+  fastify.addHook('onError', async (_request, reply, error) => { setErrorHeaders(reply, error) })
+  fastify.addHook('onClose', () => wechat.close())
+  if (cache !== null) fastify.addHook('onClose', watch(options.store, cache))
+
+  await fastify.register(async (scope) => {
+    acceptJson(scope)
+    scope.addHook('onSend', async (_request, reply) => { reply.header('cache-control', 'no-store') })
+    if (routes.login !== false) scope.route(loginRoute(routes.login, login))
+    if (routes.logout !== false) scope.route(logoutRoute(routes.logout, sessions))
+    if (routes.session !== false) scope.route(sessionRoute(routes.session, sessions))
+  }, options.scope)
+}
+
+/** Begins to watch; returns what ends it. */
+function watch (store: SessionStore, cache: SessionCache): () => Promise<void> {
+  if (store.watch === undefined) throw new FST_WEAPP_INVALID_OPTION('cache', 'needs a store that can be watched, and a Redis Cluster cannot')
+  const end = store.watch(cache)
+  return async () => end()
+}
+
+/** A function of the host's that looks secrets up can fail and hang as a store can. */
+function boundApps (apps: AppSecrets, bound: Bound): AppSecrets {
+  return typeof apps === 'function' ? (appId) => bound('apps', () => apps(appId)) : apps
+}
+
+function identity (request: FastifyRequest): WeappIdentity {
+  if (request.weapp === null) throw new FST_WEAPP_TOKEN_MISSING()
+  return request.weapp
+}
+
+let hasWarned = false
+
+function warnOfMemoryStore (): void {
+  if (hasWarned) return
+  hasWarned = true
+  process.emitWarning('fastify-weapp keeps sessions in memory: they are lost with this process and unknown to others. Pass a store.', {
+    code: 'FST_WEAPP_MEMORY_STORE'
+  })
+}
+
+/** Both the default and the named export are the wrapped plugin: its decorators, guard and hooks belong to the host's scope. */
+export const fastifyWeapp = fp(weapp, { fastify: '5.x', name: 'fastify-weapp' })

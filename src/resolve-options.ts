@@ -1,0 +1,226 @@
+/** Checks the options and fills in the defaults: a wrong one fails the boot, by name and without its value. */
+import type { Dispatcher } from 'undici'
+import type { CacheOptions } from './cache.js'
+import { LONGEST_TIMER, parseDuration } from './duration.js'
+import { FST_WEAPP_INVALID_OPTION } from './errors.js'
+import type { OnLogin } from './login.js'
+import type { LoginRouteOptions, ResolvedOptions, SelectApp, WeappOptions, WeappRouteOptions } from './options.js'
+import { memoryStore } from './stores/memory.js'
+import type { SessionStore } from './stores/store.js'
+import type { AppSecrets } from './wechat/apps.js'
+import type { TransportOptions } from './wechat/request.js'
+
+const MIN_SECRET_BYTES = 32
+const FIXED_ROUTE_OPTIONS = ['method', 'url', 'handler', 'validatorCompiler', 'serializerCompiler']
+const STORE_VERBS = ['create', 'read', 'touch', 'update', 'revoke', 'revokeAll', 'list', 'readKeys', 'writeKey']
+
+/** @throws FST_WEAPP_INVALID_OPTION */
+export function resolveOptions (given: WeappOptions): ResolvedOptions {
+  const options = section(given, 'options', [
+    'appId', 'appSecret', 'apps', 'selectApp', 'secret', 'store', 'storeTimeout', 'prefix', 'routes', 'protect', 'hook', 'session', 'keepSessionKey',
+    'onLogin', 'cache', 'wechat', 'logLevel', 'logSerializers'
+  ])
+  const session = section(options.session, 'session', ['ttl', 'idle', 'limit'])
+  const routes = section(options.routes, 'routes', ['login', 'logout', 'session'])
+  const { storeTimeout = '2s', protect = 'marked', hook = 'preHandler', keepSessionKey = true, onLogin = () => {} } = options
+
+  return {
+    ...appOptions(options),
+    secrets: secrets(options.secret),
+    store: options.store === undefined ? memoryStore() : store(options.store),
+    storeTimeout: parseDuration(storeTimeout, 'storeTimeout', LONGEST_TIMER),
+    routes: {
+      login: loginRoute(routes.login),
+      logout: route(routes.logout, 'routes.logout'),
+      session: route(routes.session, 'routes.session')
+    },
+    protect: choice(protect, 'protect', ['marked', 'all']),
+    hook: choice(hook, 'hook', ['preHandler', 'onRequest']),
+    session: lifetimes(session),
+    keepSessionKey: flag(keepSessionKey, 'keepSessionKey'),
+    onLogin: callback(onLogin, 'onLogin') as OnLogin,
+    cache: cacheOptions(options.cache),
+    wechat: resolveWechat(options.wechat),
+    scope: scope(given)
+  }
+}
+
+/** @throws FST_WEAPP_INVALID_OPTION */
+export function resolveWechat (given: unknown): TransportOptions {
+  const wechat = section(given, 'wechat', ['baseUrl', 'timeout', 'retries', 'concurrency', 'dispatcher'])
+  const { baseUrl = 'https://api.weixin.qq.com', timeout = '5s', retries = 1, concurrency = 128, dispatcher } = wechat
+  return {
+    baseUrl: origin(baseUrl),
+    timeout: parseDuration(timeout, 'wechat.timeout', LONGEST_TIMER),
+    retries: wholeNumber(retries, 'wechat.retries', 0, 5),
+    concurrency: wholeNumber(concurrency, 'wechat.concurrency', 1, 10_000),
+    dispatcher: dispatcher === undefined ? undefined : undiciDispatcher(dispatcher)
+  }
+}
+
+/** @throws FST_WEAPP_INVALID_OPTION */
+export function resolveApps ({ appId, appSecret, apps }: Record<string, unknown>): AppSecrets {
+  if (apps === undefined) return { [text(appId, 'appId')]: text(appSecret, 'appSecret') }
+  if (appId !== undefined || appSecret !== undefined) throw invalid('apps', 'cannot stand beside appId and appSecret')
+  if (typeof apps === 'function') return apps as AppSecrets
+  if (!isObject(apps) || Object.keys(apps).length === 0) throw invalid('apps', 'must be an object of app ids and secrets, or a function')
+  for (const [id, secret] of Object.entries(apps)) {
+    text(id, 'apps')
+    text(secret, 'apps')
+  }
+  return apps as AppSecrets
+}
+
+function appOptions (options: Record<string, unknown>): Pick<ResolvedOptions, 'apps' | 'selectApp'> {
+  const apps = resolveApps(options)
+  if (options.selectApp !== undefined) return { apps, selectApp: callback(options.selectApp, 'selectApp') as SelectApp }
+  const [onlyId, ...others] = typeof apps === 'function' ? [] : Object.keys(apps)
+  if (onlyId === undefined || others.length > 0) throw invalid('selectApp', 'must say which of several apps a login is for')
+  return { apps, selectApp: () => onlyId }
+}
+
+function invalid (option: string, reason: string): Error {
+  return new FST_WEAPP_INVALID_OPTION(option, reason)
+}
+
+function isObject (value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** An object of options; one that nobody knows is more likely misspelt than meant for later. */
+function section (value: unknown, name: string, known: string[]): Record<string, unknown> {
+  if (value === undefined) return {}
+  if (!isObject(value)) throw invalid(name, 'must be an object')
+  const unknown = Object.keys(value).find((key) => !known.includes(key))
+  if (unknown !== undefined) throw invalid(name === 'options' ? unknown : `${name}.${unknown}`, 'is not known')
+  return value
+}
+
+function text (value: unknown, name: string): string {
+  if (typeof value !== 'string' || value.trim() === '') throw invalid(name, 'must be a string that is not blank')
+  return value
+}
+
+function secrets (value: unknown): [string, ...string[]] {
+  const list: unknown[] = Array.isArray(value) ? value : [value]
+  const isGood = (secret: unknown) => Buffer.byteLength(text(secret, 'secret').trim()) >= MIN_SECRET_BYTES
+  if (list.length === 0 || !list.every(isGood)) throw invalid('secret', `must be at least ${MIN_SECRET_BYTES} bytes of text, such as 'openssl rand -base64 32' gives`)
+  if (new Set(list).size !== list.length) throw invalid('secret', 'must not repeat')
+  return list as [string, ...string[]]
+}
+
+function store (value: unknown): SessionStore {
+  if (!isObject(value)) throw invalid('store', 'must be an object')
+  const missing = STORE_VERBS.find((verb) => typeof value[verb] !== 'function')
+  if (missing !== undefined) throw invalid('store', `must have the method ${missing}`)
+  return value as unknown as SessionStore
+}
+
+/** Fastify checks the two of its own. */
+function scope ({ prefix = '/weapp', logLevel, logSerializers }: WeappOptions): ResolvedOptions['scope'] {
+  return {
+    prefix: path(prefix, 'prefix'),
+    ...logLevel !== undefined && { logLevel },
+    ...logSerializers !== undefined && { logSerializers }
+  }
+}
+
+function path (value: unknown, name: string): string {
+  if (typeof value !== 'string' || !/^(\/[^\s?#]*)?$/.test(value)) throw invalid(name, "must be a path that begins with '/'")
+  return value
+}
+
+/** Fastify checks its own route options; ours are those that it must not be given. */
+function route<Options extends WeappRouteOptions> (value: unknown, name: string): false | Options {
+  if (value === undefined) return {} as Options
+  if (value === false) return false
+  if (!isObject(value)) throw invalid(name, 'must be an object of route options, or false')
+  const forbidden = FIXED_ROUTE_OPTIONS.find((key) => key in value)
+  if (forbidden !== undefined) throw invalid(`${name}.${forbidden}`, 'cannot be set')
+  if (value.path !== undefined) path(value.path, `${name}.path`)
+  return value as Options
+}
+
+function loginRoute (value: unknown): false | LoginRouteOptions {
+  const login = route<LoginRouteOptions>(value, 'routes.login')
+  if (login === false || login.body === undefined) return login
+  const { type, properties, required = [] } = isObject(login.body) ? login.body : {}
+  if (type !== 'object' || !isObject(properties) || !Array.isArray(required)) throw invalid('routes.login.body', 'must be the schema of an object, such as Type.Object({ … })')
+  if ('code' in properties) throw invalid('routes.login.body', 'must leave the field code to us')
+  return login
+}
+
+function lifetimes ({ ttl = '30d', idle, limit = 10 }: Record<string, unknown>): ResolvedOptions['session'] {
+  const absolute = parseDuration(ttl, 'session.ttl')
+  if (absolute < 1000) throw invalid('session.ttl', 'must be at least one second')
+  return {
+    ttl: absolute,
+    idle: idle === false ? false : idleTime(idle, absolute),
+    limit: limit === false ? null : wholeNumber(limit, 'session.limit', 1, Number.MAX_SAFE_INTEGER)
+  }
+}
+
+/** A short ttl shortens the default; only who asks for a longer idle time contradicts himself. */
+function idleTime (idle: unknown, ttl: number): number {
+  if (idle === undefined) return Math.min(parseDuration('7d', 'session.idle'), ttl)
+  const milliseconds = parseDuration(idle, 'session.idle')
+  if (milliseconds > ttl) throw invalid('session.idle', 'must not be longer than session.ttl')
+  return milliseconds
+}
+
+function cacheOptions (value: unknown): CacheOptions | null {
+  if (value === undefined || value === false) return null
+  const { max = 100_000, maxAge = '30s' } = section(value, 'cache', ['max', 'maxAge'])
+  return {
+    max: wholeNumber(max, 'cache.max', 1, 2 ** 24),
+    maxAge: parseDuration(maxAge, 'cache.maxAge')
+  }
+}
+
+/** Everything that goes to WeChat holds the app secret: only this machine may be asked without TLS. */
+function origin (value: unknown): string {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : null
+  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname))
+  if (url === null || !isSafe || `${url.origin}/` !== url.href) {
+    throw invalid('wechat.baseUrl', 'must be an https origin, or an http one of this machine')
+  }
+  return url.origin
+}
+
+/**
+ * undici 8 speaks another language to the handlers of requests: it throws at ours, where 6 and 7 report to it. The
+ * method is one that no request can have, so nothing is sent.
+ */
+function undiciDispatcher (value: unknown): Dispatcher {
+  const ignore = () => true
+  const ours = { onConnect: ignore, onHeaders: ignore, onData: ignore, onComplete: ignore, onError: ignore }
+  try {
+    (value as Dispatcher).dispatch({ origin: 'http://localhost', path: '/', method: '' as Dispatcher.HttpMethod }, ours)
+  } catch {
+    throw invalid('wechat.dispatcher', 'must be a dispatcher of undici 6 or 7')
+  }
+  return value as Dispatcher
+}
+
+function choice<Choice extends string> (value: unknown, name: string, choices: readonly Choice[]): Choice {
+  const chosen = choices.find((candidate) => candidate === value)
+  if (chosen === undefined) throw invalid(name, `must be one of ${choices.join(', ')}`)
+  return chosen
+}
+
+function flag (value: unknown, name: string): boolean {
+  if (typeof value !== 'boolean') throw invalid(name, 'must be true or false')
+  return value
+}
+
+function callback<Callback> (value: Callback, name: string): Callback {
+  if (typeof value !== 'function') throw invalid(name, 'must be a function')
+  return value
+}
+
+function wholeNumber (value: unknown, name: string, least: number, most: number): number {
+  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
+    throw invalid(name, `must be a whole number from ${least} to ${most}`)
+  }
+  return value as number
+}

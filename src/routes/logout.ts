@@ -1,0 +1,28 @@
+import type { RouteOptions } from 'fastify'
+import type { WeappRouteOptions } from '../options.js'
+import type { Sessions } from '../session-policy.js'
+import { userIdOf } from '../token.js'
+import { ourRoute } from './route.js'
+import { errorAnswers, LogoutQuery, NoContent } from './schemas.js'
+
+/** `POST {prefix}/logout`: ends this session, or with `?all=true` every session of its user. */
+export function logoutRoute (options: WeappRouteOptions, sessions: Sessions): RouteOptions {
+  return ourRoute(options, {
+    method: 'POST',
+    path: '/logout',
+    guarded: true,
+    summary: 'Sign out',
+    schema: {
+      querystring: LogoutQuery,
+      response: { 204: NoContent, ...errorAnswers(400, 401, 503) }
+    },
+    async handler (request, reply) {
+      const { appId, openid, session } = request.weapp!
+      const all = (request.query as { all?: string }).all === 'true'
+      if (all) await sessions.revokeAll(userIdOf(appId, openid), 'revoked', null)
+      else await session.revoke()
+      request.log.info({ weapp: { event: 'logout', sessionId: session.id, all } }, 'weapp: signed out')
+      return reply.code(204).send()
+    }
+  })
+}

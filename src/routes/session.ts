@@ -1,0 +1,34 @@
+import type { RouteOptions } from 'fastify'
+import type { WeappRouteOptions } from '../options.js'
+import type { WeappSession } from '../session.js'
+import type { Sessions } from '../session-policy.js'
+import { userIdOf } from '../token.js'
+import { ourRoute } from './route.js'
+import { errorAnswers, SessionAnswer } from './schemas.js'
+
+/** `GET {prefix}/session`: this session and the user's others, for a page "my devices". */
+export function sessionRoute (options: WeappRouteOptions, sessions: Sessions): RouteOptions {
+  return ourRoute(options, {
+    method: 'GET',
+    path: '/session',
+    guarded: true,
+    summary: 'This session and the devices of its user',
+    schema: {
+      response: { 200: SessionAnswer, ...errorAnswers(401, 503) }
+    },
+    async handler (request) {
+      const { appId, openid, session } = request.weapp!
+      const devices = await sessions.list(userIdOf(appId, openid))
+      return {
+        ...times(session),
+        sessions: devices.map((device) => ({ ...times(device), current: device.id === session.id, label: device.label }))
+      }
+    }
+  })
+}
+
+type Times = Pick<WeappSession, 'id' | 'createdAt' | 'expiresAt' | 'idleExpiresAt'>
+
+function times ({ id, createdAt, expiresAt, idleExpiresAt }: Times): Times {
+  return { id, createdAt, expiresAt, idleExpiresAt }
+}
