@@ -14,7 +14,8 @@ export interface WechatRequest extends ApiCall {
   at: number
 }
 
-type Login = (user: string, options: { appId?: string }) => string
+/** What a phone gives a user a code for, by path. */
+export type PhoneCodes = Readonly<Record<string, (user: string, options: { appId?: string }) => string>>
 
 const MAX_REQUESTS = 10_000
 
@@ -24,7 +25,7 @@ export class SimulatorServer {
   readonly #platform: Platform
   readonly #now: () => number
   readonly #faults: Faults
-  readonly #login: Login
+  readonly #phoneCodes: PhoneCodes
   readonly #arrivals = new EventEmitter().setMaxListeners(0)
   readonly #closing = new AbortController()
   readonly #server = createServer((request, response) => {
@@ -32,11 +33,11 @@ export class SimulatorServer {
     this.#handle(request, response).catch(() => response.destroy())
   })
 
-  constructor (platform: Platform, faults: Faults, now: () => number, login: Login) {
+  constructor (platform: Platform, faults: Faults, now: () => number, phoneCodes: PhoneCodes) {
     this.#platform = platform
     this.#now = now
     this.#faults = faults
-    this.#login = login
+    this.#phoneCodes = phoneCodes
   }
 
   async listen (port: number, host: string): Promise<string> {
@@ -59,7 +60,8 @@ export class SimulatorServer {
   async #handle (request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname: path, searchParams } = new URL(`http://simulator${request.url}`)
     const query = Object.fromEntries(searchParams)
-    if (path === '/simulator/login') return this.#answerLogin(query, response)
+    const giveCode = this.#phoneCodes[path]
+    if (giveCode !== undefined) return answerPhone(giveCode, query, response)
 
     const call: ApiCall = { method: request.method as string, path, query, body: await text(request) }
     this.#record(call)
@@ -69,20 +71,20 @@ export class SimulatorServer {
     else await misbehave(fault, path, response, perform, this.#closing.signal)
   }
 
-  #answerLogin ({ user, appid }: Record<string, string>, response: ServerResponse): void {
-    const headers = { 'content-type': 'application/json' }
-    try {
-      if (!user) throw new Error('Say who logs in: /simulator/login?user=alice')
-      send(response, { status: 200, headers, body: JSON.stringify({ code: this.#login(user, appid ? { appId: appid } : {}) }) })
-    } catch (error) {
-      send(response, { status: 400, headers, body: JSON.stringify({ error: (error as Error).message }) })
-    }
-  }
-
   #record (call: ApiCall): void {
     const request = { ...call, at: this.#now() }
     this.requests.push(request)
     if (this.requests.length > MAX_REQUESTS) this.requests.shift()
     this.#arrivals.emit('request', request)
+  }
+}
+
+function answerPhone (giveCode: PhoneCodes[string], { user, appid }: Record<string, string>, response: ServerResponse): void {
+  const headers = { 'content-type': 'application/json' }
+  try {
+    if (!user) throw new Error('Say who holds the phone: ?user=alice')
+    send(response, { status: 200, headers, body: JSON.stringify({ code: giveCode(user, appid ? { appId: appid } : {}) }) })
+  } catch (error) {
+    send(response, { status: 400, headers, body: JSON.stringify({ error: (error as Error).message }) })
   }
 }

@@ -128,8 +128,9 @@ export interface WechatSimulator {
  *
  * It answers `/sns/jscode2session`, `/wxa/checksession`, `/wxa/resetusersessionkey`,
  * `/wxa/business/getuserphonenumber`, `/cgi-bin/token` and `/cgi-bin/stable_token`. Beside them
- * `GET /simulator/login?user=alice[&appid=wx…]` answers `{ "code": "…" }`: wx.login for who has only curl. It is not
- * WeChat's, so no fault hits it and `requests` does not show it.
+ * `GET /simulator/login?user=alice[&appid=wx…]` answers `{ "code": "…" }`: wx.login for who has only curl; and
+ * `/simulator/phone-code` the code of a tap on the phone number button. They are not WeChat's, so no fault hits them and
+ * `requests` does not show them.
  *
  * @throws what listening throws, such as EADDRINUSE
  */
@@ -150,7 +151,10 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
   }
 
   const platform: Platform = { apps, users, tokens, openPlatform, countryCodeAs }
-  const server = new SimulatorServer(platform, faults, now, login)
+  const phoneCode: WechatSimulator['phoneCode'] = (user, { appId, phoneNumber } = {}) => {
+    return users.issue('phone', users.account(user, appId), phoneNumber)
+  }
+  const server = new SimulatorServer(platform, faults, now, { '/simulator/login': login, '/simulator/phone-code': phoneCode })
   const url = await server.listen(port, host)
   const close = () => server.close()
 
@@ -160,7 +164,7 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
 
     login,
     checkSession: (user, { appId } = {}) => users.account(user, appId).keyIsOfLogin,
-    phoneCode: (user, { appId, phoneNumber } = {}) => users.issue('phone', users.account(user, appId), phoneNumber),
+    phoneCode,
     encrypt (user, payload, { appId, sessionKey } = {}) {
       const account = users.account(user, appId)
       const watermark = { timestamp: Math.floor(now() / 1000), appid: account.appId }

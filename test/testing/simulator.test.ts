@@ -150,6 +150,8 @@ t.test('/simulator/login stands for wx.login where there is only curl', async (t
   t.equal(answer.json.openid, wechat.openid('alice', { appId: 'wx2' }))
 
   t.match((await call(wechat, '/simulator/login', { user: 'alice' })).json.code, /^\w{32}$/, 'by default the first app')
+  const { json: { code: phoneCode } } = await call(wechat, '/simulator/phone-code', { user: 'alice' })
+  t.match(phoneCode, /^[0-9a-f]{64}$/, 'and so does the phone number button')
   t.match(await call(wechat, '/simulator/login'), { status: 400, json: { error: /user=alice/ } })
   t.match(await call(wechat, '/simulator/login', { user: 'a', appid: 'wx3' }), { status: 400, json: { error: /wx3/ } })
 })

@@ -1,0 +1,80 @@
+import { test } from 'tap'
+import { freezeClock } from './fixtures/clock.js'
+import { faultyStore } from './fixtures/faulty-store.js'
+import { refused } from './fixtures/refused.js'
+import { APP_ID, startHost, type Host } from './fixtures/server.js'
+
+const idOf = async (host: Host, token: string): Promise<string> => (await host.get('/weapp/session', token)).json().id
+const userOf = ({ wechat }: Host, user: string) => ({ appId: APP_ID, openid: wechat.openid(user) })
+
+test("the host lists a user's sessions, oldest first, and nothing of them that is not to be shown", async (t) => {
+  const clock = freezeClock(t)
+  const labels = ['iPhone', null, 'iPad']
+  const host = await startHost(t, { options: { onLogin: () => ({ label: labels.shift() ?? null, data: { secret: 1 } as object }) } })
+  const { sessions } = host.app.weapp
+  const alice = userOf(host, 'alice')
+  t.same(await sessions.list(alice), [])
+  const first = await host.signIn()
+  const createdAt = clock.now
+  clock.advance(1000)
+  await host.signIn()
+  await host.signIn('bob')
+  const list = await sessions.list(alice)
+  t.strictSame(list[0], {
+    id: await idOf(host, first.token), createdAt, expiresAt: first.expiresAt, idleExpiresAt: createdAt + 7 * 86_400_000, label: 'iPhone'
+  })
+  t.equal(list.length, 2)
+  t.match(list[1], { createdAt: createdAt + 1000, label: null })
+  t.same(await sessions.list({ ...alice, appId: 'wxother' }), [])
+})
+
+test('the host ends one session; the phone learns that it was kicked', async (t) => {
+  const host = await startHost(t)
+  const { sessions } = host.app.weapp
+  const [first, second, bob] = [await host.signIn(), await host.signIn(), await host.signIn('bob')]
+  const id = await idOf(host, first.token)
+  t.equal(await sessions.revoke({ ...userOf(host, 'bob'), id }), false, "another user's is not found")
+  t.equal(await sessions.revoke({ ...userOf(host, 'alice'), id }), true)
+  t.equal(await sessions.revoke({ ...userOf(host, 'alice'), id }), false, 'it has ended')
+  t.equal(await sessions.revoke({ ...userOf(host, 'nobody'), id }), false)
+  refused(t, await host.get('/me', first.token), 401, 'FST_WEAPP_SESSION_KICKED')
+  for (const { token } of [second, bob]) t.equal((await host.get('/me', token)).statusCode, 200)
+  t.equal((await sessions.list(userOf(host, 'alice'))).length, 1)
+})
+
+test('the host ends all sessions of a user, or all but one', async (t) => {
+  const host = await startHost(t)
+  const { sessions } = host.app.weapp
+  const logins = [await host.signIn(), await host.signIn(), await host.signIn()]
+  const bob = await host.signIn('bob')
+  const except = await idOf(host, logins[1]!.token)
+  t.equal(await sessions.revokeAll({ ...userOf(host, 'alice'), except }), 2)
+  const statuses = async () => Promise.all(logins.map(async ({ token }) => (await host.get('/me', token)).json().code ?? 'live'))
+  t.same(await statuses(), ['FST_WEAPP_SESSION_KICKED', 'live', 'FST_WEAPP_SESSION_KICKED'])
+  t.equal(await sessions.revokeAll(userOf(host, 'alice')), 1)
+  t.equal(await sessions.revokeAll(userOf(host, 'alice')), 0)
+  t.same(await statuses(), Array(3).fill('FST_WEAPP_SESSION_KICKED'))
+  t.equal((await host.get('/me', bob.token)).statusCode, 200)
+})
+
+test('a phone learns why until its session would have ended by itself', async (t) => {
+  const clock = freezeClock(t)
+  const host = await startHost(t, { options: { session: { idle: '1h', ttl: '1d' } } })
+  const { token } = await host.signIn()
+  await host.app.weapp.sessions.revokeAll(userOf(host, 'alice'))
+  clock.advance(3_600_000 - 1)
+  refused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_KICKED')
+  clock.advance(1)
+  refused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_EXPIRED')
+})
+
+test('of a store that fails nothing is known', async (t) => {
+  const { store, instead } = faultyStore()
+  const host = await startHost(t, { options: { store } })
+  const { sessions } = host.app.weapp
+  for (const verb of ['list', 'revoke', 'revokeAll'] as const) {
+    instead(verb, async () => { throw new Error('down') })
+    const outcome: Promise<unknown> = sessions[verb]({ ...userOf(host, 'alice'), id: 'x' })
+    await t.rejects(outcome as Promise<boolean>, { code: 'FST_WEAPP_STORE_UNAVAILABLE', statusCode: 503 }, verb)
+  }
+})

@@ -1,0 +1,293 @@
+import { Type } from '@sinclair/typebox'
+import { test } from 'tap'
+import { memoryStore, type LoginContext, type LoginResult } from '../src/index.js'
+import { freezeClock } from './fixtures/clock.js'
+import { faultyStore } from './fixtures/faulty-store.js'
+import { partsOf } from './fixtures/forged-token.js'
+import { refused } from './fixtures/refused.js'
+import { APP_ID, APP_SECRET, startHost } from './fixtures/server.js'
+
+test('the answer says how long the session lives, as the token and the session itself do', async (t) => {
+  const clock = freezeClock(t, Date.UTC(2026, 0, 1) + 999)
+  const host = await startHost(t, { options: { session: { ttl: '90.5s', idle: '30s' } } })
+  const login = await host.signIn()
+  t.strictSame(Object.keys(login).sort(), ['expiresAt', 'expiresIn', 'token', 'tokenType'])
+  t.match(login, { tokenType: 'Bearer', expiresIn: 90, expiresAt: Date.UTC(2026, 0, 1, 0, 1, 30) }, 'whole seconds')
+  const { claims } = partsOf(login.token)
+  t.equal(claims.iat, Date.UTC(2026, 0, 1) / 1000)
+  t.equal(claims.exp, login.expiresAt / 1000)
+  t.match((await host.get('/weapp/session', login.token)).json(), {
+    createdAt: Date.UTC(2026, 0, 1), expiresAt: login.expiresAt, idleExpiresAt: clock.now + 30_000
+  })
+})
+
+test('onLogin learns who signs in and what the phone sent, and decides what the session holds', async (t) => {
+  const contexts: LoginContext[] = []
+  const host = await startHost(t, {
+    simulator: { openPlatform: true },
+    options: {
+      onLogin: async (context) => {
+        contexts.push(context)
+        await null
+        return { data: { userId: 7 }, reply: { user: { name: 'Alice' }, since: new Date(0) }, label: 'iPhone' }
+      }
+    },
+    after: (app) => {
+      app.get('/session', { config: { weapp: true } }, async ({ weapp }) => ({ ...weapp, session: { ...weapp!.session, data: weapp!.session.data } }))
+    }
+  })
+  const { token, ...login } = await host.signIn()
+  t.match(login, { tokenType: 'Bearer', expiresIn: Number, user: { name: 'Alice' }, since: '1970-01-01T00:00:00.000Z' })
+  const openid = host.wechat.openid('alice')
+  const unionid = host.wechat.unionid('alice')
+  t.equal(contexts.length, 1)
+  const { request, body, decrypt, ...who } = contexts[0]!
+  t.strictSame(who, { appId: APP_ID, openid, unionid })
+  t.equal(request.url, '/weapp/login')
+  t.strictSame(Object.keys(body), ['code'])
+  t.match((await host.get('/session', token)).json(), { appId: APP_ID, openid, unionid, session: { label: 'iPhone', data: { userId: 7 } } })
+  t.notOk(JSON.stringify(login).includes(openid))
+})
+
+test('onLogin opens what the phone encrypted, also under the key of its login before', async (t) => {
+  const opened: unknown[] = []
+  const host = await startHost(t, {
+    options: {
+      routes: { login: { body: Type.Object({ encryptedData: Type.String(), iv: Type.String() }) } },
+      onLogin: async ({ body, decrypt }) => {
+        const { encryptedData, iv } = body as unknown as { encryptedData: string, iv: string }
+        opened.push(await decrypt(encryptedData, iv))
+      }
+    }
+  })
+  const logIn = (encrypted: object) => host.post('/weapp/login', { code: host.wechat.login('alice'), ...encrypted })
+  host.wechat.login('alice')
+  const code = host.wechat.login('alice')
+  t.equal((await host.post('/weapp/login', { code, ...host.wechat.encrypt('alice', { n: 1 }) })).statusCode, 200)
+  const before = host.wechat.encrypt('alice', { n: 2 })
+  t.equal((await logIn(before)).statusCode, 200)
+  t.match(opened, [{ n: 1 }, { n: 2 }])
+  refused(t, await logIn(host.wechat.encrypt('bob', { n: 3 })), 409, 'FST_WEAPP_SESSION_KEY_STALE')
+})
+
+test('an onLogin that answers nothing', async (t) => {
+  for (const result of [undefined, {}, { data: undefined, reply: undefined, label: null } as unknown as LoginResult, { data: {}, reply: {} }]) {
+    const host = await startHost(t, { options: { onLogin: () => result } })
+    const { token } = await host.signIn()
+    t.match((await host.get('/weapp/session', token)).json(), { sessions: [{ label: null }] })
+  }
+})
+
+test('an onLogin that throws: its error passes unchanged, the code is spent, and no session is left', async (t) => {
+  class Banned extends Error {
+    statusCode = 451
+    code = 'HOST_BANNED'
+  }
+  const { store, asked } = faultyStore()
+  const passed: unknown[] = []
+  const error = new Banned('banned for good')
+  const isBanned = { now: true }
+  const host = await startHost(t, {
+    options: { store, onLogin: async () => { if (isBanned.now) throw error } },
+    before: (app) => app.addHook('onError', async (_request, _reply, error) => { passed.push(error) })
+  })
+  const code = host.wechat.login('alice')
+  const login = await host.post('/weapp/login', { code })
+  t.equal(login.statusCode, 451)
+  t.match(login.json(), { code: 'HOST_BANNED', message: 'banned for good' })
+  t.equal(passed[0], error, 'the very same')
+  t.equal(login.headers['cache-control'], 'no-store')
+  t.equal(login.headers['weapp-error'], undefined, 'it is none of ours')
+  t.equal(asked('create'), 0)
+  isBanned.now = false
+  refused(t, await host.post('/weapp/login', { code }), 401, 'FST_WEAPP_CODE_USED')
+  await host.signIn()
+})
+
+test('an onLogin that throws at once', async (t) => {
+  const host = await startHost(t, { options: { onLogin: () => { throw Object.assign(new Error('no'), { statusCode: 403 }) } } })
+  t.equal((await host.post('/weapp/login', { code: host.wechat.login('alice') })).statusCode, 403)
+})
+
+test('a result that cannot be kept or sent is a coded 500, and no session is left', async (t) => {
+  const { store, asked } = faultyStore()
+  const next: { result?: unknown } = {}
+  const host = await startHost(t, { options: { store, onLogin: () => next.result as LoginResult } })
+  const cycle: { self?: object } = {}
+  cycle.self = cycle
+  for (const [code, results] of Object.entries({
+    FST_WEAPP_DATA_INVALID: [
+      { data: null }, { data: [] }, { data: 'text' }, { data: { at: new Date() } }, { data: cycle }, { data: { text: 'x'.repeat(4096) } },
+      { label: 1 }, { label: {} }, { label: 'x'.repeat(129) }
+    ],
+    FST_WEAPP_REPLY_INVALID: [
+      { reply: null }, { reply: [] }, { reply: 'text' }, { reply: () => {} }, { reply: { n: 1n } }, { reply: cycle },
+      { reply: { token: 'mine' } }, { reply: { tokenType: undefined, expiresIn: 1 } }, { reply: { expiresAt: null } }, { reply: { toJSON: () => ({ token: 1 }) } }
+    ]
+  })) {
+    for (const result of results) {
+      next.result = result
+      refused(t, await host.post('/weapp/login', { code: host.wechat.login('alice') }), 500, code)
+    }
+  }
+  t.equal(asked('create'), 0)
+  next.result = { data: { text: 'x'.repeat(4000) }, label: 'x'.repeat(128), reply: { tokens: 1 } }
+  t.match(await host.signIn(), { tokens: 1, token: String })
+})
+
+test('what a reply holds is what it was when onLogin answered', async (t) => {
+  const reply = { user: { name: 'Alice' } }
+  const store = memoryStore()
+  const host = await startHost(t, {
+    options: { store: { ...store, create: async (input) => { reply.user.name = 'Mallory'; await store.create(input) } }, onLogin: () => ({ reply }) }
+  })
+  t.match(await host.signIn(), { user: { name: 'Alice' } })
+})
+
+test('a login that the store refuses sends no token', async (t) => {
+  const { store, instead } = faultyStore()
+  const host = await startHost(t, { options: { store } })
+  instead('create', async () => { throw new Error('full') })
+  const login = await host.post('/weapp/login', { code: host.wechat.login('alice') })
+  refused(t, login, 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+})
+
+test('a login over the old token takes the place of that session', async (t) => {
+  const host = await startHost(t, { options: { session: { limit: 2 } } })
+  const other = await host.signIn()
+  let { token } = await host.signIn()
+  for (let i = 0; i < 3; i++) {
+    const old = token;
+    ({ token } = await host.signIn('alice', { authorization: `Bearer ${old}` }))
+    t.equal((await host.get('/me', old)).json().code, 'FST_WEAPP_SESSION_EXPIRED', 'no reason is left behind')
+  }
+  const { sessions } = (await host.get('/weapp/session', token)).json()
+  t.equal(sessions.length, 2)
+  t.equal((await host.get('/me', other.token)).statusCode, 200, 'and the limit has ended no other')
+})
+
+test('a login ignores any other token', async (t) => {
+  const clock = freezeClock(t)
+  const host = await startHost(t)
+  const bob = await host.signIn('bob')
+  const ended = await host.signIn('alice')
+  await host.post('/weapp/logout', undefined, ended.token)
+  for (const authorization of [`Bearer ${bob.token}`, `Bearer ${ended.token}`, 'Bearer a.b.c', 'Basic YTpi', 'nonsense', '']) {
+    const login = await host.signIn('alice', { authorization })
+    t.not(login.token, bob.token)
+    t.same((await host.get('/me', login.token)).json(), { openid: host.wechat.openid('alice') })
+  }
+  t.equal((await host.get('/me', bob.token)).statusCode, 200, "bob's session lives on")
+  clock.advance(31 * 86_400_000)
+  await host.signIn('bob', { authorization: `Bearer ${bob.token}` })
+})
+
+test('each login is a session of its own, also with the same code at the same time', async (t) => {
+  const host = await startHost(t)
+  const code = host.wechat.login('alice')
+  const logins = await Promise.all([1, 2, 3].map(() => host.post('/weapp/login', { code })))
+  const tokens = logins.map((login) => login.json().token)
+  t.equal(new Set(tokens).size, 3)
+  t.equal(host.wechat.requests.length, 1)
+  t.equal((await host.get('/weapp/session', tokens[0])).json().sessions.length, 3)
+})
+
+test("a login in a host's own route", async (t) => {
+  const bodies: unknown[] = []
+  const host = await startHost(t, {
+    options: { routes: { login: false }, onLogin: ({ body, request }) => { bodies.push(body, request.url) } },
+    after: (app) => {
+      app.post<{ Body: { code: string } }>('/enter', async (request, reply) => {
+        const { token, expiresAt } = await app.weapp.login(request, { code: request.body.code, body: request.body })
+        return reply.code(201).send({ bearer: token, until: expiresAt })
+      })
+      app.get<{ Querystring: { code: string } }>('/enter', (request) => app.weapp.login(request, { code: request.query.code }))
+    }
+  })
+  const code = host.wechat.login('alice')
+  const login = await host.post('/enter', { code, channel: 'poster' })
+  t.equal(login.statusCode, 201)
+  t.match(login.json(), { bearer: String, until: Number })
+  t.equal((await host.get('/me', login.json().bearer)).statusCode, 200)
+  const other = host.wechat.login('alice')
+  t.equal((await host.get(`/enter?code=${other}`)).statusCode, 200)
+  t.same(bodies, [{ code, channel: 'poster' }, '/enter', { code: other }, `/enter?code=${other}`])
+
+  refused(t, await host.post('/enter', { code: 'unknown' }), 401, 'FST_WEAPP_CODE_INVALID')
+  for (const code of [123, null, '', 'a\nb', 'x'.repeat(257), ['a']]) {
+    refused(t, await host.post('/enter', { code }), 401, 'FST_WEAPP_CODE_INVALID')
+  }
+})
+
+test('the body is extended by the host, with formats and defaults, and nothing is coerced', async (t) => {
+  const bodies: unknown[] = []
+  const host = await startHost(t, {
+    options: {
+      routes: {
+        login: {
+          body: Type.Object({
+            email: Type.Optional(Type.String({ format: 'email' })),
+            channel: Type.String({ default: 'app' }),
+            age: Type.Optional(Type.Integer()),
+            address: Type.Optional(Type.Object({ city: Type.String() }, { additionalProperties: false }))
+          })
+        }
+      },
+      onLogin: ({ body }) => { bodies.push(body) }
+    }
+  })
+  const logIn = (extra: object) => host.post('/weapp/login', { code: host.wechat.login('alice'), ...extra })
+  t.equal((await logIn({ extra: 1, appId: 'wx', openid: 'o', address: { city: 'Bern', extra: 1 } })).statusCode, 200)
+  t.strictSame({ ...bodies[0] as object, code: '' }, { code: '', channel: 'app', address: { city: 'Bern' } })
+  t.equal((await logIn({ email: 'a@b.example', channel: 'web', age: 7 })).statusCode, 200)
+  t.strictSame({ ...bodies[1] as object, code: '' }, { code: '', email: 'a@b.example', channel: 'web', age: 7 })
+  for (const extra of [{ email: 'nobody' }, { channel: 1 }, { age: '7' }, { age: 1.5 }, { address: {} }]) {
+    const response = await logIn(extra)
+    t.equal(response.statusCode, 400, JSON.stringify(extra))
+    t.equal(response.json().code, 'FST_ERR_VALIDATION')
+  }
+  t.equal(bodies.length, 2)
+})
+
+test('two registrations may extend the body by schemas of the same $id', async (t) => {
+  for (const city of [Type.String(), Type.Number()]) {
+    const body = Type.Object({ address: Type.Object({ city }, { $id: 'Address' }) })
+    const host = await startHost(t, { options: { routes: { login: { body } } } })
+    const address = { city: city.type === 'string' ? 'Bern' : 1 }
+    t.equal((await host.post('/weapp/login', { code: host.wechat.login('alice'), address })).statusCode, 200)
+  }
+})
+
+test('keepSessionKey false keeps none, and a login works all the same', async (t) => {
+  const { store, calls } = faultyStore()
+  const host = await startHost(t, { options: { store, keepSessionKey: false } })
+  await host.signIn()
+  t.match(calls[0], { verb: 'create', input: { key: null } })
+  t.equal(JSON.stringify(calls).includes(host.wechat.sessionKey('alice')), false)
+})
+
+test('the openid of a user of several apps is of the app that the login was for', async (t) => {
+  const host = await startHost(t, {
+    simulator: { apps: { [APP_ID]: APP_SECRET, wxother: 'other-secret' } },
+    options: {
+      apps: { [APP_ID]: APP_SECRET, wxother: 'other-secret' },
+      selectApp: async (request) => request.headers['x-app'] as string | undefined
+    }
+  })
+  const logIn = (appId?: string) => host.app.inject({
+    method: 'POST', url: '/weapp/login', headers: { ...appId !== undefined && { 'x-app': appId } }, payload: { code: host.wechat.login('alice', appId === 'wxother' ? { appId } : {}) }
+  })
+  const { token } = (await logIn('wxother')).json()
+  t.same((await host.get('/me', token)).json(), { openid: host.wechat.openid('alice', { appId: 'wxother' }) })
+  host.wechat.clearRequests()
+  for (const appId of [undefined, '', 'wxunknown']) refused(t, await logIn(appId), 400, 'FST_WEAPP_APP_UNKNOWN')
+  t.same(host.wechat.requests, [])
+})
+
+test('the body may be extended by any JSON Schema of an object', async (t) => {
+  const body = { type: 'object', properties: { invite: { type: 'string' }, note: { type: 'string' } }, required: ['invite'] } as const
+  const host = await startHost(t, { options: { routes: { login: { body } }, onLogin: ({ body }) => ({ reply: { body } }) } })
+  const logIn = (extra: object) => host.post('/weapp/login', { code: host.wechat.login('alice'), ...extra })
+  t.equal((await logIn({ note: 'a' })).statusCode, 400)
+  t.match((await logIn({ invite: 'a', extra: 1 })).json().body, { invite: 'a', extra: undefined })
+})

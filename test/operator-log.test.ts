@@ -1,0 +1,68 @@
+import Fastify from 'fastify'
+import { test } from 'tap'
+import { createOperatorLog } from '../src/operator-log.js'
+import { freezeClock } from './fixtures/clock.js'
+import { captureLog } from './fixtures/log.js'
+
+function operatorLog () {
+  const captured = captureLog()
+  const log = createOperatorLog(Fastify(captured.server).log)
+  let taken = 0
+  return {
+    log,
+    /** The lines since it was last asked. */
+    take () {
+      const lines = captured.lines().slice(taken)
+      taken += lines.length
+      return lines
+    }
+  }
+}
+
+test('what WeChat refuses this server for is an error, once a minute for each errcode', async (t) => {
+  const clock = freezeClock(t)
+  const { log, take } = operatorLog()
+  log.configError(40125, 'the appSecret is wrong')
+  log.configError(40125, 'the appSecret is wrong')
+  log.configError(40164, 'the address is not on the list')
+  const lines = take()
+  t.match(lines, [
+    { level: 50, weapp: { event: 'wechat-config', errcode: 40125 }, msg: 'weapp: WeChat refuses this server: the appSecret is wrong' },
+    { level: 50, weapp: { event: 'wechat-config', errcode: 40164 } }
+  ])
+  t.equal(lines.length, 2)
+  clock.advance(59_999)
+  log.configError(40125, 'the appSecret is wrong')
+  t.same(take(), [])
+  clock.advance(1)
+  log.configError(40125, 'the appSecret is wrong')
+  t.equal(take().length, 1)
+})
+
+test('a store that fails is an error, once a minute for each verb, without the words of the store', async (t) => {
+  const clock = freezeClock(t)
+  const { log, take } = operatorLog()
+  const failure = Object.assign(new TypeError('SET weapp:canary'), { code: 'ECONNRESET', command: { args: ['canary'] }, cause: new Error('canary') })
+  log.storeFailure('read', failure)
+  log.storeFailure('read', failure)
+  log.storeFailure('touch', undefined)
+  const lines = take()
+  t.same(lines.map(({ level, weapp }) => ({ level, ...weapp })), [
+    { level: 50, event: 'store-failed', verb: 'read', name: 'TypeError', code: 'ECONNRESET' },
+    { level: 50, event: 'store-failed', verb: 'touch', name: 'timeout' }
+  ])
+  t.notMatch(JSON.stringify(lines), 'canary')
+  clock.advance(60_000)
+  log.storeFailure('read', 'a string')
+  log.storeFailure('touch', failure)
+  t.equal(take().length, 2)
+})
+
+test('a record that is not readable is a warning each time, with the session that it stands for', async (t) => {
+  const { log, take } = operatorLog()
+  log.unreadableRecord('session')
+  log.unreadableRecord('session')
+  const lines = take()
+  t.equal(lines.length, 2)
+  t.match(lines[0], { level: 40, weapp: { event: 'unreadable-record', sessionId: 'session' } })
+})

@@ -1,0 +1,212 @@
+import { Type } from '@sinclair/typebox'
+import Fastify from 'fastify'
+import { test } from 'tap'
+import { Agent } from 'undici'
+import weapp, { memoryStore, type WeappOptions } from '../src/index.js'
+import { resolveOptions } from '../src/resolve-options.js'
+import { APP_ID, APP_SECRET, SECRET, startHost } from './fixtures/server.js'
+
+const GOOD: WeappOptions = { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET }
+const SHORT = 'short-canary-secret'
+const LONG = 'long canary secret, of more than 32 bytes'
+const DAY = 86_400_000
+
+async function boot (options: unknown): Promise<void> {
+  const app = Fastify()
+  try {
+    await app.register(weapp, options as WeappOptions)
+    await app.ready()
+  } finally {
+    await app.close()
+  }
+}
+
+const STORE_VERBS = ['create', 'read', 'touch', 'update', 'revoke', 'revokeAll', 'list', 'readKeys', 'writeKey']
+
+const DURATIONS = [0, -1, 1.5, NaN, Infinity, 2 ** 31 * 1000, null, '', 'soon', '3600', '-1s', ['1s'], {}, true]
+
+/** An option, what the message says of it, and values that are not good. */
+const BAD: [option: string, reason: RegExp, make: (value: unknown) => object, values: unknown[]][] = [
+  ['appId', /blank/, (appId) => ({ appId }), [undefined, null, '', ' \t', 1, ['wx1'], {}]],
+  ['appSecret', /blank/, (appSecret) => ({ appSecret }), [undefined, null, '', ' ', 1, [APP_SECRET]]],
+  ['secret', /blank/, (secret) => ({ secret }), [undefined, null, '', ' '.repeat(40), 32, {}, Buffer.alloc(32), [LONG, 1], [null]]],
+  ['secret', /at least 32 bytes/, (secret) => ({ secret }), [SHORT, `${SHORT}${' '.repeat(40)}`, [], [LONG, SHORT]]],
+  ['secret', /not repeat/, (secret) => ({ secret }), [[LONG, LONG]]],
+  ['apps', /cannot stand beside/, (apps) => ({ apps }), [{ [APP_ID]: APP_SECRET }, {}, null, () => APP_SECRET]],
+  ['apps', /must be an object/, (apps) => ({ appId: undefined, appSecret: undefined, apps }), [null, {}, [], 'wx1', 1]],
+  ['apps', /blank/, (apps) => ({ appId: undefined, appSecret: undefined, apps }), [{ wx1: '' }, { wx1: APP_SECRET, wx2: 1 }, { '': APP_SECRET }]],
+  ['selectApp', /which of several/, (apps) => ({ appId: undefined, appSecret: undefined, apps }), [{ wx1: 'a', wx2: 'b' }, () => 'a']],
+  ['selectApp', /function/, (selectApp) => ({ selectApp }), [null, 'wx1', {}]],
+  ['store', /must be an object/, (store) => ({ store }), [null, [], 'redis', memoryStore]],
+  ['store', /method create$/, (store) => ({ store }), [{}, new Map()]],
+  ...STORE_VERBS.map((verb): typeof BAD[number] => [
+    'store', new RegExp(`method ${verb}$`), (value) => ({ store: { ...memoryStore(), [verb]: value } }), [undefined, true]
+  ]),
+  ['storeTimeout', /duration/, (storeTimeout) => ({ storeTimeout }), [...DURATIONS, 2 ** 31, false]],
+  ['prefix', /begins with '\/'/, (prefix) => ({ prefix }), [null, 1, 'weapp', ' /weapp', '/we app', '/weapp?', '/weapp#', {}]],
+  ['protect', /one of marked, all/, (protect) => ({ protect }), [null, true, 'none', 'ALL', ['all']]],
+  ['hook', /one of preHandler, onRequest/, (hook) => ({ hook }), [null, 'preParsing', 'onrequest', false]],
+  ['session', /object/, (session) => ({ session }), [null, '30d', []]],
+  ['session.ttl', /duration/, (ttl) => ({ session: { ttl } }), [...DURATIONS, false]],
+  ['session.ttl', /one second/, (ttl) => ({ session: { ttl } }), [999, '1ms']],
+  ['session.idle', /duration/, (idle) => ({ session: { idle } }), DURATIONS],
+  ['session.idle', /longer than session\.ttl/, (idle) => ({ session: { ttl: '1d', idle } }), [DAY + 1, '2d']],
+  ['session.idle', /longer than session\.ttl/, (idle) => ({ session: { idle } }), ['31d']],
+  ['session.limit', /whole number from 1/, (limit) => ({ session: { limit } }), [0, -1, 1.5, NaN, Infinity, '10', true, {}, null]],
+  ['session.timeout', /not known/, (timeout) => ({ session: { timeout } }), ['1d']],
+  ['keepSessionKey', /true or false/, (keepSessionKey) => ({ keepSessionKey }), [null, 1, 0, 'false', {}]],
+  ['onLogin', /function/, (onLogin) => ({ onLogin }), [null, 'function', {}, true]],
+  ['cache', /object/, (cache) => ({ cache }), [null, true, 1000, '30s', []]],
+  ['cache', /can be watched/, (store) => ({ cache: {}, store }), [{ ...memoryStore(), watch: undefined }]],
+  ['cache.max', /whole number from 1/, (max) => ({ cache: { max } }), [0, -1, 1.5, NaN, Infinity, 2 ** 24 + 1, '10', null]],
+  ['cache.maxAge', /duration/, (maxAge) => ({ cache: { maxAge } }), DURATIONS],
+  ['cache.ttl', /not known/, (ttl) => ({ cache: { ttl } }), ['30s']],
+  ['wechat', /object/, (wechat) => ({ wechat }), [null, 'https://api.weixin.qq.com', []]],
+  ['wechat.baseUrl', /https origin/, (baseUrl) => ({ wechat: { baseUrl } }), [
+    null, '', 'api.weixin.qq.com', 'http://api.weixin.qq.com', 'http://127.0.0.1.example', 'http://localhost.example', 'http://10.0.0.1', 'ftp://localhost',
+    'https://api.weixin.qq.com/path', 'https://api.weixin.qq.com/?a=b', 'https://api.weixin.qq.com/#a', `https://user:${SHORT}@api.weixin.qq.com`,
+    1, {}, new URL('https://api.weixin.qq.com')
+  ]],
+  ['wechat.timeout', /duration/, (timeout) => ({ wechat: { timeout } }), [...DURATIONS, 2 ** 31]],
+  ['wechat.retries', /whole number from 0 to 5/, (retries) => ({ wechat: { retries } }), [-1, 6, 0.5, NaN, Infinity, '1', false, null]],
+  ['wechat.concurrency', /whole number from 1/, (concurrency) => ({ wechat: { concurrency } }), [0, -1, 0.5, NaN, Infinity, '1', false, null]],
+  ['wechat.dispatcher', /undici 6 or 7/, (dispatcher) => ({ wechat: { dispatcher } }), [
+    null, 'http://proxy', {}, { dispatch: true },
+    { dispatch () { throw new TypeError(`as undici 8 does at the handlers of 7: ${SHORT}`) } }
+  ]],
+  ['wechat.proxy', /not known/, (proxy) => ({ wechat: { proxy } }), ['http://proxy']],
+  ['routes', /object/, (routes) => ({ routes }), [null, false, []]],
+  ['routes.refresh', /not known/, (refresh) => ({ routes: { refresh } }), [{}]],
+  ...['login', 'logout', 'session'].flatMap((name): typeof BAD => [
+    [`routes.${name}`, /object of route options, or false/, (route) => ({ routes: { [name]: route } }), [null, true, '/login', []]],
+    [`routes.${name}.path`, /begins with '\/'/, (path) => ({ routes: { [name]: { path } } }), [null, 'login', 1, '/a b']],
+    ...['method', 'url', 'handler', 'validatorCompiler', 'serializerCompiler'].map((key): typeof BAD[number] => [
+      `routes.${name}.${key}`, /cannot be set/, (value) => ({ routes: { [name]: { [key]: value } } }), ['GET', () => {}, undefined]
+    ])
+  ]),
+  ['routes.login.body', /schema of an object/, (body) => ({ routes: { login: { body } } }), [
+    null, {}, { inviteCode: 'string' }, Type.String(), Type.Array(Type.Object({})), { type: 'object' }, { type: 'object', properties: [] }, [], 'body'
+  ]],
+  ['routes.login.body', /leave the field code/, (body) => ({ routes: { login: { body } } }), [Type.Object({ code: Type.String() })]],
+  ['appid', /not known/, (appid) => ({ appid }), ['wx1']],
+  ['Prefix', /not known/, (Prefix) => ({ Prefix }), ['/weapp']]
+]
+
+for (const [option, reason, make, values] of BAD) {
+  test(`a bad ${option} fails the boot by name: ${reason.source}`, async (t) => {
+    for (const value of values) {
+      const label = `${typeof value} ${String(JSON.stringify(value)).slice(0, 60)}`
+      const error: { code?: string, message: string } = await boot({ ...GOOD, ...make(value) }).then(() => ({ message: 'it boots' }), (error) => error)
+      t.equal(error.code, 'FST_WEAPP_INVALID_OPTION', label)
+      t.ok(error.message.startsWith(`fastify-weapp: option ${option} `), error.message)
+      t.match(error.message, reason)
+      for (const canary of [SHORT, LONG, SECRET, APP_SECRET]) t.notOk(error.message.includes(canary))
+    }
+  })
+}
+
+test('without any options the boot fails', async (t) => {
+  await t.rejects(boot(undefined), { code: 'FST_WEAPP_INVALID_OPTION', message: /option appId / })
+})
+
+test('the defaults', async (t) => {
+  t.match(resolveOptions(GOOD), {
+    apps: { [APP_ID]: APP_SECRET },
+    secrets: [SECRET],
+    storeTimeout: 2000,
+    routes: { login: {}, logout: {}, session: {} },
+    protect: 'marked',
+    hook: 'preHandler',
+    session: { ttl: 30 * DAY, idle: 7 * DAY, limit: 10 },
+    keepSessionKey: true,
+    cache: null,
+    wechat: { baseUrl: 'https://api.weixin.qq.com', timeout: 5000, retries: 1, dispatcher: undefined },
+    scope: { prefix: '/weapp' }
+  })
+  t.equal(await resolveOptions(GOOD).onLogin({} as never), undefined)
+})
+
+test('a ttl shorter than the default idle time shortens it', async (t) => {
+  const session = (session: WeappOptions['session']) => resolveOptions({ ...GOOD, ...session && { session } }).session
+  t.same(session({ ttl: '1h' }), { ttl: 3_600_000, idle: 3_600_000, limit: 10 })
+  t.same(session({ ttl: '8d' }), { ttl: 8 * DAY, idle: 7 * DAY, limit: 10 })
+  t.same(session({ ttl: '1h', idle: '1h', limit: 1 }), { ttl: 3_600_000, idle: 3_600_000, limit: 1 }, 'as long as ttl is not longer')
+  t.same(session({ idle: false, limit: false }), { ttl: 30 * DAY, idle: false, limit: null })
+})
+
+test('good values pass', async (t) => {
+  const dispatcher = new Agent()
+  t.teardown(() => dispatcher.close())
+  for (const options of [
+    { secret: [LONG, SECRET] },
+    { secret: 'x'.repeat(32) },
+    { secret: '密'.repeat(11) },
+    { store: memoryStore(), storeTimeout: '500ms' },
+    { wechat: { baseUrl: 'https://proxy.example:8443', timeout: '2s', retries: 0, dispatcher } },
+    { wechat: { baseUrl: 'http://localhost:1/' } },
+    { wechat: { baseUrl: 'http://[::1]:1' } },
+    { wechat: {}, session: {}, routes: {}, cache: {} },
+    { cache: false },
+    { cache: { max: 1, maxAge: 1 } },
+    { appId: undefined, appSecret: undefined, apps: { [APP_ID]: APP_SECRET } }
+  ]) await t.resolves(boot({ ...GOOD, ...options }), JSON.stringify({ ...options, ...options.wechat && { wechat: Object.keys(options.wechat) } }))
+})
+
+test('a store may be an instance of a class', async (t) => {
+  class Store {}
+  for (const verb of STORE_VERBS) Object.assign(Store.prototype, { [verb]: async () => null })
+  await t.resolves(boot({ ...GOOD, store: new Store() }))
+})
+
+test('prefix and path say where the routes live', async (t) => {
+  for (const [prefix, path, url] of [
+    ['', undefined, '/login'], ['/', undefined, '/login'], ['/api/v1', undefined, '/api/v1/login'],
+    ['/api', '/sign-in', '/api/sign-in'], ['', '/sign-in', '/sign-in'], ['/sign-in', '', '/sign-in'], ['/:tenant', '/in', '/any/in']
+  ] as const) {
+    const { app, wechat } = await startHost(t, { options: { prefix, routes: { login: { ...path !== undefined && { path } } } } })
+    const login = await app.inject({ method: 'POST', url, payload: { code: wechat.login('alice') } })
+    t.equal(login.statusCode, 200, `'${prefix}' and '${path}'`)
+    t.equal((await app.inject({ method: 'POST', url: '/weapp/login' })).statusCode, 404, 'and nowhere else')
+  }
+})
+
+test('a route that is off is not there, the others are', async (t) => {
+  for (const off of ['login', 'logout', 'session'] as const) {
+    const { app } = await startHost(t, { options: { routes: { [off]: false } } })
+    for (const [name, method] of [['login', 'POST'], ['logout', 'POST'], ['session', 'GET']] as const) {
+      t.equal(app.hasRoute({ method, url: `/weapp/${name}` }), name !== off, `${name} without ${off}`)
+    }
+  }
+})
+
+test('logLevel and logSerializers are for our routes alone', async (t) => {
+  const lines: { url?: string, req?: unknown, msg: string }[] = []
+  const host = await startHost(t, {
+    server: { logger: { level: 'info', stream: { write: (line: string) => { lines.push(JSON.parse(line)) } } } },
+    options: { logLevel: 'warn', logSerializers: { weapp: () => 'serialized' } }
+  })
+  const { token } = await host.signIn()
+  t.same(lines.filter(({ msg }) => msg === 'incoming request'), [], 'a login is not worth a line')
+  await host.get('/me', token)
+  t.equal(lines.filter(({ msg }) => msg === 'incoming request').length, 1)
+  await host.post('/weapp/login', { code: 'unknown' })
+  t.match(lines.at(-1), { msg: 'weapp: login failed', weapp: 'serialized' })
+})
+
+test("a route's own options are Fastify's: hooks, limits, log level", async (t) => {
+  const seen: string[] = []
+  const host = await startHost(t, {
+    options: {
+      routes: {
+        login: { bodyLimit: 100, preHandler: async (request) => { seen.push(request.url) } },
+        session: { config: { weapp: false, mark: 'of the host' } as object, onRequest: async (request) => { seen.push(JSON.stringify(request.routeOptions.config)) } }
+      }
+    }
+  })
+  const { token } = await host.signIn()
+  t.same(seen, ['/weapp/login'])
+  t.equal((await host.post('/weapp/login', { code: 'x'.repeat(100) })).statusCode, 413)
+  t.equal((await host.get('/weapp/session')).statusCode, 401, 'and cannot take the guard away')
+  t.equal((await host.get('/weapp/session', token)).statusCode, 200)
+  t.match(seen.at(-1), /"mark":"of the host"/)
+})

@@ -1,0 +1,77 @@
+import { test } from 'tap'
+import { faultyStore } from '../fixtures/faulty-store.js'
+import { captureLog } from '../fixtures/log.js'
+import { refused } from '../fixtures/refused.js'
+import { startHost } from '../fixtures/server.js'
+
+test('POST /weapp/logout ends this session, and it cannot be used again', async (t) => {
+  const host = await startHost(t)
+  const [first, second] = [await host.signIn(), await host.signIn()]
+  const logout = await host.post('/weapp/logout', undefined, first.token)
+  t.equal(logout.statusCode, 204)
+  t.equal(logout.body, '')
+  t.equal(logout.headers['cache-control'], 'no-store')
+  refused(t, await host.get('/me', first.token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  refused(t, await host.post('/weapp/logout', undefined, first.token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  t.equal((await host.get('/me', second.token)).statusCode, 200)
+})
+
+test('?all=true ends every session of the user and of nobody else', async (t) => {
+  const host = await startHost(t)
+  const [first, second, bob] = [await host.signIn(), await host.signIn(), await host.signIn('bob')]
+  t.equal((await host.post('/weapp/logout?all=false', undefined, first.token)).statusCode, 204)
+  t.equal((await host.get('/me', second.token)).statusCode, 200)
+  const third = await host.signIn()
+  t.equal((await host.post('/weapp/logout?all=true', undefined, third.token)).statusCode, 204)
+  for (const { token } of [first, second, third]) refused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  t.equal((await host.get('/me', bob.token)).statusCode, 200)
+})
+
+test('anything else than true or false is refused, and ends nothing', async (t) => {
+  const host = await startHost(t)
+  const { token } = await host.signIn()
+  for (const query of ['all', 'all=', 'all=1', 'all=TRUE', 'all=yes', 'all=true&all=true']) {
+    const logout = await host.post(`/weapp/logout?${query}`, undefined, token)
+    t.equal(logout.statusCode, 400, query)
+    t.equal(logout.json().code, 'FST_ERR_VALIDATION')
+  }
+  t.equal((await host.get('/me', token)).statusCode, 200)
+})
+
+test('a body is not needed, whatever its content type says', async (t) => {
+  const host = await startHost(t)
+  for (const [payload, type] of [['', undefined], ['', 'application/json'], ['{}', 'application/json'], ['{"any":1}', 'application/json'], ['', 'text/plain']] as const) {
+    for (const query of ['', '?all=true']) {
+      const { token } = await host.signIn()
+      const logout = await host.app.inject({
+        method: 'POST',
+        url: `/weapp/logout${query}`,
+        payload,
+        headers: { authorization: `Bearer ${token}`, ...type !== undefined && { 'content-type': type } }
+      })
+      t.equal(logout.statusCode, 204, `${type} '${payload}' ${query}`)
+      t.equal((await host.get('/me', token)).statusCode, 401)
+    }
+  }
+})
+
+test('a logout needs a token', async (t) => {
+  const host = await startHost(t, { options: { routes: { logout: { config: { weapp: false } } } } })
+  refused(t, await host.post('/weapp/logout'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  refused(t, await host.post('/weapp/logout', undefined, 'a.b.c'), 401, 'FST_WEAPP_TOKEN_INVALID')
+})
+
+test('a logout of which nothing is known is a 503, and not a line that says it happened', async (t) => {
+  const { store, instead, heal } = faultyStore()
+  const log = captureLog()
+  const host = await startHost(t, { options: { store }, server: log.server })
+  const { token } = await host.signIn()
+  for (const [verb, query] of [['revoke', ''], ['revokeAll', '?all=true']] as const) {
+    instead(verb, async () => { throw new Error('down') })
+    refused(t, await host.post(`/weapp/logout${query}`, undefined, token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+  }
+  t.equal(log.events().some(({ event }) => event === 'logout'), false)
+  heal()
+  t.equal((await host.post('/weapp/logout', undefined, token)).statusCode, 204, 'repeated, it works')
+  t.match(log.events().at(-1), { event: 'logout', sessionId: /^[\w-]{22}$/, all: false })
+})

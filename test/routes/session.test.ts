@@ -1,0 +1,51 @@
+import { test } from 'tap'
+import { freezeClock } from '../fixtures/clock.js'
+import { faultyStore } from '../fixtures/faulty-store.js'
+import { refused } from '../fixtures/refused.js'
+import { startHost } from '../fixtures/server.js'
+
+test("GET /weapp/session shows this session and the user's others, oldest first, each by its label", async (t) => {
+  const clock = freezeClock(t)
+  const labels = ['iPhone', '平板', undefined]
+  const host = await startHost(t, { options: { onLogin: () => ({ ...labels.length > 0 && { label: labels.shift() ?? null }, data: { hidden: 1 } as object }) } })
+  const logins = []
+  for (let i = 0; i < 3; i++) {
+    logins.push(await host.signIn())
+    clock.advance(1000)
+  }
+  await host.signIn('bob')
+  const answers = await Promise.all(logins.map(({ token }) => host.get('/weapp/session', token)))
+  for (const [i, answer] of answers.entries()) {
+    t.equal(answer.statusCode, 200)
+    t.equal(answer.headers['cache-control'], 'no-store')
+    const { sessions, ...own } = answer.json()
+    t.strictSame(Object.keys(own).sort(), ['createdAt', 'expiresAt', 'id', 'idleExpiresAt'])
+    t.equal(own.expiresAt, logins[i]!.expiresAt)
+    t.same(sessions.map(({ label }: { label: string | null }) => label), ['iPhone', '平板', null])
+    t.same(sessions.map(({ current }: { current: boolean }) => current), [0, 1, 2].map((n) => n === i))
+    t.strictSame(sessions[i], { ...own, current: true, label: ['iPhone', '平板', null][i] })
+  }
+})
+
+test('it is guarded, whatever the host says of it', async (t) => {
+  const host = await startHost(t, { options: { routes: { session: { config: { weapp: false } } } } })
+  refused(t, await host.get('/weapp/session'), 401, 'FST_WEAPP_TOKEN_MISSING')
+})
+
+test('HEAD follows GET', async (t) => {
+  const host = await startHost(t)
+  const { token } = await host.signIn()
+  const head = (headers: Record<string, string>) => host.app.inject({ method: 'HEAD', url: '/weapp/session', headers })
+  t.equal((await head({})).statusCode, 401)
+  const answer = await head({ authorization: `Bearer ${token}` })
+  t.equal(answer.statusCode, 200)
+  t.equal(answer.body, '')
+})
+
+test('a store that cannot list is a 503', async (t) => {
+  const { store, instead } = faultyStore()
+  const host = await startHost(t, { options: { store } })
+  const { token } = await host.signIn()
+  instead('list', async () => { throw new Error('down') })
+  refused(t, await host.get('/weapp/session', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+})
