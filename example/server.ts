@@ -1,0 +1,52 @@
+/** Start here: `npm run example`, then paste the lines that it prints into a second terminal. */
+import { buildApp } from './app.js'
+import { readSettings, type Settings } from './settings.js'
+
+async function start (): Promise<void> {
+  const settings = await readSettings(process.env)
+  const { host, port, simulator } = settings
+  const app = await buildApp(settings)
+  app.addHook('onClose', () => simulator?.close())
+  await app.listen({ host, port })
+
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // Requests in flight are answered, then the process ends by itself; a second signal ends it at once.
+    process.once(signal, () => app.close())
+  }
+  for (const line of curlLines(app.listeningOrigin, settings)) console.log(line)
+}
+
+/** What to paste, in this order, into bash or zsh: sign in with a password, then with the code alone. */
+function curlLines (origin: string, { simulator }: Settings): string[] {
+  const json = "-H 'content-type: application/json'"
+  const authorization = '-H "authorization: Bearer $TOKEN"'
+  const account = String.raw`\"account\":{\"username\":\"alice\",\"password\":\"wonderland\"}`
+
+  const code = simulator === null
+    ? "CODE='what wx.login gave your phone'"
+    : `CODE=$(curl -s '${simulator.url}/simulator/login?user=alice' | ${extract('code')})`
+  const login = (fields: string) => `TOKEN=$(curl -s '${origin}/weapp/login' ${json} -d "{${fields}}" | ${extract('token')})`
+  const get = (path: string) => String.raw`curl -sw '\n' '${origin}${path}' ${authorization}`
+
+  return [
+    code,
+    login(String.raw`\"code\":\"$CODE\",${account}`),
+    get('/me'),
+    code,
+    login(String.raw`\"code\":\"$CODE\"`),
+    get('/orders')
+  ]
+}
+
+/** The value of a field of JSON text; an answer without it, such as an error, passes as it is. */
+function extract (field: string): string {
+  return String.raw`sed 's/.*"${field}":"\([^"]*\)".*/\1/'`
+}
+
+try {
+  await start()
+} catch (error) {
+  const { code, message } = error as NodeJS.ErrnoException
+  console.error(code === 'EADDRINUSE' ? `${message}: is it running already? Set PORT to another port.` : message)
+  process.exit(1)
+}
