@@ -1,0 +1,335 @@
+import fastifyAuth from '@fastify/auth'
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { freezeClock } from './fixtures/clock.js'
+import { FAILURES, faultyStore } from './fixtures/faulty-store.js'
+import { OUR_HEADER, encode, forge, partsOf, someClaims } from './fixtures/forged-token.js'
+import { refused } from './fixtures/refused.js'
+import { startHost } from './fixtures/server.js'
+
+const whoAmI = async (request: { weapp: { openid: string } | null }) => ({ openid: request.weapp?.openid ?? null })
+
+t.test('true: only with a live session', async (t) => {
+  const { wechat, signIn, get } = await startHost(t)
+  const { token } = await signIn()
+  refused(t, await get('/me'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  refused(t, await get('/me', 'x'), 401, 'FST_WEAPP_TOKEN_INVALID')
+  t.strictSame((await get('/me', token)).json(), { openid: wechat.openid('alice') })
+})
+
+t.test("'optional': whoever has no live session passes as a stranger, whatever the token", async (t) => {
+  const clock = freezeClock(t)
+  const { wechat, signIn, get, post } = await startHost(t)
+  const { token } = await signIn()
+  const { token: ended } = await signIn()
+  await post('/weapp/logout', undefined, ended)
+  t.strictSame((await get('/feed', token)).json(), { openid: wechat.openid('alice') })
+  for (const other of [undefined, 'x', ended, forge(someClaims()), forge({ ...someClaims(), exp: 1 })]) {
+    const response = await get('/feed', other)
+    t.strictSame([response.statusCode, response.json()], [200, { openid: null }])
+    t.equal(response.headers['weapp-error'], undefined, 'and nothing of a refusal is in the answer')
+    t.equal(response.headers['www-authenticate'], undefined)
+    t.equal(response.headers['cache-control'], undefined)
+  }
+  clock.advance(8 * 24 * 3600_000)
+  t.strictSame((await get('/feed', token)).json(), { openid: null }, 'an idle session')
+})
+
+t.test('false, and no mark: not guarded, and nobody is looked up', async (t) => {
+  const { store, calls } = faultyStore()
+  const { signIn, get } = await startHost(t, {
+    options: { store },
+    after (app) {
+      app.get('/false', { config: { weapp: false } }, whoAmI)
+      app.get('/none', whoAmI)
+    }
+  })
+  const { token } = await signIn()
+  calls.length = 0
+  for (const url of ['/false', '/none']) t.strictSame((await get(url, token)).json(), { openid: null }, url)
+  t.strictSame(calls, [])
+})
+
+t.test('a mark that nobody knows was meant to protect something', async (t) => {
+  const marks = [null, 0, '', 'false', 'Optional', 'optional ', 'yes', 1, {}, [], ['optional'], NaN]
+  for (const protect of ['marked', 'all'] as const) {
+    const { signIn, get } = await startHost(t, {
+      options: { protect },
+      after: (app) => marks.forEach((mark, i) => app.get(`/${i}`, { config: { weapp: mark as true } }, whoAmI))
+    })
+    const { token } = await signIn()
+    for (const [i, mark] of marks.entries()) {
+      await t.test(`${protect}: ${JSON.stringify(mark)}`, async (t) => {
+        refused(t, await get(`/${i}`), 401, 'FST_WEAPP_TOKEN_MISSING')
+        t.equal((await get(`/${i}`, token)).statusCode, 200)
+      })
+    }
+  }
+})
+
+t.test("protect 'all': every route but those marked false, and 404s too", async (t) => {
+  const { signIn, get, post } = await startHost(t, {
+    options: { protect: 'all' },
+    after (app) {
+      app.get('/unmarked', whoAmI)
+      app.get('/false', { config: { weapp: false } }, whoAmI)
+      app.get('/undefined', { config: {} }, whoAmI)
+    }
+  })
+  const { token } = await signIn()
+  for (const url of ['/unmarked', '/undefined', '/me', '/weapp/session', '/nowhere', '/weapp/nowhere']) {
+    refused(t, await get(url), 401, 'FST_WEAPP_TOKEN_MISSING')
+  }
+  refused(t, await post('/unmarked'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  t.equal((await get('/false')).statusCode, 200)
+  t.equal((await get('/feed')).statusCode, 200, 'optional stays optional')
+  t.equal((await get('/unmarked', token)).statusCode, 200)
+  t.equal((await get('/nowhere', token)).statusCode, 404)
+})
+
+t.test("protect 'marked' leaves 404s alone", async (t) => {
+  const { get, post } = await startHost(t, {
+    after: (app) => app.setNotFoundHandler((request, reply) => reply.code(404).send(`nothing at ${request.url}`))
+  })
+  for (const token of [undefined, 'x']) {
+    const response = await get('/nowhere', token)
+    t.strictSame([response.statusCode, response.body], [404, 'nothing at /nowhere'])
+    t.equal((await post('/me', {}, token)).statusCode, 404)
+  }
+})
+
+t.test("hook 'onRequest' refuses before the body is read, 'preHandler' after", async (t) => {
+  for (const [hook, events] of [['onRequest', []], ['preHandler', ['preParsing', 'preValidation']]] as const) {
+    const seen: string[] = []
+    const { post } = await startHost(t, {
+      options: { hook },
+      after: (app) => app.post('/guarded', {
+        config: { weapp: true },
+        preParsing: async () => { seen.push('preParsing') },
+        preValidation: async () => { seen.push('preValidation') }
+      }, whoAmI)
+    })
+    refused(t, await post('/guarded', { a: 1 }), 401, 'FST_WEAPP_TOKEN_MISSING')
+    t.strictSame(seen, events, hook)
+  }
+})
+
+t.test('a HEAD request is guarded as its GET', async (t) => {
+  const { app, signIn } = await startHost(t)
+  const { token } = await signIn()
+  const head = (url: string, headers = {}) => app.inject({ method: 'HEAD', url, headers })
+  t.equal((await head('/me')).statusCode, 401)
+  t.equal((await head('/me')).headers['weapp-error'], 'FST_WEAPP_TOKEN_MISSING')
+  t.equal((await head('/me', { authorization: `Bearer ${token}` })).statusCode, 200)
+  t.equal((await head('/feed')).statusCode, 200)
+})
+
+t.test('an OPTIONS request is a route like any other', async (t) => {
+  const { app } = await startHost(t, {
+    options: { protect: 'all' }, after: (app) => app.options('/preflight', { config: { weapp: false } }, async () => 'ok')
+  })
+  t.equal((await app.inject({ method: 'OPTIONS', url: '/preflight' })).statusCode, 200)
+  t.equal((await app.inject({ method: 'OPTIONS', url: '/me' })).statusCode, 401)
+})
+
+t.test('a route is guarded wherever and whenever it is declared after the registration', async (t) => {
+  const guarded = { config: { weapp: true } }
+  const { app, signIn, get } = await startHost(t, {
+    async after (app) {
+      app.get('/same-tick', guarded, whoAmI)
+      app.register(async (child) => {
+        child.get('/child', guarded, whoAmI)
+        child.register(async (grandchild) => { grandchild.get('/grandchild', guarded, whoAmI) }, { prefix: '/deep' })
+      })
+      await app.register(async (child) => { child.get('/x', guarded, whoAmI) }, { prefix: '/prefixed' })
+      app.get('/later', guarded, whoAmI)
+      app.route({ method: ['GET', 'POST'], url: '/several', ...guarded, handler: whoAmI })
+    }
+  })
+  const { token } = await signIn()
+  for (const url of ['/same-tick', '/child', '/deep/grandchild', '/later', '/prefixed/x', '/several']) {
+    refused(t, await get(url), 401, 'FST_WEAPP_TOKEN_MISSING')
+    t.equal((await get(url, token)).statusCode, 200, url)
+  }
+  refused(t, await app.inject({ method: 'POST', url: '/several' }), 401, 'FST_WEAPP_TOKEN_MISSING')
+})
+
+t.test('a route declared before the registration is guarded, when both are of one tick and of one scope', async (t) => {
+  const { signIn, get } = await startHost(t, {
+    before: (app) => {
+      app.get('/before', { config: { weapp: true } }, whoAmI)
+      app.get('/before-unmarked', whoAmI)
+    }
+  })
+  const { token } = await signIn()
+  refused(t, await get('/before'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  t.equal((await get('/before', token)).statusCode, 200)
+  t.equal((await get('/before-unmarked')).statusCode, 200)
+})
+
+t.test('the guard by hand, as a preHandler', async (t) => {
+  const { wechat, signIn, get } = await startHost(t, {
+    after: (app) => app.get('/by-hand', { preHandler: app.weapp.authenticate }, whoAmI)
+  })
+  const { token } = await signIn()
+  refused(t, await get('/by-hand'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  refused(t, await get('/by-hand', 'x'), 401, 'FST_WEAPP_TOKEN_INVALID')
+  t.strictSame((await get('/by-hand', token)).json(), { openid: wechat.openid('alice') })
+})
+
+t.test('the guard composes with @fastify/auth', async (t) => {
+  const { signIn, get, app } = await startHost(t, {
+    before: (app) => app.register(fastifyAuth),
+    after: (app) => {
+      const key = async (request: { headers: Record<string, unknown> }) => {
+        if (request.headers['x-key'] !== 'good') throw new Error('no key')
+      }
+      app.get('/either', { preHandler: app.auth([key as never, app.weapp.authenticate]) }, whoAmI)
+      app.get('/both', { preHandler: app.auth([key as never, app.weapp.authenticate], { relation: 'and' }) }, whoAmI)
+    }
+  })
+  const { token } = await signIn()
+  refused(t, await get('/either'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  t.equal((await get('/either', token)).statusCode, 200)
+  const withKey = await app.inject({ url: '/either', headers: { 'x-key': 'good' } })
+  t.equal(withKey.statusCode, 200)
+  t.equal((await get('/both', token)).statusCode, 401)
+  t.equal((await app.inject({ url: '/both', headers: { 'x-key': 'good', authorization: `Bearer ${token}` } })).statusCode, 200)
+})
+
+t.test('the work is done once per request, however often it is asked for', async (t) => {
+  const clock = freezeClock(t)
+  const { store, asked, calls } = faultyStore()
+  let failures = 0
+  const { signIn, get } = await startHost(t, {
+    options: { store },
+    after (app) {
+      const again = app.weapp.authenticate
+      app.get('/often', { config: { weapp: true }, preHandler: [again, again] }, async (request, reply) => {
+        await Promise.all([again(request, reply), again(request, reply)])
+        return whoAmI(request)
+      })
+      app.get('/often-optional', { config: { weapp: 'optional' } }, async (request, reply) => {
+        for (let i = 0; i < 3; i++) await again(request, reply).catch(() => failures++)
+        return whoAmI(request)
+      })
+    }
+  })
+  const { token } = await signIn()
+  clock.advance(24 * 3600_000)
+  calls.length = 0
+  t.equal((await get('/often', token)).statusCode, 200)
+  t.strictSame(calls.map(({ verb }) => verb), ['read', 'touch'])
+  calls.length = 0
+  await get('/often-optional', forge(someClaims()))
+  t.equal(failures, 3, 'a refusal stays one')
+  t.equal(asked('read'), 1)
+})
+
+t.test('a session that ends between read and touch is read again, and the reason told', async (t) => {
+  const clock = freezeClock(t)
+  const { store, instead, asked, heal } = faultyStore()
+  const { signIn, get } = await startHost(t, { options: { store } })
+  const { token } = await signIn()
+  clock.advance(24 * 3600_000)
+  instead('touch', async (ref) => {
+    await store.revoke({ ...ref, reason: 'kicked' })
+    return false
+  })
+  refused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_KICKED')
+  t.equal(asked('read'), 2)
+  heal()
+
+  const { token: other } = await signIn()
+  clock.advance(24 * 3600_000)
+  instead('touch', async () => false)
+  t.equal((await get('/me', other)).statusCode, 200, 'a session that lives after all is one')
+  t.equal(asked('read'), 4, 'and there is no third read')
+})
+
+t.test('identity() is the session of the request, or the 401 that the guard would give', async (t) => {
+  const { wechat, signIn, get } = await startHost(t, {
+    after (app) {
+      const identity = async (request: Parameters<FastifyInstance['weapp']['identity']>[0]) => ({ openid: app.weapp.identity(request).openid })
+      app.get('/unguarded', identity)
+      app.get('/optional', { config: { weapp: 'optional' } }, identity)
+      app.get('/guarded', { config: { weapp: true } }, identity)
+    }
+  })
+  const { token } = await signIn()
+  refused(t, await get('/unguarded', token), 401, 'FST_WEAPP_TOKEN_MISSING')
+  refused(t, await get('/optional'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  for (const url of ['/optional', '/guarded']) t.strictSame((await get(url, token)).json(), { openid: wechat.openid('alice') })
+})
+
+t.test('the headers of a refusal survive an error handler of the host', async (t) => {
+  const { get, post } = await startHost(t, {
+    before: (app) => app.setErrorHandler((error: { statusCode?: number }, _request, reply) => {
+      return reply.code(200).send({ ok: false, status: error.statusCode })
+    })
+  })
+  const response = await get('/me', 'x')
+  t.strictSame([response.statusCode, response.json()], [200, { ok: false, status: 401 }])
+  t.match(response.headers, {
+    'weapp-error': 'FST_WEAPP_TOKEN_INVALID', 'cache-control': 'no-store', 'www-authenticate': /error="invalid_token"/
+  })
+  const login = await post('/weapp/login', { code: 'unknown' })
+  t.strictSame(login.json(), { ok: false, status: 401 })
+  t.match(login.headers, { 'weapp-error': 'FST_WEAPP_CODE_INVALID', 'cache-control': 'no-store' })
+})
+
+t.test('over the wire', async (t) => {
+  const faulty = faultyStore()
+  const { app, wechat } = await startHost(t, { options: { store: faulty.store } })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
+  const me = (token?: string) => fetch(`${url}/me`, { headers: token === undefined ? {} : { authorization: `Bearer ${token}` } })
+  const login = (code: string) => fetch(`${url}/weapp/login`, {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ code })
+  })
+  async function answers (t: Test, response: Response, status: number, code: string, retryAfter: string | null = null): Promise<void> {
+    t.equal(response.status, status)
+    t.match(await response.json(), { statusCode: status, code })
+    t.equal(response.headers.get('weapp-error'), code)
+    t.equal(response.headers.get('cache-control'), 'no-store')
+    t.equal(response.headers.get('retry-after'), retryAfter)
+    t.equal(response.headers.has('www-authenticate'), status === 401)
+  }
+
+  const signedIn = await login(wechat.login('alice'))
+  t.equal(signedIn.status, 200)
+  const { token, ...rest } = await signedIn.json() as { token: string }
+  t.match(rest, { tokenType: 'Bearer', expiresIn: 2_592_000, expiresAt: Number })
+  const { claims } = partsOf(token)
+
+  await t.test('a guarded route', async (t) => t.strictSame(await (await me(token)).json(), { openid: wechat.openid('alice') }))
+  await t.test('no token', async (t) => answers(t, await me(), 401, 'FST_WEAPP_TOKEN_MISSING'))
+  await t.test('a bad token', async (t) => answers(t, await me('nonsense'), 401, 'FST_WEAPP_TOKEN_INVALID'))
+  await t.test('another key', async (t) => answers(t, await me(forge(claims, { key: 'another key' })), 401, 'FST_WEAPP_TOKEN_INVALID'))
+  await t.test('alg none', async (t) => {
+    const unsigned = `${encode({ ...OUR_HEADER, alg: 'none' })}.${encode(claims)}.`
+    await answers(t, await me(unsigned), 401, 'FST_WEAPP_TOKEN_INVALID')
+  })
+  await t.test('another kid', async (t) => {
+    await answers(t, await me(forge(claims, { header: { ...OUR_HEADER, kid: 'AAAAAAAA' } })), 401, 'FST_WEAPP_TOKEN_INVALID')
+  })
+  await t.test('an expired token', async (t) => answers(t, await me(forge({ ...claims, exp: 1 })), 401, 'FST_WEAPP_TOKEN_EXPIRED'))
+  await t.test('a store that is down', async (t) => {
+    faulty.instead('read', FAILURES.rejects)
+    await answers(t, await me(token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', '5')
+    faulty.heal()
+  })
+  await t.test('a used code', async (t) => {
+    await answers(t, await login(wechat.requests[0]?.query.js_code as string), 401, 'FST_WEAPP_CODE_USED')
+  })
+  await t.test('two Authorization headers are one at most', async (t) => {
+    const headers: [string, string][] = [['authorization', `Bearer ${token}`], ['authorization', 'Bearer x']]
+    await answers(t, await fetch(`${url}/me`, { headers }), 401, 'FST_WEAPP_TOKEN_INVALID')
+  })
+  await t.test('WeChat down', async (t) => {
+    const code = wechat.login('alice')
+    await wechat.close()
+    await answers(t, await login(code), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', '5')
+  })
+})

@@ -1,0 +1,120 @@
+import { connect, type AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import t from 'tap'
+import { faultyStore } from '../fixtures/faulty-store.js'
+import { refused } from '../fixtures/refused.js'
+import { startHost } from '../fixtures/server.js'
+
+const LIES = {
+  openid: 'o-of-the-victim',
+  openId: 'o-of-the-victim',
+  unionid: 'u-of-the-victim',
+  appid: 'wx6666666666666666',
+  appId: 'wx6666666666666666',
+  userId: 'victim',
+  sub: 'victim',
+  session_key: 'canary',
+  sessionKey: 'canary'
+}
+const LYING_HEADERS = {
+  'x-wx-openid': 'o-of-the-victim',
+  'x-wx-unionid': 'u-of-the-victim',
+  'x-wx-appid': 'wx6666666666666666',
+  'x-wx-source': 'wx_client',
+  'x-wx-from-openid': 'o-of-the-victim',
+  'x-openid': 'o-of-the-victim',
+  openid: 'o-of-the-victim',
+  'x-weapp-openid': 'o-of-the-victim',
+  cookie: 'openid=o-of-the-victim; unionid=u-of-the-victim',
+  'x-forwarded-user': 'o-of-the-victim'
+}
+
+t.test('row 11: whatever a client says of its identity is ignored', async (t) => {
+  const told: unknown[] = []
+  const { app, wechat } = await startHost(t, {
+    options: { onLogin: ({ appId, openid, unionid, body }) => { told.push({ appId, openid, unionid, body }) } },
+    after: (app) => app.get('/who', { config: { weapp: true } }, async ({ weapp }) => ({ ...weapp, session: undefined }))
+  })
+  const identity = { appId: 'wx0123456789abcdef', openid: wechat.openid('mallory'), unionid: null }
+  const query = new URLSearchParams(LIES).toString()
+  const code = wechat.login('mallory')
+  const login = await app.inject({
+    method: 'POST', url: `/weapp/login?${query}`, headers: LYING_HEADERS, payload: { ...LIES, code }
+  })
+  t.equal(login.statusCode, 200)
+  t.strictSame(told, [{ ...identity, body: { code } }], 'onLogin is told what WeChat said; the rest of the body is dropped')
+  t.strictSame(wechat.requests[0]?.query.appid, identity.appId)
+
+  const authorization = `Bearer ${login.json().token}`
+  const who = await app.inject({ url: `/who?${query}`, headers: { ...LYING_HEADERS, authorization } })
+  t.strictSame(who.json(), identity)
+  refused(t, await app.inject({ url: `/who?${query}`, headers: LYING_HEADERS }), 401, 'FST_WEAPP_TOKEN_MISSING')
+  t.strictSame((await app.inject({ url: `/feed?${query}`, headers: LYING_HEADERS })).json(), { openid: null })
+})
+
+t.test('row 12: a code is text of 1 to 256 characters, whatever else the body is', async (t) => {
+  const { store, calls } = faultyStore()
+  const { app, wechat } = await startHost(t, { options: { store } })
+  const bodies = [
+    '{"code":123}', '{"code":["a"]}', '{"code":{"a":1}}', '{"code":null}', '{"code":true}', '{"code":""}', '{}', '[]', 'null', '"a"', '1',
+    '', '{"code":', '{"Code":"a"}', `{"code":"${'a'.repeat(257)}"}`, '[{"code":"a"}]', '{"__proto__":{"code":"a"}}', '{"constructor":{"prototype":{}},"code":"a"}'
+  ]
+  for (const payload of bodies) {
+    const response = await app.inject({ method: 'POST', url: '/weapp/login', headers: { 'content-type': 'application/json' }, payload })
+    t.equal(response.statusCode, 400, payload.slice(0, 50))
+    t.equal(response.headers['cache-control'], 'no-store')
+  }
+  const huge = await app.inject({ method: 'POST', url: '/weapp/login', payload: { code: 'a'.repeat(10_000_000) } })
+  t.equal(huge.statusCode, 413)
+  for (const code of ['\n', '\0', 'a\r\nb', '\u001f', '\u007f']) {
+    refused(t, await app.inject({ method: 'POST', url: '/weapp/login', payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')
+  }
+  t.strictSame(calls, [])
+  t.equal(wechat.requests.length, 0, 'WeChat was asked nothing')
+  t.strictSame(Object.keys(Object.prototype), [])
+})
+
+t.test('row 12: no content type skips the check of the code', async (t) => {
+  const { app, wechat } = await startHost(t)
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const types = [
+    'application/json', 'application/json ;x', 'application/json\t;x', ' application/json', 'application/json; charset=utf-8',
+    'APPLICATION/JSON', 'application/jsonx', 'application/json,text/plain', 'text/plain', 'text/json', 'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x', 'application/vnd.api+json', '', ';', 'application/json;charset=utf-16'
+  ]
+  for (const type of types) {
+    for (const body of ['{"code":{"length":1}}', '{"code":123}', 'code=a', 'null']) {
+      const socket = connect(port, '127.0.0.1')
+      socket.write(`POST /weapp/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+      t.match(await text(socket), /^HTTP\/1\.1 4(00|15) /, `'${type}' ${body}`)
+    }
+  }
+  t.equal(wechat.requests.length, 0, 'WeChat was asked nothing')
+})
+
+t.test('row 12: the code is checked again where the host lets a wrong body pass', async (t) => {
+  const { app, wechat } = await startHost(t, {
+    options: { routes: { login: { attachValidation: true } } },
+    after: (app) => app.post('/own', async (request) => app.weapp.login(request, request.body as { code: string }))
+  })
+  for (const url of ['/weapp/login', '/own']) {
+    for (const code of [123, ['a'], { length: 3 }, null, true, '', 'a'.repeat(257)]) {
+      refused(t, await app.inject({ method: 'POST', url, payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')
+    }
+  }
+  for (const payload of ['null', '[]', '"a"', '1', '']) {
+    const response = await app.inject({ method: 'POST', url: '/weapp/login', headers: { 'content-type': 'application/json' }, payload })
+    t.equal(response.headers['weapp-error'], 'FST_WEAPP_CODE_INVALID', `body ${payload}`)
+  }
+  t.equal(wechat.requests.length, 0)
+})
+
+t.test('row 13: a code is one parameter, whatever is in it', async (t) => {
+  const { app, wechat } = await startHost(t)
+  const code = 'a&appid=evil#%00'
+  refused(t, await app.inject({ method: 'POST', url: '/weapp/login', payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')
+  t.strictSame(wechat.requests[0]?.query, {
+    appid: 'wx0123456789abcdef', secret: 'canary-of-the-app-secret', js_code: code, grant_type: 'authorization_code'
+  })
+})

@@ -1,0 +1,124 @@
+import t, { type Test } from 'tap'
+import type { SessionData } from '../../src/index.js'
+import { startHost } from '../fixtures/server.js'
+
+/** A host that lets a test write what it likes into its session. */
+async function startDataHost (t: Test) {
+  let next: unknown
+  let onLogin: unknown
+  const host = await startHost(t, {
+    options: { onLogin: () => ({ data: onLogin as SessionData }) },
+    after (app) {
+      app.get('/data', { config: { weapp: true } }, async (request) => request.weapp?.session.data)
+      app.post('/data', { config: { weapp: true } }, async (request) => {
+        await request.weapp!.session.update(next as SessionData)
+        return request.weapp!.session.data
+      })
+      app.post('/tamper', { config: { weapp: true } }, async (request) => {
+        const identity = request.weapp!
+        const refusals: string[] = []
+        const attempt = (name: string, write: () => void) => {
+          try { write() } catch { refusals.push(name) }
+        }
+        const data = identity.session.data as Record<string, any>
+        attempt('data', () => { (identity.session as { data: unknown }).data = {} })
+        attempt('top', () => { data.added = 1 })
+        attempt('deep', () => { data.account.admin = true })
+        attempt('list', () => { data.account.roles.push('admin') })
+        attempt('delete', () => { delete data.account })
+        attempt('prototype', () => { Object.setPrototypeOf(data, { admin: true }) })
+        attempt('define', () => { Object.defineProperty(data, 'x', { value: 1 }) })
+        return { refusals, data: identity.session.data }
+      })
+    }
+  })
+  return {
+    ...host,
+    update: async (token: string, data: unknown) => { next = data; return await host.post('/data', undefined, token) },
+    signInWith: async (data: unknown) => { onLogin = data; return await host.post('/weapp/login', { code: host.wechat.login('alice') }) }
+  }
+}
+
+const parsed = (text: string): unknown => JSON.parse(text)
+
+t.test('row 47: __proto__ and constructor in session data are harmless', async (t) => {
+  const { get, update, signIn, signInWith } = await startDataHost(t)
+  const { token } = await signIn()
+  for (const text of [
+    '{"__proto__":{"admin":true}}', '{"a":{"__proto__":{"admin":true}}}', '{"a":[{"__proto__":null}]}', '{"__proto__":1}'
+  ]) {
+    const response = await update(token, parsed(text))
+    t.strictSame([response.statusCode, response.json().code], [500, 'FST_WEAPP_DATA_INVALID'], text)
+    t.equal((await signInWith(parsed(text))).json().code, 'FST_WEAPP_DATA_INVALID', `${text} at login`)
+  }
+  t.strictSame((await get('/data', token)).json(), {}, 'nothing was written')
+
+  const harmless = { constructor: { prototype: { admin: true } }, prototype: 1, toString: 'x', hasOwnProperty: null }
+  t.equal((await update(token, harmless)).body, JSON.stringify(harmless))
+  t.equal((await get('/data', token)).body, JSON.stringify(harmless))
+  t.equal(({} as { admin?: boolean }).admin, undefined)
+  t.strictSame(Object.keys(Object.prototype), [])
+})
+
+t.test('row 47: what was handed out cannot be changed', async (t) => {
+  const { post, get, signInWith } = await startDataHost(t)
+  const data = { account: { id: 1, roles: ['user'] } }
+  const { token } = (await signInWith(data)).json()
+  const { refusals, data: after } = (await post('/tamper', undefined, token)).json()
+  t.strictSame(refusals, ['data', 'top', 'deep', 'list', 'delete', 'prototype', 'define'])
+  t.strictSame(after, data)
+  t.strictSame((await get('/data', token)).json(), data)
+})
+
+t.test('row 47: data that a host goes on changing is not what is kept', async (t) => {
+  const { get, update, signIn } = await startDataHost(t)
+  const { token } = await signIn()
+  const data = { roles: ['user'] }
+  await update(token, data)
+  data.roles.push('admin')
+  t.strictSame((await get('/data', token)).json(), { roles: ['user'] })
+})
+
+t.test('row 47: no data and no client changes who it is and how long', async (t) => {
+  const { app, get, post, wechat, update, signInWith } = await startDataHost(t)
+  const lies = {
+    openid: 'o-of-the-victim',
+    unionid: 'u',
+    appId: 'wx6666666666666666',
+    id: 'x',
+    createdAt: 0,
+    expiresAt: 8e15,
+    idleExpiresAt: 8e15,
+    label: 'x',
+    userId: 'victim',
+    session: { expiresAt: 8e15 },
+    limit: 1000
+  }
+  const { token } = (await signInWith(lies)).json()
+  const before = (await get('/weapp/session', token)).json()
+  await update(token, lies)
+  await post('/data?expiresAt=8e15&openid=x', lies, token)
+  t.strictSame((await get('/weapp/session', token)).json(), before)
+  t.strictSame((await get('/me', token)).json(), { openid: wechat.openid('alice') })
+  t.ok(before.expiresAt < 8e15)
+  t.strictSame((await app.inject({ url: '/data', headers: { authorization: `Bearer ${token}` } })).json(), lies, 'it is data and nothing more')
+})
+
+t.test('row 47: what JSON would change, or 4 KiB do not hold, is refused', async (t) => {
+  const { get, update, signIn } = await startDataHost(t)
+  const { token } = await signIn()
+  const cycle: Record<string, unknown> = {}
+  cycle.self = cycle
+  class Account { id = 1 }
+  const wrong = [
+    null, [], 'text', 1, true, () => {}, new Date(), new Map(), new Account(), Object.create({ inherited: 1 }), { at: new Date() }, { n: NaN },
+    { n: Infinity }, { f () {} }, { s: Symbol('x') }, { b: 1n }, { buffer: Buffer.from('x') }, { account: new Account() }, [{}], cycle,
+    { a: [undefined] }, { text: 'x'.repeat(4096) }, { text: '微'.repeat(1400) }
+  ]
+  for (const data of wrong) {
+    t.equal((await update(token, data)).headers['weapp-error'], 'FST_WEAPP_DATA_INVALID')
+  }
+  const full = { text: 'x'.repeat(4096 - '{"text":""}'.length) }
+  t.strictSame((await update(token, full)).json(), full, '4 KiB to the byte')
+  t.strictSame((await get('/data', token)).json(), full)
+})
