@@ -2,6 +2,15 @@
  * How the Redis store asks: at once or not at all. ioredis keeps commands for a server that is away and sends them
  * when it is back; what was answered 503 would then happen later. So a client that is not ready is refused here,
  * every command has its time, and only so many may be waiting.
+ *
+ * What ioredis holds all the same, it may send late: to a server that hung, again over a new connection, and on a
+ * Cluster, whose client stays ready while one master is away, to the replica that took over. A late read harms nobody.
+ * A late write would end a newer session or undo newer data, so each one carries the time by which it must have
+ * happened, by the server's clock, and the server refuses it after that.
+ *
+ * Nobody has to set clocks for it: every write's answer tells the server's time. It was a little earlier than when the
+ * answer arrives, so the time derived from it errs towards refusing. Who is refused too early, at the first write or
+ * after a clock was set, knows the time from the refusal and writes again.
  */
 import type { RedisScript } from './redis-scripts.js'
 
@@ -23,6 +32,8 @@ export interface RedisClient {
 /** How many commands may wait for an answer; with more, the server does not keep up and memory would grow. */
 const MAX_WAITING = 1000
 
+const TOO_LATE = 'Redis did not answer in time'
+
 export class RedisConnection {
   readonly #client: RedisClient
   readonly #timeout: number
@@ -30,8 +41,10 @@ export class RedisConnection {
   #unanswered = 0
   /** Commands that wait for the client's first connection, which ioredis has not seen; null once there was one. */
   #early: Set<() => void> | null = null
+  /** How far the server's clock is ahead of `performance.now()`, or a little less; null before it has told. */
+  #ahead: number | null = null
 
-  /** @param timeout milliseconds for one command */
+  /** @param timeout milliseconds for one verb */
   constructor (client: RedisClient, timeout: number) {
     this.#client = client
     this.#timeout = timeout
@@ -44,27 +57,48 @@ export class RedisConnection {
   }
 
   hmget (key: string, ...fields: string[]): Promise<(string | null)[]> {
-    return this.#command(() => this.#client.hmget(key, ...fields))
+    return this.#command(() => this.#client.hmget(key, ...fields), this.#end())
+  }
+
+  run (script: RedisScript, key: string, args: string[]): Promise<unknown> {
+    return this.#run(script, key, args, this.#end())
+  }
+
+  /** Runs a script of those that do not write late. */
+  async write (script: RedisScript, key: string, args: string[]): Promise<number> {
+    const end = this.#end()
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const deadline = this.#ahead === null ? 0 : Math.floor(end + this.#ahead)
+      const [time, ...result] = await this.#run(script, key, [String(deadline), ...args], end) as unknown[]
+      this.#ahead = Number(time) - performance.now()
+      if (result.length > 0) return Number(result[0])
+    }
+    throw new Error(TOO_LATE)
   }
 
   /** Sends the digest alone, and the text to a server that does not know it: a new one, or one that was flushed. */
-  async run ({ source, sha1 }: RedisScript, key: string, args: string[]): Promise<unknown> {
+  async #run ({ source, sha1 }: RedisScript, key: string, args: string[], end: number): Promise<unknown> {
     try {
-      return await this.#command(() => this.#client.evalsha(sha1, 1, key, ...args))
+      return await this.#command(() => this.#client.evalsha(sha1, 1, key, ...args), end)
     } catch (error) {
       if (!isReply(error, 'NOSCRIPT')) throw error
-      return await this.#command(() => this.#client.eval(source, 1, key, ...args))
+      return await this.#command(() => this.#client.eval(source, 1, key, ...args), end)
     }
   }
 
-  #command<T> (issue: () => Promise<T>): Promise<T> {
+  /** When a verb that begins now has taken too long, by a clock that nobody sets. */
+  #end (): number {
+    return performance.now() + this.#timeout
+  }
+
+  #command<T> (issue: () => Promise<T>, end: number): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#unanswered + (this.#early?.size ?? 0) >= MAX_WAITING) throw new Error('too many commands wait for Redis')
 
       const timer = setTimeout(() => {
         this.#early?.delete(send)
-        reject(new Error('Redis did not answer in time'))
-      }, this.#timeout)
+        reject(new Error(TOO_LATE))
+      }, end - performance.now())
 
       const send = (): void => {
         if (!this.#isReady()) return refuse()

@@ -23,6 +23,17 @@ export interface RedisScript {
   sha1: string
 }
 
+/**
+ * Comes before every write, with one more argument in front: the time by the server's own clock from which on the caller
+ * has been told that it failed. A write that waited longer, in a server that hung or in a client that was cut off, is
+ * refused. The answer is the server's time, then what the verb gives unless it was refused.
+ */
+const FENCE = `
+local time = redis.call('TIME')
+local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+if clock >= tonumber(table.remove(ARGV, 1)) then return { clock } end
+`
+
 /** ARGV[1] is `now` in every script. */
 const PRELUDE = `
 local key, now = KEYS[1], tonumber(ARGV[1])
@@ -120,7 +131,7 @@ if not count or tonumber(idle) <= now then return 0 end
  * ARGV: now, id, createdAt, expiresAt, idleExpiresAt, limit or '', replaces or '', openid, then =unionid, =label and
  * =data or '', then the key and its fingerprints or nothing.
  */
-export const CREATE = script(PRELUDE, LOAD, SAVE, `
+export const CREATE = write(PRELUDE, LOAD, SAVE, `
 load()
 -- Before \`replaces\` is removed: a login over the user's only session keeps the key that it had.
 if #live == 0 then forgetKeys() end
@@ -141,31 +152,28 @@ for i, field in ipairs({ 'n', 'l' .. id, 'd' .. id }) do
 end
 if ARGV[12] then keepKey(12) else forgetKeys() end
 save()
+return 1
 `)
 
-/**
- * ARGV: now, id, idleExpiresAt. The hash is not read whole: the time of the key moves only to a later one, which is
- * why the server's own time is asked.
- */
-export const TOUCH = script(PRELUDE, ONE, `
+/** ARGV: now, id, idleExpiresAt. The hash is not read whole: the time of the key moves only to a later one. */
+export const TOUCH = write(PRELUDE, ONE, `
 if tonumber(ARGV[3]) > tonumber(idle) then
   redis.call('HSET', key, field, count .. ',' .. created .. ',' .. expires .. ',' .. ARGV[3])
-  local time, left = redis.call('TIME'), redis.call('PTTL', key)
-  local last = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + left
-  if left >= 0 and last < tonumber(ARGV[3]) then redis.call('PEXPIREAT', key, ARGV[3]) end
+  local left = redis.call('PTTL', key)
+  if left >= 0 and clock + left < tonumber(ARGV[3]) then redis.call('PEXPIREAT', key, ARGV[3]) end
 end
 return 1
 `)
 
 /** ARGV: now, id, =data or ''. */
-export const UPDATE = script(PRELUDE, ONE, `
+export const UPDATE = write(PRELUDE, ONE, `
 if ARGV[3] == '' then redis.call('HDEL', key, 'd' .. ARGV[2])
 else redis.call('HSET', key, 'd' .. ARGV[2], ARGV[3]:sub(2)) end
 return 1
 `)
 
 /** ARGV: now, reason, 'only' or 'except', id. Gives how many sessions it ended. */
-export const END = script(PRELUDE, LOAD, SAVE, `
+export const END = write(PRELUDE, LOAD, SAVE, `
 load()
 local rest, count = {}, 0
 for _, session in ipairs(live) do
@@ -204,12 +212,16 @@ return keys
 `)
 
 /** ARGV: now, then the key and its fingerprints. */
-export const WRITE_KEY = script(PRELUDE, LOAD, SAVE, `
+export const WRITE_KEY = write(PRELUDE, LOAD, SAVE, `
 load()
 if #live == 0 then return 0 end
 keepKey(2)
 return 1
 `)
+
+function write (...parts: string[]): RedisScript {
+  return script(FENCE, 'local function verb()', ...parts, 'end\nreturn { clock, verb() }\n')
+}
 
 function script (...parts: string[]): RedisScript {
   const source = parts.join('')

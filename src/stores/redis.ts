@@ -2,7 +2,7 @@
  * Sessions in Redis, for any number of servers: one hash per user, which the scripts in redis-scripts.ts describe
  * and change. The guard's read is one HMGET.
  */
-import { parseDuration } from '../duration.js'
+import { LONGEST_TIMER, parseDuration } from '../duration.js'
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
 import { isReply, RedisConnection, type RedisClient } from './redis-connection.js'
 import { CREATE, END, LIST, READ_KEYS, TOUCH, UPDATE, WRITE_KEY, type RedisScript } from './redis-scripts.js'
@@ -17,14 +17,11 @@ export interface RedisStoreOptions {
    */
   prefix?: string
   /**
-   * How long a command may take: milliseconds, or a string such as '1s'.
+   * How long a verb may take: milliseconds, or a string such as '1s'.
    * @default 1000
    */
   timeout?: number | string
 }
-
-/** The longest time of a timer in Node.js. */
-const MAX_TIMEOUT = 2 ** 31 - 1
 
 const REASON_LETTERS = { revoked: 'r', kicked: 'k', replaced: 'p' } as const satisfies Record<EndReason, string>
 const REASONS: Readonly<Record<string, EndReason>> = { r: 'revoked', k: 'kicked', p: 'replaced' }
@@ -36,7 +33,8 @@ const ENDED = /^!([rkp]),\d+,(\d{13})$/
  * A store in Redis 5 or later, on one server, behind Sentinel, or on a Cluster.
  *
  * Every verb rejects after `timeout`, and at once while the client is not connected (before its first connection, it
- * waits for it within `timeout`) or when more than 1,000 commands of this store wait for an answer.
+ * waits for it within `timeout`) or when more than 1,000 commands of this store wait for an answer. A write that
+ * rejected because of its time may have happened before; it does not happen later.
  *
  * @throws FST_WEAPP_INVALID_OPTION
  */
@@ -44,13 +42,17 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
   const { client, prefix, timeout } = checked(options)
   const connection = new RedisConnection(client, timeout)
 
-  function run (script: RedisScript, { userId, now }: UserRef, ...args: string[]): Promise<unknown> {
-    return connection.run(script, prefix + userId, [String(now), ...args])
+  function read (script: RedisScript, { userId, now }: UserRef): Promise<unknown> {
+    return connection.run(script, prefix + userId, [String(now)])
+  }
+
+  function write (script: RedisScript, { userId, now }: UserRef, ...args: string[]): Promise<number> {
+    return connection.write(script, prefix + userId, [String(now), ...args])
   }
 
   return {
     async create ({ openid, unionid, session, key, limit, replaces, ...user }) {
-      await run(CREATE, user,
+      await write(CREATE, user,
         session.id, String(session.createdAt), String(session.expiresAt), String(session.idleExpiresAt),
         String(limit ?? ''), replaces ?? '', openid, optional(unionid), optional(session.label), optional(session.data),
         ...key === null ? [] : keyArguments(key))
@@ -67,32 +69,32 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
     },
 
     async touch ({ sessionId, idleExpiresAt, ...user }) {
-      return await run(TOUCH, user, sessionId, String(idleExpiresAt)) === 1
+      return await write(TOUCH, user, sessionId, String(idleExpiresAt)) === 1
     },
 
     async update ({ sessionId, data, ...user }) {
-      return await run(UPDATE, user, sessionId, optional(data)) === 1
+      return await write(UPDATE, user, sessionId, optional(data)) === 1
     },
 
     async revoke ({ sessionId, reason, ...user }) {
-      return await run(END, user, REASON_LETTERS[reason], 'only', sessionId) === 1
+      return await write(END, user, REASON_LETTERS[reason], 'only', sessionId) === 1
     },
 
     async revokeAll ({ reason, except, ...user }) {
-      return await run(END, user, REASON_LETTERS[reason], 'except', except ?? '') as number
+      return await write(END, user, REASON_LETTERS[reason], 'except', except ?? '')
     },
 
     async list (user) {
-      const sessions = await run(LIST, user) as [id: string, times: string, label: string | null, data: string | null][]
+      const sessions = await read(LIST, user) as [id: string, times: string, label: string | null, data: string | null][]
       return sessions.map(([id, times, label, data]) => decodeSession(id, LIVE.exec(times)!, label, data))
     },
 
     async readKeys (user) {
-      return await run(READ_KEYS, user) as string[]
+      return await read(READ_KEYS, user) as string[]
     },
 
     async writeKey ({ key, ...user }) {
-      return await run(WRITE_KEY, user, ...keyArguments(key)) === 1
+      return await write(WRITE_KEY, user, ...keyArguments(key)) === 1
     }
   }
 }
@@ -105,7 +107,7 @@ function checked (options: RedisStoreOptions): { client: RedisClient, prefix: st
     throw new FST_WEAPP_INVALID_OPTION('redisStore.client', 'must be an ioredis client')
   }
   if (typeof prefix !== 'string') throw new FST_WEAPP_INVALID_OPTION('redisStore.prefix', 'must be a string')
-  return { client, prefix, timeout: parseDuration(timeout, 'redisStore.timeout', MAX_TIMEOUT) }
+  return { client, prefix, timeout: parseDuration(timeout, 'redisStore.timeout', LONGEST_TIMER) }
 }
 
 /** A script's argument cannot be null: '' stands for it, and every value begins with '='. */

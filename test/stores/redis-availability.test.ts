@@ -56,7 +56,8 @@ test('a server that comes up later is waited for, in order', async (t) => {
   const logins = Array.from({ length: 5 }, () => user.signIn())
   t.equal(client.listenerCount('ready'), listeners, 'no listener for each')
   await server.restart()
-  t.same(await user.liveIds(), (await Promise.all(logins)).map(({ id }) => id))
+  const sessions = await Promise.all(logins)
+  t.same(await user.liveIds(), sessions.map(({ id }) => id))
 })
 
 test('what waited for the first connection too long never happens', async (t) => {
