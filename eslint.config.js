@@ -1,3 +1,3 @@
 import neostandard from 'neostandard'
 
-export default neostandard({ ts: true, noJsx: true, ignores: ['dist', '.tap', 'coverage'] })
+export default neostandard({ ts: true, noJsx: true, ignores: ['dist', 'miniprogram_dist', '.tap', 'coverage'] })

@@ -44,8 +44,8 @@ export class TestUser {
     return session
   }
 
-  read (sessionId: string): Promise<SessionRecord | null> {
-    return this.#store.read({ ...this.#ref, sessionId })
+  async read (sessionId: string): Promise<SessionRecord | null> {
+    return await this.#store.read({ ...this.#ref, sessionId })
   }
 
   async isLive (sessionId: string): Promise<boolean> {

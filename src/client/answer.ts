@@ -1,0 +1,75 @@
+/** Reading what the server said: whose refusal it is, and what helps. */
+import { clientError, type WeappClientError } from './errors.js'
+import type { Answer, Failure } from './wx.js'
+
+/** An answer, and the code of the plugin in it if the plugin refused. */
+export interface Reply {
+  answer: Answer
+  code: string | undefined
+}
+
+/** The code of an answer that brings neither headers nor a body to tell whose 401 it is. */
+const UNAUTHORIZED = 'WEAPP_UNAUTHORIZED'
+
+/**
+ * What helps against a refusal of the guard; any other refusal is left to the caller. By code and never by status: a
+ * phone code that is not valid is a 401 too, and no login mends it.
+ */
+export const REMEDY: Record<string, 'login' | 'new key' | 'none, signed out' | undefined> = {
+  FST_WEAPP_TOKEN_MISSING: 'login',
+  FST_WEAPP_TOKEN_INVALID: 'login',
+  FST_WEAPP_TOKEN_EXPIRED: 'login',
+  FST_WEAPP_SESSION_EXPIRED: 'login',
+  [UNAUTHORIZED]: 'login',
+  FST_WEAPP_SESSION_KEY_STALE: 'new key',
+  FST_WEAPP_SESSION_KEY_MISSING: 'new key',
+  FST_WEAPP_SESSION_REVOKED: 'none, signed out',
+  FST_WEAPP_SESSION_KICKED: 'none, signed out',
+  FST_WEAPP_SESSION_REPLACED: 'none, signed out'
+}
+
+export function readAnswer (answer: Answer): Reply {
+  const { code } = answer.data || {} as { code?: unknown }
+  const isOurs = typeof code === 'string' && code.startsWith('FST_WEAPP_')
+  return { answer, code: headerOf(answer, 'weapp-error') || (isOurs ? code : undefined) }
+}
+
+/**
+ * The answer in what wx.request calls a failure, if there is one. WeChat on a PC was seen to report a 401 in this way:
+ * https://developers.weixin.qq.com/community/develop/doc/0002888225c1e8458f492d38b5b400
+ *
+ * A 401 without headers and body may be the guard's or the host's. It counts as the guard's: at worst that is one
+ * login too many, and otherwise nobody whose session expired could go on.
+ */
+export function readFailure (failure: Failure & Partial<Answer>): Reply | null {
+  const { errMsg = '', header, data } = failure
+  // Not the -401 of the network's own error numbers.
+  const statusCode = failure.statusCode || (/(^|[^-\w])401\b/.test(errMsg) ? 401 : 0)
+  if (!statusCode) return null
+  const reply = readAnswer({ ...failure, statusCode, header: header || {}, data })
+  return statusCode === 401 && !header && !data ? { ...reply, code: UNAUTHORIZED } : reply
+}
+
+/** The refusal as an error, with what the caller needs to decide what to do. */
+export function refusal ({ answer, code }: Reply, message?: string): WeappClientError {
+  const { statusCode, data } = answer
+  const body = data || {} as { code?: unknown, message?: unknown }
+  const retryAfter = Number(headerOf(answer, 'retry-after'))
+  return clientError(
+    code || (typeof body.code === 'string' ? body.code : 'WEAPP_REFUSED'),
+    message || (typeof body.message === 'string' ? body.message : `The server answered ${statusCode}.`),
+    { statusCode, data, ...retryAfter > 0 && { retryAfter } }
+  )
+}
+
+/** The body of an answer that is no refusal. */
+export function payloadOf (reply: Reply): unknown {
+  const { answer: { statusCode, data }, code } = reply
+  if (code || statusCode < 200 || statusCode > 299) throw refusal(reply)
+  return data
+}
+
+function headerOf ({ header }: Answer, name: string): string | undefined {
+  const key = Object.keys(header).find((key) => key.toLowerCase() === name)
+  return key && String(header[key])
+}

@@ -1,0 +1,137 @@
+import { test } from 'tap'
+import { freezeClock } from '../fixtures/clock.js'
+import { CODES, deferred, startPhone } from './fixtures/phone.js'
+
+const EIGHT_DAYS = 8 * 24 * 3600 * 1000
+
+test('signs out here, and stays signed out', async (t) => {
+  const { client, host, mini, launch, signedOut, sent } = await startPhone(t)
+  const { token } = await client.login()
+  await client.logout()
+  t.equal(client.token, null)
+  t.match((await host.get('/me', token)).json(), { code: CODES.revoked })
+  sent()
+  await t.rejects(client.request({ url: '/me' }), { code: CODES.revoked })
+  await t.rejects(launch().client.request({ url: '/me' }), { code: CODES.revoked }, 'also after the next launch')
+  await client.logout()
+  t.same(sent(), [])
+  t.same(signedOut, [], 'who signs out need not be told')
+  t.equal(mini.calls.login, 1)
+  await client.login()
+  t.equal((await client.request({ url: '/me' })).statusCode, 200)
+})
+
+test('a phone where nobody has signed in', async (t) => {
+  const { client, mini, sent } = await startPhone(t)
+  await client.logout()
+  t.same(sent(), [])
+  await t.rejects(client.request({ url: '/me' }), { code: CODES.revoked })
+  t.equal(mini.calls.login, 0)
+})
+
+test('a session that has already ended counts as success', async (t) => {
+  const clock = freezeClock(t)
+  const { client, kick, sent, host, mini, launch } = await startPhone(t)
+  for (const end of [kick, () => clock.advance(EIGHT_DAYS), async () => await host.post('/weapp/logout', {}, client.token!)]) {
+    await client.login()
+    await end()
+    sent()
+    await client.logout()
+    t.same(sent(), ['POST /weapp/logout 401'])
+    await t.rejects(client.request({ url: '/me' }), { code: CODES.revoked })
+  }
+  t.equal(mini.calls.login, 3)
+  await client.login()
+  await kick()
+  await t.rejects(client.request({ url: '/me' }))
+  await client.logout()
+  await t.rejects(launch().client.request({ url: '/me' }), { code: CODES.kicked }, 'and the reason is kept')
+})
+
+test('everywhere', async (t) => {
+  const { client, host, launch, sent } = await startPhone(t)
+  const other = launch({ mini: { storage: new Map() } })
+  await Promise.all([client.login(), other.client.login()])
+  await client.logout({ all: true })
+  t.match(sent(), ['POST /weapp/login 200', 'POST /weapp/logout 204'])
+  t.match((await host.get('/me', other.client.token!)).json(), { code: CODES.revoked })
+  await other.client.logout({ all: true })
+  await t.rejects(client.logout({ all: true }), { code: CODES.revoked }, 'who is signed out cannot say whether the others are')
+})
+
+test('everywhere takes a live session: one that has expired is renewed', async (t) => {
+  const clock = freezeClock(t)
+  const { client, host, launch, sent, mini } = await startPhone(t)
+  const other = launch({ mini: { storage: new Map() } })
+  await client.login()
+  clock.advance(EIGHT_DAYS)
+  await other.client.login()
+  sent()
+  await client.logout({ all: true })
+  t.same(sent(), ['POST /weapp/logout 401', 'POST /weapp/login 200', 'POST /weapp/logout 204'])
+  t.match((await host.get('/me', other.client.token!)).json(), { code: CODES.revoked })
+  await t.rejects(client.request({ url: '/me' }), { code: CODES.revoked })
+  t.equal(mini.calls.login, 2)
+})
+
+test('everywhere from a phone that was kicked, or whose new session expires at once, rejects', async (t) => {
+  const { client, kick, mini } = await startPhone(t)
+  await client.login()
+  await kick()
+  await t.rejects(client.logout({ all: true }), { code: CODES.kicked, statusCode: 401 })
+  await t.rejects(client.request({ url: '/me' }), { code: CODES.revoked })
+
+  const strange = await startPhone(t, {
+    options: { routes: { logout: false } },
+    after: (app) => { app.post('/weapp/logout', (_request, reply) => reply.code(401).header('Weapp-Error', CODES.expired).send({})) }
+  })
+  await t.rejects(strange.client.logout({ all: true }), { code: CODES.expired })
+  t.equal(strange.mini.calls.login, 2)
+  t.equal(mini.calls.login, 1)
+})
+
+test('when the server cannot be asked, everything is as before', async (t) => {
+  const { client, mini, host, sent } = await startPhone(t)
+  const { token } = await client.login()
+  mini.offline = true
+  await t.rejects(client.logout(), { code: 'WEAPP_NETWORK_FAILED' })
+  mini.offline = false
+  t.equal(client.token, token)
+  host.app.weapp.sessions.revoke = async () => false
+  t.equal((await client.request({ url: '/me' })).statusCode, 200)
+  await client.logout()
+  t.equal(sent().at(-1), 'POST /weapp/logout 204')
+})
+
+test('a host without the route refuses', async (t) => {
+  const { client } = await startPhone(t, { options: { routes: { logout: false } } })
+  const { token } = await client.login()
+  await t.rejects(client.logout(), { statusCode: 404, code: 'WEAPP_REFUSED' })
+  t.equal(client.token, token)
+})
+
+test('nothing signs in while somebody signs out', async (t) => {
+  const { client, mini, host } = await startPhone(t)
+  const gate = deferred()
+  mini.fault({ delay: gate.promise }, { api: 'login', times: 1 })
+  const request = client.request({ url: '/me' })
+  const logout = client.logout()
+  gate.resolve()
+  await Promise.allSettled([logout, request])
+  t.equal(mini.calls.login, 1)
+  t.equal(client.token, null)
+  const authorization = mini.requests.find(({ path }) => path === '/weapp/logout')!.header['Authorization']
+  t.match((await host.app.inject({ url: '/me', headers: { authorization } })).json(), { code: CODES.revoked }, 'what the login brought has ended too')
+})
+
+test('who signs in while the sign-out fails stays signed in', async (t) => {
+  const { client, mini } = await startPhone(t)
+  await client.login()
+  const gate = deferred()
+  mini.fault({ delay: gate.promise, fail: 'interrupted' }, { path: '/weapp/logout', times: 1 })
+  const logout = client.logout()
+  const { token } = await client.login()
+  gate.resolve()
+  await t.rejects(logout, { code: 'WEAPP_NETWORK_FAILED' })
+  t.equal(client.token, token)
+})

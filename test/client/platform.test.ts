@@ -1,0 +1,108 @@
+/** Platforms differ in what they hand over and how. */
+import { test } from 'tap'
+import { createWeappClient, type Wx } from '../../src/client/index.js'
+import { freezeClock } from '../fixtures/clock.js'
+import { startPhone } from './fixtures/phone.js'
+
+const EIGHT_DAYS = 8 * 24 * 3600 * 1000
+
+test('wx is the global one unless another is given', async (t) => {
+  const { mini, baseUrl } = await startPhone(t)
+  t.throws(() => createWeappClient({ baseUrl }), { code: 'WEAPP_NO_WX' })
+  t.teardown(() => { delete (globalThis as { wx?: unknown }).wx })
+  Object.assign(globalThis, { wx: mini.wx })
+  t.equal((await createWeappClient({ baseUrl }).request({ url: '/me' })).statusCode, 200)
+})
+
+test('header names in any case', async (t) => {
+  const clock = freezeClock(t)
+  for (const rename of [(name: string) => name.toUpperCase(), (name: string) => name.replace(/\b\w/g, (letter) => letter.toUpperCase())]) {
+    const { client, mini } = await startPhone(t, {
+      before: (app) => app.setErrorHandler((_error, _request, reply) => reply.code(401).send({ success: false }))
+    }, {
+      platform: (wx) => ({
+        ...wx,
+        request: (options) => wx.request({
+          ...options,
+          success: (answer) => options.success({
+            ...answer,
+            header: Object.fromEntries(Object.entries(answer.header).map(([name, value]) => [rename(name), [value]]))
+          })
+        })
+      })
+    })
+    await client.login()
+    clock.advance(EIGHT_DAYS)
+    t.equal((await client.request({ url: '/me' })).statusCode, 200)
+    t.equal(mini.calls.login, 2)
+  }
+})
+
+for (const unauthorizedAs of ['failure', 'bare failure'] as const) {
+  test(`on a PC a 401 arrives as a ${unauthorizedAs}`, async (t) => {
+    const clock = freezeClock(t)
+    const { client, mini, sent } = await startPhone(t, {}, { mini: { unauthorizedAs } })
+    await client.login()
+    clock.advance(EIGHT_DAYS)
+    sent()
+    t.match(await client.request({ url: '/me' }), { statusCode: 200 })
+    t.same(sent(), ['GET /me 401', 'POST /weapp/login 200', 'GET /me 200'])
+
+    t.match(await client.request({ url: '/echo/401' }), { statusCode: 401, header: Object })
+    const logins = unauthorizedAs === 'failure' ? 2 : 3
+    t.equal(mini.calls.login, logins, "only where nothing tells whose it is, the host's own costs a login")
+    clock.advance(EIGHT_DAYS)
+    await client.logout()
+    t.equal(client.token, null)
+    t.equal(mini.calls.login, logins)
+  })
+}
+
+test('on a PC a refused login is a refused login', async (t) => {
+  const { client, host, launch } = await startPhone(t, {}, { mini: { unauthorizedAs: 'failure' } })
+  host.wechat.fault({ errcode: 40029 })
+  await t.rejects(client.login(), { code: 'FST_WEAPP_CODE_INVALID', statusCode: 401 })
+  const bare = launch({ mini: { unauthorizedAs: 'bare failure' } })
+  await t.rejects(bare.client.login(), { code: 'WEAPP_UNAUTHORIZED', statusCode: 401 })
+})
+
+test('failures that are none of the server', async (t) => {
+  const failures = [
+    { errMsg: 'request:fail errcode:-401 cronet_error_code:-401 error_msg:net::ERR_CACHE_READ_FAILURE', errno: 600001 },
+    { errMsg: 'request:fail', statusCode: 0 },
+    {}
+  ]
+  const { client, mini } = await startPhone(t, {}, {
+    platform: (wx) => ({ ...wx, request: (options) => { options.fail(failures[0]!) } })
+  })
+  for (; failures.length > 0; failures.shift()) {
+    await t.rejects(client.request({ url: '/me', auth: 'optional' }), { code: 'WEAPP_NETWORK_FAILED', ...failures[0]?.errMsg && { errMsg: failures[0].errMsg } })
+  }
+  t.equal(mini.calls.login, 0)
+})
+
+test('Taro calls back and rejects as well', async (t) => {
+  const taro = (wx: Wx): Wx => {
+    const promised = (method: 'login' | 'checkSession' | 'request') => (options: any) => new Promise((resolve, reject) => {
+      wx[method]({
+        ...options,
+        success: (result: unknown) => { options.success(result); resolve(result) },
+        fail: (failure: unknown) => { options.fail(failure); reject(failure) }
+      })
+    })
+    return { ...wx, login: promised('login'), checkSession: promised('checkSession'), request: promised('request') }
+  }
+  const { client, mini, host } = await startPhone(t, {}, { platform: taro })
+  await client.login()
+  host.wechat.rotateKey('alice')
+  await client.ensureSessionKey()
+  t.equal(mini.calls.login, 2)
+  mini.offline = true
+  // An unhandled rejection would fail this test.
+  await t.rejects(client.request({ url: '/me' }), { code: 'WEAPP_NETWORK_FAILED' })
+})
+
+test('a platform without a code', async (t) => {
+  const { client } = await startPhone(t, {}, { platform: (wx) => ({ ...wx, login: (options) => { options.fail({}) } }) })
+  await t.rejects(client.login(), { code: 'WEAPP_WX_LOGIN_FAILED', message: 'wx.login failed.' })
+})

@@ -1,0 +1,109 @@
+import { test } from 'tap'
+import { CODES, deferred, startPhone } from './fixtures/phone.js'
+
+const open = (data: object) => ({ url: '/open', method: 'POST', data } as const)
+
+test('ensureSessionKey: a dead key is replaced before anything is encrypted with it', async (t) => {
+  const { client, mini, host } = await startPhone(t)
+  await client.login()
+  host.wechat.rotateKey('alice')
+  await Promise.all(Array.from({ length: 5 }, () => client.ensureSessionKey()))
+  t.match(mini.calls, { checkSession: 1, login: 2 })
+  t.match(await client.request(open(host.wechat.encrypt('alice', { nickName: 'Alice' }))), { statusCode: 200, data: { nickName: 'Alice' } })
+  t.equal(mini.calls.login, 2)
+})
+
+test('ensureSessionKey: a living key is asked about once per launch', async (t) => {
+  const { client, mini, launch } = await startPhone(t)
+  await client.login()
+  await client.ensureSessionKey()
+  await client.ensureSessionKey()
+  t.match(mini.calls, { checkSession: 1, login: 1 })
+  const next = launch()
+  await next.client.ensureSessionKey()
+  t.match(next.mini.calls, { checkSession: 1, login: 0 })
+})
+
+test('ensureSessionKey: signs in where nobody is', async (t) => {
+  const { client, mini } = await startPhone(t)
+  await client.ensureSessionKey()
+  t.type(client.token, 'string')
+  t.match(mini.calls, { checkSession: 0, login: 1 })
+})
+
+test('ensureSessionKey: what failed is tried again', async (t) => {
+  const { client, mini, host } = await startPhone(t)
+  await client.login()
+  host.wechat.rotateKey('alice')
+  mini.fault({ fail: 'no' }, { api: 'login', times: 1 })
+  await t.rejects(client.ensureSessionKey(), { code: 'WEAPP_WX_LOGIN_FAILED' })
+  await client.ensureSessionKey()
+  t.match(mini.calls, { checkSession: 2, login: 3 })
+})
+
+for (const meanwhile of ['login', 'logout'] as const) {
+  test(`ensureSessionKey: a ${meanwhile} while WeChat is asked settles it`, async (t) => {
+    const { client, mini, host } = await startPhone(t)
+    await client.login()
+    host.wechat.rotateKey('alice')
+    const gate = deferred()
+    mini.fault({ delay: gate.promise, fail: 'session time out' }, { api: 'checkSession', times: 1 })
+    const check = client.ensureSessionKey()
+    await client[meanwhile]()
+    gate.resolve()
+    if (meanwhile === 'login') await check
+    else await t.rejects(check, { code: CODES.revoked })
+    t.equal(mini.calls.login, meanwhile === 'login' ? 2 : 1)
+  })
+}
+
+test('409: ten requests under a key that the server has not heard of cause one login, and open', async (t) => {
+  const { client, mini, host, sent } = await startPhone(t, { simulator: { keyChanges: 'never' } })
+  await client.login()
+  host.wechat.rotateKey('alice')
+  sent()
+  const answers = await Promise.all(Array.from({ length: 10 }, () => {
+    return client.request(open(host.wechat.encrypt('alice', { nickName: 'Alice' })))
+  }))
+  for (const answer of answers) t.match(answer, { statusCode: 200, data: { nickName: 'Alice' } })
+  t.equal(mini.calls.login, 2)
+  t.equal(sent().filter((line) => line === 'POST /open 409').length, 10)
+})
+
+test('409: data that no login opens', async (t) => {
+  const { client, host, sent } = await startPhone(t)
+  await client.login()
+  host.wechat.rotateKey('alice')
+  const data = host.wechat.encrypt('alice', { nickName: 'Alice' })
+  sent()
+  await t.rejects(client.request(open(data)), { code: CODES.stale, statusCode: 409, message: /ask for the tap again/ })
+  t.same(sent(), ['POST /open 409', 'POST /weapp/login 200', 'POST /open 409'])
+  t.match(await client.request(open(host.wechat.encrypt('alice', { nickName: 'Alice' }))), { statusCode: 200 }, 'the next tap does')
+})
+
+test('409: after a login that somebody else asked for, the repetition is enough', async (t) => {
+  const { client, mini, host, sent } = await startPhone(t, { simulator: { keyChanges: 'never' } })
+  await client.login()
+  host.wechat.rotateKey('alice')
+  const gate = deferred()
+  mini.fault({ answerDelay: gate.promise }, { path: '/open', times: 1 })
+  const request = client.request(open(host.wechat.encrypt('alice', { nickName: 'Alice' })))
+  while (mini.requests.at(-1)!.statusCode !== 409) await new Promise(setImmediate)
+  await client.login()
+  sent()
+  gate.resolve()
+  t.match(await request, { statusCode: 200 })
+  t.same(sent(), ['POST /open 200'])
+})
+
+test('409: a server that keeps no key', async (t) => {
+  const { client, host, mini, sent } = await startPhone(t, { options: { keepSessionKey: false } })
+  await client.login()
+  sent()
+  const data = host.wechat.encrypt('alice', {})
+  await t.rejects(client.request(open(data)), { code: 'FST_WEAPP_SESSION_KEY_MISSING', statusCode: 409 })
+  t.equal(mini.calls.login, 2)
+  sent()
+  await t.rejects(client.request({ ...open(data), auth: 'optional' }), { code: 'FST_WEAPP_SESSION_KEY_MISSING' })
+  t.same(sent(), ['POST /open 409'], 'optional does not sign in for it')
+})

@@ -1,0 +1,59 @@
+import { test } from 'tap'
+import { CODES, startPhone, type Phone } from './fixtures/phone.js'
+
+const ENDINGS: Record<'kicked' | 'revoked' | 'replaced', (phone: Phone) => Promise<unknown>> = {
+  kicked: (phone) => phone.kick(),
+  revoked: (phone) => phone.launch({ mini: { storage: new Map() } }).client.logout({ all: true }),
+  replaced: async (phone) => {
+    await phone.launch({ mini: { storage: new Map() } }).client.login()
+  }
+}
+
+for (const [reason, end] of Object.entries(ENDINGS)) {
+  const code = CODES[reason as keyof typeof ENDINGS]
+  test(`${reason}: signed out, said once, until login()`, async (t) => {
+    const phone = await startPhone(t, { options: { session: { limit: reason === 'replaced' ? 1 : 10 } } })
+    const { client, mini, signedOut, sent } = phone
+    await client.login()
+    await end(phone)
+    sent()
+    const outcomes = await Promise.allSettled([1, 2, 3].map(() => client.request({ url: '/me' })))
+    for (const outcome of outcomes) t.match(outcome, { reason: { code, statusCode: 401 } })
+    t.same(signedOut, [code])
+    t.equal(client.token, null)
+
+    const calls = sent().length
+    const attempts: Array<() => Promise<unknown>> = [() => client.request({ url: '/me' }), client.session, client.ensureSessionKey]
+    for (const attempt of attempts) {
+      await t.rejects(attempt() as Promise<void>, { code, message: /only login\(\)/ })
+    }
+    const next = phone.launch()
+    await t.rejects(next.client.request({ url: '/me' }), { code }, 'and so it is after the next launch')
+    t.same([signedOut, next.signedOut], [[code], []])
+    t.equal(calls, 3)
+    t.same(sent(), [], 'nothing is asked of the server')
+    t.equal(mini.calls.login, 1)
+
+    await client.login()
+    t.equal((await client.request({ url: '/me' })).statusCode, 200)
+    t.equal((await phone.launch().client.request({ url: '/me' })).statusCode, 200)
+  })
+}
+
+test('without anybody to tell', async (t) => {
+  const { launch, kick } = await startPhone(t)
+  const { client } = launch({ client: { onSignedOut: undefined as never } })
+  await client.login()
+  await kick()
+  await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked })
+})
+
+test('a login that fails does not end it', async (t) => {
+  const { client, mini, kick } = await startPhone(t)
+  await client.login()
+  await kick()
+  await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked })
+  mini.fault({ fail: 'no' }, { api: 'login', times: 1 })
+  await t.rejects(client.login(), { code: 'WEAPP_WX_LOGIN_FAILED' })
+  await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked })
+})
