@@ -156,12 +156,13 @@ export function createClient ({ apps, onConfigError, ...options }: ClientParts):
       if (!isText(code)) throw new FST_WEAPP_PHONE_CODE_INVALID()
       const body = { code, ...openid !== undefined && { openid } }
       const reply = await askWithToken(app, { path: '/wxa/business/getuserphonenumber', query: {}, body, answers: CODE_REFUSED })
-      if (CODE_REFUSED.includes(reply.errcode as number)) throw new FST_WEAPP_PHONE_CODE_INVALID()
+      const { errcode } = reply as { errcode?: number }
+      if (CODE_REFUSED.includes(errcode!)) throw Object.assign(new FST_WEAPP_PHONE_CODE_INVALID(), { errcode })
       return phoneNumberOf(reply, app.appId)
     }),
 
     request: (path, { appId, query = {}, body } = {}) => forApp(appId, (app) => {
-      if (!/^(\/[\w.-]+)+$/.test(path)) throw new FST_WEAPP_INVALID_OPTION('path', "must be an API's path, such as '/wxa/msg_sec_check'")
+      if (!/^(\/[\w-][\w.-]*)+$/.test(path)) throw new FST_WEAPP_INVALID_OPTION('path', "must be an API's path, such as '/wxa/msg_sec_check'")
       return askWithToken(app, { path, query, ...body !== undefined && { body } })
     }),
 
@@ -172,7 +173,8 @@ export function createClient ({ apps, onConfigError, ...options }: ClientParts):
 function phoneNumberOf ({ phone_info: info }: WechatReply, appId: string): PhoneNumber {
   const { phoneNumber, purePhoneNumber, countryCode, watermark } = (info ?? {}) as Record<string, unknown>
   const isOurs = (watermark as { appid?: unknown } | undefined)?.appid === appId
-  if (!isOurs || !isText(phoneNumber) || !isText(purePhoneNumber)) throw new FST_WEAPP_WECHAT_BAD_REPLY()
   // Documented as a string, shown as a number in WeChat's own sample.
-  return { phoneNumber, purePhoneNumber, countryCode: String(countryCode) }
+  const country = typeof countryCode === 'number' ? String(countryCode) : countryCode
+  if (!isOurs || !isText(phoneNumber) || !isText(purePhoneNumber) || !isText(country)) throw new FST_WEAPP_WECHAT_BAD_REPLY()
+  return { phoneNumber, purePhoneNumber, countryCode: country }
 }

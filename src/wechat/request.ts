@@ -49,28 +49,32 @@ type Attempt = { reply: WechatReply } | { error: WeappError, repeatable: boolean
 export function createTransport ({ baseUrl, timeout, retries, concurrency, dispatcher }: TransportOptions): Transport {
   const ownAgent = dispatcher === undefined ? new Agent({ connections: concurrency, connectTimeout: timeout }) : null
   const connections = dispatcher ?? ownAgent!
+  let closed: Promise<void> | undefined
 
   return {
-    async call (call) {
+    call (call) {
       const deadline = new AbortController()
       const timer = setTimeout(() => deadline.abort(), timeout)
-      try {
-        for (let repeats = 0; ; repeats++) {
-          const attempt = await ask(call, deadline.signal)
-          if ('reply' in attempt) return attempt.reply
-          if (repeats === retries || !attempt.repeatable) throw attempt.error
-          await sleep(FIRST_BACKOFF_MS * 2 ** repeats, undefined, { signal: deadline.signal })
-        }
-      } catch (error) {
-        throw deadline.signal.aborted ? new FST_WEAPP_WECHAT_TIMEOUT() : error
-      } finally {
-        clearTimeout(timer)
-      }
+      return persist(call, deadline.signal)
+        .catch((error) => { throw deadline.signal.aborted ? new FST_WEAPP_WECHAT_TIMEOUT() : error })
+        .finally(() => clearTimeout(timer))
     },
 
     async close () {
-      await ownAgent?.close()
+      // An agent that is closed already would reject.
+      await (closed ??= ownAgent?.close())
     }
+  }
+
+  /** Asks, and asks again where that is harmless. */
+  async function persist (call: WechatCall, signal: AbortSignal): Promise<WechatReply> {
+    let attempt = await ask(call, signal)
+    for (let repeats = 0; 'error' in attempt; repeats++) {
+      if (repeats === retries || !attempt.repeatable) throw attempt.error
+      await sleep(FIRST_BACKOFF_MS * 2 ** repeats, undefined, { signal })
+      attempt = await ask(call, signal)
+    }
+    return attempt.reply
   }
 
   async function ask ({ path, query, body: payload, answers = [] }: WechatCall, signal: AbortSignal): Promise<Attempt> {

@@ -1,0 +1,138 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import t from 'tap'
+import { createWechatClient } from '../../src/index.js'
+import { startWechatSimulator } from '../../src/testing/simulator.js'
+import { freezeClock } from '../fixtures/clock.js'
+import { refused } from '../fixtures/refused.js'
+import { APP_ID } from '../fixtures/server.js'
+import { startLoginHost } from '../fixtures/wechat-options.js'
+
+const LIMITED = 'FST_WEAPP_WECHAT_LIMITED'
+
+t.test('after 45011 WeChat is left alone for ten seconds: 429, with what is left of them', async (t) => {
+  const clock = freezeClock(t)
+  const { wechat, login } = await startLoginHost(t)
+  wechat.fault({ errcode: 45011 }, { times: 1 })
+  refused(t, await login(), 429, LIMITED, 60)
+  for (const [ms, left] of [[0, 10], [1, 10], [999, 9], [1, 9], [8000, 1], [998, 1]] as const) {
+    clock.advance(ms)
+    refused(t, await login(), 429, LIMITED, left)
+  }
+  t.equal(wechat.requests.length, 1)
+  clock.advance(1)
+  t.equal((await login()).statusCode, 200)
+  t.equal(wechat.requests.length, 2)
+  t.equal((await login()).statusCode, 200)
+})
+
+t.test('a code that came during the rest is not spent', async (t) => {
+  const clock = freezeClock(t)
+  const { wechat, login } = await startLoginHost(t)
+  wechat.fault({ errcode: 45011 }, { times: 1 })
+  const code = wechat.login('alice')
+  refused(t, await login(code), 429, LIMITED, 60)
+  refused(t, await login(code), 429, LIMITED, 10)
+  clock.advance(10_000)
+  t.equal((await login(code)).statusCode, 200)
+})
+
+t.test('45011 after the rest is another rest', async (t) => {
+  const clock = freezeClock(t)
+  const { wechat, login } = await startLoginHost(t)
+  wechat.fault({ errcode: 45011 }, { times: 2 })
+  await login()
+  clock.advance(10_000)
+  refused(t, await login(), 429, LIMITED, 60)
+  clock.advance(9_999)
+  refused(t, await login(), 429, LIMITED, 1)
+  t.equal(wechat.requests.length, 2)
+  clock.advance(1)
+  t.equal((await login()).statusCode, 200)
+})
+
+t.test('a refusal of our own does not make the rest longer', async (t) => {
+  const clock = freezeClock(t)
+  const { wechat, login } = await startLoginHost(t)
+  wechat.fault({ errcode: 45011 }, { times: 1 })
+  await login()
+  for (let i = 0; i < 9; i++) {
+    clock.advance(1000)
+    refused(t, await login(), 429, LIMITED, 9 - i)
+  }
+  clock.advance(1000)
+  t.equal((await login()).statusCode, 200)
+})
+
+t.test('who waits for a turn when 45011 comes does not ask either', async (t) => {
+  const { wechat, login } = await startLoginHost(t, { concurrency: 1 })
+  let answer = () => {}
+  wechat.fault({ delay: new Promise<void>((resolve) => { answer = resolve }), errcode: 45011 }, { times: 1 })
+  const arrived = wechat.nextRequest()
+  const logins = [0, 1, 2].map((n) => login(wechat.login(`user-${n}`)))
+  await arrived
+  await nextTurn()
+  answer()
+  const [first, ...others] = await Promise.all(logins)
+  refused(t, first!, 429, LIMITED, 60)
+  for (const response of others) refused(t, response, 429, LIMITED, 10)
+  t.equal(wechat.requests.length, 1)
+})
+
+t.test('one app rests, the others do not', async (t) => {
+  const clock = freezeClock(t)
+  const apps = { wxone: 'secret-of-one', wxtwo: 'secret-of-two' }
+  const wechat = await startWechatSimulator({ apps })
+  const client = createWechatClient({ apps, baseUrl: wechat.url })
+  t.teardown(async () => {
+    await client.close()
+    await wechat.close()
+  })
+  const login = (appId: string) => client.code2Session(wechat.login('alice', { appId }), { appId })
+  wechat.fault({ errcode: 45011 }, { times: 1 })
+  await t.rejects(login('wxone'), { code: LIMITED, errcode: 45011 })
+  t.equal((await login('wxtwo')).openid, wechat.openid('alice', { appId: 'wxtwo' }))
+  await t.rejects(login('wxone'), { code: LIMITED, errcode: undefined, headers: { 'retry-after': '10' } })
+  t.strictSame(wechat.requests.map(({ query }) => query.appid), ['wxone', 'wxtwo'])
+  clock.advance(10_000)
+  t.equal((await login('wxone')).openid, wechat.openid('alice', { appId: 'wxone' }))
+})
+
+t.test('45011 elsewhere, and any other errcode, is no reason to rest', async (t) => {
+  const { app, wechat, login } = await startLoginHost(t, { retries: 0 })
+  wechat.fault({ errcode: 45011 }, { path: '/wxa/x', times: 1 })
+  await t.rejects(app.weapp.wechat.request('/wxa/x'), { code: LIMITED, errcode: 45011 })
+  t.equal((await login()).statusCode, 200)
+  for (const errcode of [45009, -1, 40226, 40125, 12345]) {
+    wechat.fault({ errcode }, { path: '/sns/jscode2session', times: 1 })
+    t.not((await login()).statusCode, 200)
+    t.equal((await login()).statusCode, 200, `after ${errcode}`)
+  }
+  for (const fault of [{ status: 429 }, { status: 503 }, { reset: true }] as const) {
+    wechat.fault(fault, { times: 1 })
+    t.not((await login()).statusCode, 200)
+    t.equal((await login()).statusCode, 200, `after ${JSON.stringify(fault)}`)
+  }
+})
+
+t.test('a rest keeps nobody from what else WeChat offers', async (t) => {
+  const { app, wechat, login } = await startLoginHost(t)
+  wechat.fault({ errcode: 45011 }, { times: 1 })
+  await login()
+  t.match(await app.weapp.wechat.getPhoneNumber(wechat.phoneCode('alice')), { countryCode: '86' })
+  refused(t, await login(), 429, LIMITED, 10)
+})
+
+t.test('one code for two apps is two exchanges', async (t) => {
+  const apps = { [APP_ID]: 'secret-of-one', wxtwo: 'secret-of-two' }
+  const wechat = await startWechatSimulator({ apps })
+  const client = createWechatClient({ apps, baseUrl: wechat.url })
+  t.teardown(async () => {
+    await client.close()
+    await wechat.close()
+  })
+  const code = wechat.login('alice')
+  const [one, two] = await Promise.allSettled([client.code2Session(code, { appId: APP_ID }), client.code2Session(code, { appId: 'wxtwo' })])
+  t.match(one, { status: 'fulfilled', value: { openid: wechat.openid('alice') } })
+  t.match(two, { status: 'rejected', reason: { code: 'FST_WEAPP_CODE_INVALID' } })
+  t.equal(wechat.requests.length, 2)
+})
