@@ -33,7 +33,7 @@ export function decodeData (text: string | null): Readonly<SessionData> | null {
   if (text === null) return NO_DATA
   try {
     const data: unknown = JSON.parse(text)
-    return isPlainObject(data) && isJson(data, 0) ? deepFreeze(data) as Readonly<SessionData> : null
+    return isPlainObject(data) && isJson(data, 0, Object.freeze) ? data as Readonly<SessionData> : null
   } catch {
     return null
   }
@@ -47,20 +47,20 @@ function isPlainObject (value: unknown): value is Record<string, unknown> {
   return prototype === Object.prototype || prototype === null
 }
 
-/** Depth is bounded, so a cycle is refused as well. An undefined property is as good as none. */
-function isJson (value: unknown, depth: number): boolean {
+/**
+ * Whether JSON holds a value unchanged; an undefined property is as good as none. Depth is bounded, so a cycle is refused
+ * as well. `visit` is called with each object in it.
+ */
+function isJson (value: unknown, depth: number, visit: (value: object) => unknown = () => {}): boolean {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return true
   if (typeof value === 'number') return Number.isFinite(value)
   if (depth > MAX_DEPTH) return false
-  if (Array.isArray(value)) return value.every((item) => isJson(item, depth + 1))
   // An own __proto__ would become a real prototype in the hands of the first Object.assign.
-  return isPlainObject(value) && !Object.hasOwn(value, '__proto__') &&
-    Object.values(value).every((item) => item === undefined || isJson(item, depth + 1))
-}
-
-function deepFreeze<T extends object> (value: T): T {
+  if (!Array.isArray(value) && (!isPlainObject(value) || Object.hasOwn(value, '__proto__'))) return false
+  visit(value)
   for (const item of Object.values(value)) {
-    if (typeof item === 'object' && item !== null) deepFreeze(item)
+    const isNothing = item === undefined && !Array.isArray(value)
+    if (!isNothing && !isJson(item, depth + 1, visit)) return false
   }
-  return Object.freeze(value)
+  return true
 }

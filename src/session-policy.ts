@@ -64,7 +64,7 @@ export interface Sessions extends SessionActions {
 type LiveRecord = Extract<SessionRecord, { status: 'live' }>
 
 /** A live session as the store knows it, its data read and frozen. */
-export interface LiveSession extends LiveRecord {
+export interface LiveSession extends Pick<LiveRecord, 'openid' | 'unionid' | 'session'> {
   data: Readonly<SessionData>
 }
 
@@ -96,12 +96,13 @@ export function createSessions (policy: SessionPolicy): Sessions {
   function liveSession (record: SessionRecord | null, sessionId: string): LiveSession {
     if (record === null) throw new FST_WEAPP_SESSION_EXPIRED()
     if (isEnded(record)) throw new ENDED[record.reason]()
-    const data = isLive(record, sessionId) ? decodeData(record.session.data) : null
-    if (data === null) {
-      onUnreadable(sessionId)
-      throw new FST_WEAPP_SESSION_EXPIRED()
+    if (isLive(record, sessionId)) {
+      const { openid, unionid, session } = record
+      const data = decodeData(session.data)
+      if (data !== null) return { openid, unionid, session, data }
     }
-    return { ...record as LiveRecord, data }
+    onUnreadable(sessionId)
+    throw new FST_WEAPP_SESSION_EXPIRED()
   }
 
   /** Moves the idle end of a session that is in use. */
@@ -111,22 +112,31 @@ export function createSessions (policy: SessionPolicy): Sessions {
     return liveSession(await store.read(ref), ref.sessionId)
   }
 
-  async function readIdentity (claims: TokenClaims, now: number): Promise<WeappIdentity> {
+  /** At once where the store answers at once. */
+  function readIdentity (claims: TokenClaims, now: number): WeappIdentity | Promise<WeappIdentity> {
     const { userId, sessionId } = claims
     const ref = { userId, sessionId, now }
     const keep = cache?.reading(userId)
-    const live = liveSession(await store.read(ref), sessionId)
-    const idleExpiresAt = nextIdleEnd(live.session, now)
-    if (idleExpiresAt !== null) return identityOf(claims, await touch(ref, live, idleExpiresAt))
-    keep?.(live, now)
-    return identityOf(claims, live)
+
+    function settle (record: SessionRecord | null): WeappIdentity | Promise<WeappIdentity> {
+      const live = liveSession(record, sessionId)
+      const idleExpiresAt = nextIdleEnd(live.session, now)
+      if (idleExpiresAt !== null) return touch(ref, live, idleExpiresAt).then((touched) => identityOf(claims, touched))
+      keep?.(live, now)
+      return identityOf(claims, live)
+    }
+
+    const record = store.read(ref)
+    return record instanceof Promise ? record.then(settle) : settle(record)
   }
 
   function identityOf ({ appId, userId }: TokenClaims, { openid, unionid, session, data }: LiveSession): WeappIdentity {
-    return { appId, openid, unionid, session: new Session({ appId, openid, userId }, session, data, sessions, keys) }
+    return { appId, openid, unionid, session: new Session({ appId, openid, userId }, session, data, sessions) }
   }
 
   const sessions: Sessions = {
+    keys,
+
     lifetime () {
       const createdAt = Math.floor(Date.now() / 1000) * 1000
       return { createdAt, expiresAt: createdAt + Math.floor(ttl / 1000) * 1000 }
@@ -181,5 +191,6 @@ function isLive (record: SessionRecord, sessionId: string): record is LiveRecord
   if (record?.status !== 'live') return false
   const { openid, unionid, session } = record
   return typeof openid === 'string' && openid !== '' && (unionid === null || typeof unionid === 'string') &&
-    session?.id === sessionId && [session.createdAt, session.expiresAt, session.idleExpiresAt].every(Number.isFinite)
+    session?.id === sessionId &&
+    Number.isFinite(session.createdAt) && Number.isFinite(session.expiresAt) && Number.isFinite(session.idleExpiresAt)
 }

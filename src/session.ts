@@ -74,6 +74,7 @@ export interface WeappSession {
 export interface SessionActions {
   update (userId: string, sessionId: string, data: SessionData): Promise<Readonly<SessionData>>
   revoke (userId: string, sessionId: string, reason: 'revoked'): Promise<boolean>
+  readonly keys: SessionKeys
 }
 
 export class Session implements WeappSession {
@@ -85,10 +86,9 @@ export class Session implements WeappSession {
   // Private to the language, so that neither JSON.stringify nor util.inspect shows them.
   readonly #owner: KeyOwner
   readonly #actions: SessionActions
-  readonly #keys: SessionKeys
   #data: Readonly<SessionData>
 
-  constructor (owner: KeyOwner, stored: StoredSession, data: Readonly<SessionData>, actions: SessionActions, keys: SessionKeys) {
+  constructor (owner: KeyOwner, stored: StoredSession, data: Readonly<SessionData>, actions: SessionActions) {
     this.id = stored.id
     this.createdAt = stored.createdAt
     this.expiresAt = stored.expiresAt
@@ -96,7 +96,6 @@ export class Session implements WeappSession {
     this.label = stored.label
     this.#owner = owner
     this.#actions = actions
-    this.#keys = keys
     this.#data = data
   }
 
@@ -113,18 +112,18 @@ export class Session implements WeappSession {
   }
 
   decrypt (encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData> {
-    return this.#keys.decrypt(this.#owner, encryptedData, iv, options)
+    return this.#actions.keys.decrypt(this.#owner, encryptedData, iv, options)
   }
 
   verifySignature (rawData: string, signature: string): Promise<true> {
-    return this.#keys.verifySignature(this.#owner, rawData, signature)
+    return this.#actions.keys.verifySignature(this.#owner, rawData, signature)
   }
 
   checkSessionKey (): Promise<boolean> {
-    return this.#keys.isAlive(this.#owner)
+    return this.#actions.keys.isAlive(this.#owner)
   }
 
   resetSessionKey (): Promise<void> {
-    return this.#keys.reset(this.#owner)
+    return this.#actions.keys.reset(this.#owner)
   }
 }

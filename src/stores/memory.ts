@@ -98,7 +98,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
       tell(userId)
     },
 
-    async read (ref) {
+    read (ref) {
       const user = userAt(ref)
       if (user === null) return null
       const session = user.live.find(({ id }) => id === ref.sessionId)

@@ -12,19 +12,21 @@
  * answer arrives, so the time derived from it errs towards refusing. Who is refused too early, at the first write or
  * after a clock was set, knows the time from the refusal and writes again.
  */
+import { ask, NO_VALUES, RedisReads, type Decode, type Read, type ReadingClient } from './redis-reads.js'
 import type { RedisScript } from './redis-scripts.js'
+import type { DuplicableClient } from './redis-watch.js'
 
 /**
  * What the store uses of a Redis client: ioredis 5 or 6 (one server, Sentinel or Cluster) and the client of
  * `@fastify/redis` have it. The host makes the client, listens to its errors and closes it.
  */
-export interface RedisClient {
+export interface RedisClient extends DuplicableClient, ReadingClient {
   readonly status: string
   /** Only clients of one server have it. */
   readonly stream?: { readonly writable: boolean }
+  readonly isCluster?: boolean
   connect (): Promise<unknown>
   once (event: 'ready', listener: () => void): unknown
-  hmget (key: string, ...fields: string[]): Promise<(string | null)[]>
   evalsha (sha1: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>
   eval (source: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>
 }
@@ -32,11 +34,17 @@ export interface RedisClient {
 /** How many commands may wait for an answer; with more, the server does not keep up and memory would grow. */
 const MAX_WAITING = 1000
 
+/** How often a write may be refused for its time before that is believed. */
+const MAX_REFUSALS = 4
+
 const TOO_LATE = 'Redis did not answer in time'
+const TOO_MANY = 'too many commands wait for Redis'
+const NOT_CONNECTED = 'Redis is not connected'
 
 export class RedisConnection {
   readonly #client: RedisClient
   readonly #timeout: number
+  readonly #reads = new RedisReads((reads) => this.#sendReads(reads))
   /** Commands that ioredis has not answered: those that took too long for us are still among them. */
   #unanswered = 0
   /** Commands that wait for the client's first connection, which ioredis has not seen; null once there was one. */
@@ -56,8 +64,26 @@ export class RedisConnection {
     })
   }
 
-  hmget (key: string, ...fields: string[]): Promise<(string | null)[]> {
+  read<Result> (key: string, fields: string[], decode: Decode<Result>): Promise<Result> {
+    // The keys of a Cluster live on several servers, and a client that is not connected yet has nothing to gather for.
+    if (this.#client.isCluster !== true && this.#early === null) return this.#reads.add(key, fields, decode)
     return this.#command(() => this.#client.hmget(key, ...fields), this.#end())
+      .then((values) => decode(null, values), (error) => decode(error, NO_VALUES))
+  }
+
+  #sendReads (reads: Read[]): void {
+    const refuse = (refused: Read[], error: Error) => {
+      for (const { settle } of refused) settle(error, NO_VALUES)
+    }
+    const room = MAX_WAITING - Math.min(this.#unanswered, MAX_WAITING)
+    if (reads.length > room) refuse(reads.splice(room), new Error(TOO_MANY))
+    if (!this.#isReady()) return refuse(reads, new Error(NOT_CONNECTED))
+    const timer = setTimeout(() => refuse(reads, new Error(TOO_LATE)), this.#timeout)
+    this.#unanswered += reads.length
+    ask(reads, this.#client).catch((error) => refuse(reads, error)).finally(() => {
+      this.#unanswered -= reads.length
+      clearTimeout(timer)
+    })
   }
 
   run (script: RedisScript, key: string, args: string[]): Promise<unknown> {
@@ -67,7 +93,8 @@ export class RedisConnection {
   /** Runs a script of those that do not write late. */
   async write (script: RedisScript, key: string, args: string[]): Promise<number> {
     const end = this.#end()
-    for (let attempt = 0; attempt < 2; attempt++) {
+    // One refusal tells the time; more are a busy process, which hears it late, or a clock that is being set.
+    for (let attempt = 0; attempt < MAX_REFUSALS; attempt++) {
       const deadline = this.#ahead === null ? 0 : Math.floor(end + this.#ahead)
       const [time, ...result] = await this.#run(script, key, [String(deadline), ...args], end) as unknown[]
       this.#ahead = Number(time) - performance.now()
@@ -93,7 +120,7 @@ export class RedisConnection {
 
   #command<T> (issue: () => Promise<T>, end: number): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (this.#unanswered + (this.#early?.size ?? 0) >= MAX_WAITING) throw new Error('too many commands wait for Redis')
+      if (this.#unanswered + (this.#early?.size ?? 0) >= MAX_WAITING) throw new Error(TOO_MANY)
 
       const timer = setTimeout(() => {
         this.#early?.delete(send)
@@ -110,7 +137,7 @@ export class RedisConnection {
       }
       const refuse = (): void => {
         clearTimeout(timer)
-        reject(new Error('Redis is not connected'))
+        reject(new Error(NOT_CONNECTED))
       }
 
       if (this.#early === null) return send()

@@ -9,7 +9,7 @@ import type { StoreWatcher } from './store.js'
 /** What is used of an ioredis client that is not a Cluster. */
 export interface DuplicableClient {
   readonly options?: { readonly keyPrefix?: string | undefined }
-  duplicate (options: Record<string, unknown>): unknown
+  duplicate (...options: any[]): unknown
 }
 
 interface WatchingClient {

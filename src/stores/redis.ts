@@ -6,7 +6,10 @@ import { LONGEST_TIMER, parseDuration } from '../duration.js'
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
 import { isReply, RedisConnection, type RedisClient } from './redis-connection.js'
 import { CREATE, END, LIST, READ_KEYS, TOUCH, UPDATE, WRITE_KEY, type RedisScript } from './redis-scripts.js'
-import type { EndReason, SealedKey, SessionRecord, SessionStore, StoredSession, UserRef } from './store.js'
+import { watchRedis } from './redis-watch.js'
+import type {
+  EndReason, SealedKey, SessionRecord, SessionStore, StoredSession, StoreWatcher, UserRef
+} from './store.js'
 
 export interface RedisStoreOptions {
   /** An ioredis client, such as `app.redis` of @fastify/redis. The host owns it: the store never closes it. */
@@ -58,14 +61,13 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
         ...key === null ? [] : keyArguments(key))
     },
 
-    async read ({ userId, now, sessionId }) {
-      try {
-        const fields = await connection.hmget(prefix + userId, `m${sessionId}`, 'o', 'n', `l${sessionId}`, `d${sessionId}`)
-        return decodeRecord(sessionId, now, fields)
-      } catch (error) {
+    read ({ userId, now, sessionId }) {
+      const fields = [`m${sessionId}`, 'o', 'n', `l${sessionId}`, `d${sessionId}`]
+      return connection.read(prefix + userId, fields, (error, values): SessionRecord | null => {
+        if (error === null) return decodeRecord(sessionId, now, values)
         if (isReply(error, 'WRONGTYPE')) return { status: 'unreadable' }
         throw error
-      }
+      })
     },
 
     async touch ({ sessionId, idleExpiresAt, ...user }) {
@@ -95,7 +97,10 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
 
     async writeKey ({ key, ...user }) {
       return await write(WRITE_KEY, user, ...keyArguments(key)) === 1
-    }
+    },
+
+    // On a Cluster each server would have to be watched, and whichever takes its place.
+    ...client.isCluster !== true && { watch: (watcher: StoreWatcher) => watchRedis(client, prefix, watcher) }
   }
 }
 

@@ -79,8 +79,11 @@ export interface SessionStore {
    */
   create (input: CreateSession): Promise<void>
 
-  /** The session with its user, or why it ended, or null when nothing is known of it. */
-  read (ref: SessionRef): Promise<SessionRecord | null>
+  /**
+   * The session with its user, or why it ended, or null when nothing is known of it. This is what every guarded request
+   * asks: a store that need not wait may answer at once.
+   */
+  read (ref: SessionRef): SessionRecord | null | Promise<SessionRecord | null>
 
   /** Moves the idle end later, never earlier. False when no such session is live: an ended one is never revived. */
   touch (ref: SessionRef & { idleExpiresAt: number }): Promise<boolean>

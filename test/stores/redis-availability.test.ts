@@ -222,12 +222,14 @@ function fakeClient (state: { status?: string, stream?: { writable: boolean } })
     client.asked++
     throw new Error('ERR of the server')
   }
-  const client = {
+  const client: FakeClient = {
     status: 'ready',
     asked: 0,
     connect: async () => {},
     once: (_event: 'ready', listener: () => void) => listeners.push(listener),
     hmget: refuse,
+    pipeline: () => ({ hmget: () => {}, exec: refuse }),
+    duplicate: () => client,
     evalsha: refuse,
     eval: refuse,
     announceReady: () => { for (const listener of listeners) listener() },
