@@ -1,0 +1,22 @@
+/** Fills one Redis with sessions, in a process of its own that is gone before the memory of Redis is measured. */
+import Fastify from 'fastify'
+import { Redis } from 'ioredis'
+import { redisStore } from '../dist/index.js'
+import { fill } from './lib/fill.js'
+import { serve } from './lib/rpc.js'
+import { registerWeapp, signIn } from './lib/weapp.js'
+
+serve({
+  /** Resolves to the headers of those who signed in. */
+  async fill ({ redisUrl, wechatUrl, sessions, sample }) {
+    const client = new Redis(redisUrl)
+    // Nothing here is measured: a slow batch is no failure.
+    const store = redisStore({ client, timeout: '30s' })
+    const app = Fastify()
+    await registerWeapp(app, { store, storeTimeout: '30s' }, wechatUrl)
+    const headers = await fill(store, { sessions, sample, signIn: () => signIn(app) })
+    await app.close()
+    await client.quit()
+    return headers
+  }
+})

@@ -1,0 +1,50 @@
+/** The results for people: tables, and which targets were met. */
+import { costRatio } from './statistics.js'
+
+const number = (value, digits) => value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+
+/** Columns as wide as they must be: text to the left, figures to the right. */
+function table (head, rows) {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column].length)))
+  const line = (cells) => cells.map((cell, column) => column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])).join('  ')
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
+}
+
+/** @param reference the side whose cost is 1.00, if they all have one */
+export function sidesTable (sides, reference) {
+  const hasBytes = Object.values(sides).some(({ bytes }) => bytes !== undefined)
+  const head = ['side', 'requests/s', 'p50 ms', 'p99 ms', 'CPU us/request', 'server busy']
+  if (hasBytes) head.push('bytes/session')
+  if (reference !== undefined) head.push('cost ratio')
+  const rows = Object.entries(sides).map(([name, { rps, p50, p99, cpu, busy, bytes, rounds }]) => {
+    const row = [name, number(rps, 0), number(p50, 2), number(p99, 2), number(cpu, 1), `${number(busy * 100, 0)} %`]
+    if (hasBytes) row.push(number(bytes, 0))
+    if (reference !== undefined) row.push(number(costRatio(rounds, sides[reference].rounds), 2))
+    return row
+  })
+  return table(head, rows)
+}
+
+export function burstTable ({ sides }) {
+  const statuses = [...new Set(Object.values(sides).flatMap((side) => Object.keys(side.statuses)))].sort()
+  const head = ['side', ...statuses, 'p50 ms', 'p99 ms', 'last answer ms']
+  return table(head, Object.entries(sides).map(([name, side]) => [
+    name, ...statuses.map((status) => number(side.statuses[status] ?? 0, 0)), ...[side.p50, side.p99, side.last].map((ms) => number(ms, 0))
+  ]))
+}
+
+/** Each with its ratio and whether it is met: null where a side was not measured. */
+export function checkTargets (targets, sides) {
+  return targets.map((target) => {
+    const [side, reference] = [sides[target.side], sides[target.reference]]
+    if (side === undefined || reference === undefined) return { ...target, ratio: null, met: null }
+    const ratio = costRatio(side.rounds, reference.rounds)
+    return { ...target, ratio, met: ratio >= target.atLeast }
+  })
+}
+
+export function targetsTable (checked) {
+  return table(['target: CPU of the reference / CPU of the side', 'at least', 'is', ''], checked.map(({ side, reference, atLeast, ratio, met }) => [
+    `${side} : ${reference}`, number(atLeast, 2), ratio === null ? '-' : number(ratio, 2), met === null ? 'not measured' : met ? 'met' : 'NOT MET'
+  ]))
+}

@@ -1,0 +1,19 @@
+/** The plugin as every scenario registers it. */
+import weapp from '../../dist/index.js'
+
+export const APP = { appId: 'wx0123456789abcdef', appSecret: 'an app secret of the benchmark' }
+export const SECRET = 'a secret of the benchmark, long enough to sign with'
+
+export async function registerWeapp (scope, options, wechatUrl) {
+  await scope.register(weapp, {
+    ...APP, secret: SECRET, wechat: { baseUrl: wechatUrl }, onLogin: () => ({ data: { userId: 42 } }), ...options
+  })
+}
+
+let logins = 0
+
+/** The headers of a user who has signed in, by the plugin's own way. */
+export async function signIn (scope) {
+  const { token } = await scope.weapp.login({ headers: {}, log: scope.log }, { code: `sign-in-${process.pid}-${logins++}` })
+  return { authorization: `Bearer ${token}` }
+}

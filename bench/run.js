@@ -1,0 +1,73 @@
+/**
+ * `npm run bench [-- --quick] [-- --only guard|login|size]`: what fastify-weapp costs beside its peers.
+ *
+ * Figures are no gate: it fails only when something could not be measured.
+ */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { describeMachine } from './lib/machine.js'
+import { killAll, startModule } from './lib/processes.js'
+import { burstTable, checkTargets, sidesTable, targetsTable } from './lib/report.js'
+import * as guard from './stages/guard.js'
+import * as login from './stages/login.js'
+import * as size from './stages/size.js'
+
+const STAGES = { guard, login, size }
+const FULL = { processes: 3, pace: { rounds: 3, seconds: 1.5, warmUp: 1.5 }, sizes: [1000, 100_000, 1_000_000] }
+const QUICK = { processes: 1, pace: { rounds: 2, seconds: 0.4, warmUp: 0.4 }, sizes: [1000, 10_000, 50_000] }
+const DEADLINE_MS = 25 * 60_000
+
+const { values: { quick, only } } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } })
+if (only !== undefined && !Object.hasOwn(STAGES, only)) throw new Error(`--only knows ${Object.keys(STAGES).join(', ')}`)
+// One Fastify for all: a second one would be another version, and its plugins strangers to ours.
+if (existsSync(new URL('./node_modules/fastify', import.meta.url))) throw new Error('bench/node_modules holds a fastify of its own: remove it')
+
+setTimeout(() => {
+  console.error(`\nNot done after ${DEADLINE_MS / 60_000} minutes: given up`)
+  process.exit(1)
+}, DEADLINE_MS).unref()
+
+try {
+  await main()
+} finally {
+  killAll()
+}
+
+async function main () {
+  const machine = describeMachine()
+  for (const [what, is] of Object.entries(machine)) console.log(`${what}: ${is}`)
+  const simulated = await startModule('wechat', 'wechat.js')
+  const load = await startModule('load', 'load.js')
+  const urls = new Map()
+  const wechat = async (delay) => {
+    if (!urls.has(delay)) urls.set(delay, await simulated.call('start', delay))
+    return urls.get(delay)
+  }
+
+  const settings = quick ? QUICK : FULL
+  const stages = {}
+  for (const [name, stage] of Object.entries(STAGES)) {
+    if (only !== undefined && only !== name) continue
+    process.stderr.write(`\n${name} `)
+    const result = await stage.run({ load, wechat, ...settings })
+    const targets = checkTargets(stage.targets ?? stage.targetsFor(settings.sizes), result.sides)
+    stages[name] = { ...result, targets }
+    print(name, stages[name], stage.reference)
+  }
+  save({ at: new Date().toISOString(), machine, settings, stages })
+}
+
+function print (name, { sides, skipped, burst, targets }, reference) {
+  console.log(`\n\n# ${name}${reference === undefined ? '' : ` (cost ratio: ${reference} = 1)`}\n`)
+  console.log(sidesTable(sides, reference))
+  for (const [side, reason] of Object.entries(skipped)) console.log(`left out: ${side}: ${reason}`)
+  if (burst !== undefined) console.log(`\n${burst.count} logins at once:\n\n${burstTable(burst)}`)
+  console.log(`\n${targetsTable(targets)}`)
+}
+
+function save (results) {
+  const file = new URL('./results/latest.json', import.meta.url)
+  mkdirSync(new URL('.', file), { recursive: true })
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
+  console.log('\nEvery round is in bench/results/latest.json.')
+}

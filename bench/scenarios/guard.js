@@ -1,0 +1,107 @@
+/** One guarded route, nine times: what differs is how it knows the user. All answer the same JSON. */
+import { randomBytes } from 'node:crypto'
+import fastifyCookie from '@fastify/cookie'
+import fastifyJwt from '@fastify/jwt'
+import fastifySession from '@fastify/session'
+import { RedisStore } from 'connect-redis'
+import Fastify from 'fastify'
+import { Redis } from 'ioredis'
+import { createClient } from 'redis'
+import { memoryStore, redisStore } from '../../dist/index.js'
+import { startExpress } from '../lib/express.js'
+import { registerWeapp, SECRET, signIn } from '../lib/weapp.js'
+
+const SESSION = { openid: 'oGZUI0egBJY1zhBYw2KhdUfwVJJE', userId: 42 }
+const CONNECTIONS = 32
+
+export default async function guard ({ add, count, skip }, { redisUrl, wechatUrl, users }) {
+  const redis = new Redis(redisUrl)
+  const pipelining = new Redis(redisUrl, { enableAutoPipelining: true })
+  const nodeRedis = await createClient({ url: redisUrl }).connect()
+  const forUsers = async (makeHeaders) => {
+    const headers = []
+    while (headers.length < users) headers.push(await makeHeaders())
+    return headers
+  }
+  const asked = (headers) => (url) => ({ url: `${url}/me`, headers, connections: CONNECTIONS })
+  /** The server's own sign-in, for sides that speak cookies. */
+  const askedWithCookies = async (url) => asked(await forUsers(async () => {
+    const response = await fetch(`${url}/sign-in`)
+    return { cookie: response.headers.get('set-cookie').split(';')[0] }
+  }))(url)
+
+  /** What a host writes by hand: a random token, JSON in Redis, a preHandler. */
+  const byHand = (client) => async (scope) => {
+    scope.decorateRequest('user', null)
+    scope.addHook('preHandler', async (request, reply) => {
+      const text = await client.get(`hand:${request.headers.authorization?.slice(7)}`)
+      if (text === null) return reply.code(401).send()
+      request.user = JSON.parse(text)
+    })
+    scope.get('/me', async (request) => ({ openid: request.user.openid }))
+    return asked(await forUsers(async () => {
+      const token = randomBytes(32).toString('base64url')
+      await client.set(`hand:${token}`, JSON.stringify(SESSION))
+      return { authorization: `Bearer ${token}` }
+    }))
+  }
+
+  const ours = (options) => async (scope) => {
+    await registerWeapp(scope, options, wechatUrl)
+    scope.get('/me', { config: { weapp: true } }, async (request) => ({ openid: request.weapp.openid }))
+    return asked(await forUsers(() => signIn(scope)))
+  }
+
+  await add('bare route', async (scope) => {
+    scope.get('/me', async () => ({ openid: SESSION.openid }))
+    return asked([{}])
+  })
+  await add('redis.get by hand', byHand(redis))
+  await add('redis.get by hand, autopipelined', byHand(pipelining))
+  await add('@fastify/jwt', async (scope) => {
+    await scope.register(fastifyJwt, { secret: SECRET })
+    scope.addHook('preHandler', (request) => request.jwtVerify())
+    scope.get('/me', async (request) => ({ openid: request.user.openid }))
+    return asked(await forUsers(() => ({ authorization: `Bearer ${scope.jwt.sign({ ...SESSION, jti: randomBytes(16).toString('hex') })}` })))
+  })
+  await add('fastify-weapp, memoryStore', ours({ store: memoryStore() }))
+  await add('fastify-weapp, redisStore', ours({ store: redisStore({ client: redis, prefix: 'plain:' }) }))
+
+  const cached = { store: redisStore({ client: redis, prefix: 'cached:' }), cache: {} }
+  const refusal = await refusalOf(cached, wechatUrl)
+  if (refusal === null) await add('fastify-weapp, redisStore, cache', ours(cached))
+  else skip('fastify-weapp, redisStore, cache', refusal)
+
+  await add('@fastify/session', async (scope) => {
+    await scope.register(fastifyCookie)
+    await scope.register(fastifySession, {
+      secret: SECRET, store: new RedisStore({ client: nodeRedis, prefix: 'fastify:' }), cookie: { secure: false }, saveUninitialized: false
+    })
+    scope.get('/sign-in', async (request) => {
+      request.session.user = SESSION
+      return {}
+    })
+    scope.get('/me', async (request, reply) => {
+      const { user } = request.session
+      return user === undefined ? reply.code(401).send() : { openid: user.openid }
+    })
+    return askedWithCookies
+  })
+  const express = await startExpress({ store: new RedisStore({ client: nodeRedis, prefix: 'express:' }), secret: SECRET, session: SESSION })
+  count(express.server)
+  return { 'express-session': await askedWithCookies(express.url) }
+}
+
+/** Why the plugin refuses these options, or null; tried apart, because a Fastify whose plugin failed never starts. */
+async function refusalOf (options, wechatUrl) {
+  const app = Fastify()
+  try {
+    await registerWeapp(app, options, wechatUrl)
+    return null
+  } catch (error) {
+    if (error.code !== 'FST_WEAPP_INVALID_OPTION') throw error
+    return error.message
+  } finally {
+    await app.close()
+  }
+}
