@@ -85,7 +85,9 @@ export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogi
   function sessionToReplace (request: FastifyRequest, user: { appId: string, userId: string }): string | null {
     let claims: TokenClaims
     try {
-      claims = tokens.verify(bearerToken(request.headers.authorization) ?? '')
+      const token = bearerToken(request.headers.authorization)
+      if (token === null) return null
+      claims = tokens.verify(token)
     } catch {
       return null
     }

@@ -64,7 +64,7 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
     read ({ userId, now, sessionId }) {
       const fields = [`m${sessionId}`, 'o', 'n', `l${sessionId}`, `d${sessionId}`]
       return connection.read(prefix + userId, fields, (error, values): SessionRecord | null => {
-        if (error === null) return decodeRecord(sessionId, now, values)
+        if (values !== null) return decodeRecord(sessionId, now, values)
         if (isReply(error, 'WRONGTYPE')) return { status: 'unreadable' }
         throw error
       })
@@ -124,18 +124,24 @@ function keyArguments ({ sealed, fingerprints }: SealedKey): string[] {
   return [sealed, ...fingerprints]
 }
 
+/** With every guarded request, so in the order of likelihood and by index. */
 function decodeRecord (id: string, now: number, fields: (string | null)[]): SessionRecord | null {
-  const [value = null, openid = null, unionid = null, label = null, data = null] = fields
+  const value = fields[0] ?? null
   if (value === null) return null
-  const ended = ENDED.exec(value) as [string, string, string] | null
-  if (ended !== null) return now < Number(ended[2]) ? { status: 'ended', reason: REASONS[ended[1]]! } : null
   const times = LIVE.exec(value)
-  if (times === null || openid === null) return { status: 'unreadable' }
-  const session = decodeSession(id, times, label, data)
-  return now < session.idleExpiresAt ? { status: 'live', openid, unionid, session } : null
+  if (times === null) return decodeEnded(value, now)
+  const openid = fields[1] ?? null
+  if (openid === null) return { status: 'unreadable' }
+  const session = decodeSession(id, times, fields[3] ?? null, fields[4] ?? null)
+  return now < session.idleExpiresAt ? { status: 'live', openid, unionid: fields[2] ?? null, session } : null
+}
+
+function decodeEnded (value: string, now: number): SessionRecord | null {
+  const [, letter, until] = ENDED.exec(value) ?? []
+  if (letter === undefined) return { status: 'unreadable' }
+  return now < Number(until) ? { status: 'ended', reason: REASONS[letter]! } : null
 }
 
 function decodeSession (id: string, times: RegExpExecArray, label: string | null, data: string | null): StoredSession {
-  const [createdAt, expiresAt, idleExpiresAt] = times.slice(1).map(Number) as [number, number, number]
-  return { id, createdAt, expiresAt, idleExpiresAt, label, data }
+  return { id, createdAt: Number(times[1]), expiresAt: Number(times[2]), idleExpiresAt: Number(times[3]), label, data }
 }
