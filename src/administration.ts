@@ -1,10 +1,13 @@
+import { FST_WEAPP_INVALID_OPTION } from './errors.js'
 import type { Sessions } from './session-policy.js'
 import type { StoredSession } from './stores/store.js'
 import { userIdOf } from './token.js'
+import type { Apps } from './wechat/apps.js'
 
 /** A user of one Mini Program. */
 export interface UserOfApp {
-  appId: string
+  /** May be left out where there is one. */
+  appId?: string | undefined
   openid: string
 }
 
@@ -13,7 +16,8 @@ export type SessionSummary = Pick<StoredSession, 'id' | 'createdAt' | 'expiresAt
 
 /**
  * What the host may do with the sessions of any user. A phone whose session was ended here learns
- * FST_WEAPP_SESSION_KICKED. Everything rejects with FST_WEAPP_STORE_UNAVAILABLE when the outcome is unknown: repeat it.
+ * FST_WEAPP_SESSION_KICKED. Everything rejects with FST_WEAPP_STORE_UNAVAILABLE when the outcome is unknown: repeat it; and
+ * with FST_WEAPP_APP_UNKNOWN for an app that is not ours.
  */
 export interface Administration {
   /** The user's live sessions, oldest first. */
@@ -24,13 +28,20 @@ export interface Administration {
   revokeAll (user: UserOfApp & { except?: string }): Promise<number>
 }
 
-export function createAdministration (sessions: Sessions): Administration {
+export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'credentials'>): Administration {
+  /** A user that cannot be has no sessions, and "ended none" would look like success. */
+  async function userOf ({ appId, openid }: UserOfApp): Promise<string> {
+    const app = await apps.credentials(appId)
+    if (typeof openid !== 'string' || openid === '') throw new FST_WEAPP_INVALID_OPTION('openid', 'must be a string that is not empty')
+    return userIdOf(app.appId, openid)
+  }
+
   return {
-    async list ({ appId, openid }) {
-      const stored = await sessions.list(userIdOf(appId, openid))
+    async list (user) {
+      const stored = await sessions.list(await userOf(user))
       return stored.map(({ id, createdAt, expiresAt, idleExpiresAt, label }) => ({ id, createdAt, expiresAt, idleExpiresAt, label }))
     },
-    revoke: ({ appId, openid, id }) => sessions.revoke(userIdOf(appId, openid), id, 'kicked'),
-    revokeAll: ({ appId, openid, except = null }) => sessions.revokeAll(userIdOf(appId, openid), 'kicked', except)
+    revoke: async ({ id, ...user }) => await sessions.revoke(await userOf(user), id, 'kicked'),
+    revokeAll: async ({ except = null, ...user }) => await sessions.revokeAll(await userOf(user), 'kicked', except)
   }
 }

@@ -106,14 +106,6 @@ export type WeappErrorCode =
   | 'FST_WEAPP_SESSION_KEY_STALE' | 'FST_WEAPP_SESSION_KEY_MISSING'
   | 'FST_WEAPP_STORE_UNAVAILABLE' | 'FST_WEAPP_DATA_INVALID' | 'FST_WEAPP_REPLY_INVALID'
 
-/**
- * Puts an error's headers on the reply before the host's error handler sees it, which may drop what an error carries.
- * Only when it is what is answered: where a stranger may pass, or another strategy lets him in, nobody hears of it.
- */
-export function setErrorHeaders (reply: { headers (values: Record<string, string>): unknown }, error: unknown): void {
-  if (isWeappError(error)) reply.headers(error.headers)
-}
-
 /** Whether an error is one of ours that answers a request; anything else comes from the host. */
 export function isWeappError (error: unknown): error is WeappError {
   return error instanceof Error && 'headers' in error && 'code' in error && String(error.code).startsWith('FST_WEAPP_')

@@ -17,17 +17,23 @@ import type { Apps } from './wechat/apps.js'
  */
 export type RouteProtection = boolean | 'optional' | { freshKey?: boolean }
 
+/** What is used of a request; one of any of Fastify's servers has it. */
+export type AnyRequest = Pick<FastifyRequest, 'headers' | 'log'>
+
 export interface Guard {
+  /** Where this guard keeps what it found, for a request to have room for it from the start. */
+  readonly slot: symbol
   /** Demands a live session. */
-  authenticate (request: FastifyRequest, reply: FastifyReply): Promise<void>
+  authenticate (request: AnyRequest): Promise<void>
+  /**
+   * Whom this guard has found.
+   *
+   * @throws FST_WEAPP_TOKEN_MISSING when it has found nobody, or was not asked
+   */
+  identity (request: AnyRequest): WeappIdentity
   /** Does what the route's `config.weapp` asks for, and fails closed. */
   hook (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void
 }
-
-/** Where a request keeps the outcome of its authentication, so that it happens once however often it is asked for. */
-export const kAuthentication = Symbol('fastify-weapp.authentication')
-
-type GuardedRequest = FastifyRequest & { [kAuthentication]: Promise<void> | null }
 
 export interface GuardParts {
   tokens: Tokens
@@ -38,8 +44,20 @@ export interface GuardParts {
 }
 
 export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardParts): Guard {
+  /**
+   * Each guard believes what it found itself, and nothing else: not `request.weapp`, which another registration may have
+   * set, and which a request made outside our scope does not even have.
+   */
+  const slot = Symbol('fastify-weapp.guard')
+
+  interface GuardedRequest extends AnyRequest {
+    weapp: WeappIdentity | null
+    /** Once asked: whom it found, or what to wait for, which also is where it failed. */
+    [slot]?: WeappIdentity | Promise<void> | null
+  }
+
   /** Who is behind the request: at once where nothing has to be asked for that. */
-  function findIdentity (request: FastifyRequest): WeappIdentity | Promise<WeappIdentity> {
+  function findIdentity (request: AnyRequest): WeappIdentity | Promise<WeappIdentity> {
     const token = bearerToken(request.headers.authorization)
     if (token === null) throw new FST_WEAPP_TOKEN_MISSING()
     const claims = tokens.verify(token)
@@ -54,8 +72,9 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
 
   /** Sets request.weapp, or begins to: null when that is done, else what to wait for. */
   function identify (request: GuardedRequest): Promise<void> | null {
-    if (request.weapp !== null) return null
-    if (request[kAuthentication] !== null) return request[kAuthentication]
+    const outcome = request[slot] ?? null
+    if (outcome instanceof Promise) return outcome
+    if (outcome !== null) return null
     let found: WeappIdentity | Promise<WeappIdentity>
     try {
       found = traced('fastify-weapp.authenticate', () => ({}), () => findIdentity(request))
@@ -63,30 +82,45 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
       found = Promise.reject(error)
     }
     if (!(found instanceof Promise)) {
-      request.weapp = found
+      request.weapp = request[slot] = found
       return null
     }
-    request[kAuthentication] = found.then((identity) => { request.weapp = identity }, (error) => {
+    const pending = found.then((identity) => {
+      request.weapp = request[slot] = identity
+    }, (error) => {
       logRefusal(request, error)
       throw error
     })
-    return request[kAuthentication]
+    request[slot] = pending
+    return pending
   }
 
-  async function demandFreshKey (request: FastifyRequest, pending: Promise<void> | null): Promise<void> {
+  function identityOf (request: GuardedRequest): WeappIdentity {
+    const outcome = request[slot] ?? null
+    if (outcome === null || outcome instanceof Promise) throw new FST_WEAPP_TOKEN_MISSING()
+    return outcome
+  }
+
+  async function demandFreshKey (request: GuardedRequest, pending: Promise<void> | null): Promise<void> {
     await pending
-    const { appId, openid } = request.weapp!
+    const { appId, openid } = identityOf(request)
     await keys.demandAlive({ appId, openid, userId: userIdOf(appId, openid) })
   }
 
   return {
+    slot,
+
     async authenticate (request) {
       await identify(request as GuardedRequest)
     },
 
+    identity: (request) => identityOf(request as GuardedRequest),
+
     hook (request, _reply, done) {
       const { weapp: protection = protect === 'all' } = request.routeOptions.config ?? {}
       if (protection === false) return done()
+      // In a scope that was made before the plugin was registered, requests are made without it.
+      request.weapp ??= null
       const wantsFreshKey = typeof protection === 'object' && protection?.freshKey === true
       const identified = identify(request as GuardedRequest)
       const pending = wantsFreshKey ? demandFreshKey(request, identified) : identified
@@ -100,7 +134,7 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
   }
 }
 
-function logRefusal (request: FastifyRequest, error: unknown): void {
+function logRefusal (request: AnyRequest, error: unknown): void {
   const { code } = error as WeappError
   // Who brings no token is a stranger, not an event.
   request.log[code === 'FST_WEAPP_TOKEN_MISSING' ? 'debug' : 'info']({ weapp: { event: 'refused', code } }, 'weapp: not signed in')

@@ -10,10 +10,10 @@ export * from './errors.js'
 
 export type { Administration, SessionSummary, UserOfApp } from './administration.js'
 export type { WeappEvents } from './events.js'
-export type { RouteProtection } from './guard.js'
+export type { AnyRequest, RouteProtection } from './guard.js'
 export type { Login, LoginBody, LoginContext, LoginInput, LoginReply, LoginResult, OnLogin } from './login.js'
 export type {
-  CommonOptions, Duration, LoginRouteOptions, RouteDocumentation, SelectApp, SeveralApps, SingleApp, WeappOptions,
+  CommonOptions, Duration, LoginRouteOptions, ObjectSchema, RouteDocumentation, SelectApp, SeveralApps, SingleApp, WeappOptions,
   WeappRouteOptions, WechatOptions
 } from './options.js'
 export type { WeappInstance } from './plugin.js'
@@ -24,7 +24,7 @@ export type { MemoryStoreOptions } from './stores/memory.js'
 export type { RedisClient } from './stores/redis-connection.js'
 export type { RedisStoreOptions } from './stores/redis.js'
 export type {
-  CreateSession, EndReason, SealedKey, SessionRecord, SessionRef, SessionStore, StoredSession, UserRef
+  CreateSession, EndReason, SealedKey, SessionRecord, SessionRef, SessionStore, StoredSession, StoreWatcher, UserRef
 } from './stores/store.js'
 export type { WechatClientOptions } from './wechat-client.js'
 export type { AppSecrets } from './wechat/apps.js'

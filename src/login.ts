@@ -123,11 +123,20 @@ export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogi
       const chosen = appId
       return await traced('fastify-weapp.login', () => ({ appId: chosen }), () => login(request, chosen, input))
     } catch (error) {
-      const code = isWeappError(error) ? error.code : 'REFUSED_BY_HOST'
-      request.log.warn({ weapp: { event: 'login-failed', appId, code } }, 'weapp: login failed')
+      const code = codeOf(error)
+      // What selectApp chose may be anything that a phone sent, until it turns out to be one of our apps.
+      const known = code === 'FST_WEAPP_APP_UNKNOWN' ? undefined : appId
+      request.log.warn({ weapp: { event: 'login-failed', appId: known, code } }, 'weapp: login failed')
       throw error
     }
   }
+}
+
+/** For the log: the host's own refusals and its failures have codes of their own making, which may be anything. */
+function codeOf (error: unknown): string {
+  if (isWeappError(error)) return error.code
+  const { statusCode = 500 } = error as { statusCode?: number }
+  return statusCode < 500 ? 'REFUSED_BY_HOST' : 'FAILED_IN_HOST'
 }
 
 function checkedLabel (label: unknown = null): string | null {

@@ -6,6 +6,8 @@ export interface OperatorLog {
   configError (errcode: number, hint: string): void
   /** A verb of the store failed; `error` is undefined when it did not answer in time. At most once a minute for each verb. */
   storeFailure (verb: string, error: unknown): void
+  /** The cache is off, because the store does not tell of changes: every request asks the store. */
+  cacheOff (): void
   /** A record in the store is not one of ours: something else writes there, or somebody tries. */
   unreadableRecord (sessionId: string): void
 }
@@ -34,8 +36,12 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
       // Not the error itself: clients put commands and their arguments into theirs.
       const { name, code } = (error ?? { name: 'timeout' }) as { name?: unknown, code?: unknown }
       oncePerMinute(`store ${verb}`, () => {
-        log.error({ weapp: { event: 'store-failed', verb, name, code } }, 'weapp: the session store fails')
+        log.error({ weapp: { event: 'store-failed', verb, name, code } }, 'weapp: the session store, or the function apps, fails')
       })
+    },
+
+    cacheOff () {
+      log.warn({ weapp: { event: 'cache-off' } }, 'weapp: the cache is off: the store cannot be watched')
     },
 
     unreadableRecord (sessionId) {

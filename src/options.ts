@@ -84,7 +84,7 @@ export interface CommonOptions extends Pick<RegisterOptions, 'logLevel' | 'logSe
    * What signs tokens and seals session_keys: at least 32 bytes of text. To rotate, give a list: the first is used, the
    * others are still accepted.
    */
-  secret: string | readonly [string, ...string[]]
+  secret: string | readonly string[]
   /** Where sessions live. Default: `memoryStore()`, which is lost with the process. The host closes what it opened. */
   store?: SessionStore
   /** The longest that a verb of the store may take before the answer is 503. Default 2 seconds. */

@@ -5,19 +5,19 @@
  *   phone <-- token -- a session in the store, session_key sealed
  *   phone -- token --> guard --> request.weapp
  */
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { createAdministration, type Administration } from './administration.js'
 import { SessionCache } from './cache.js'
-import { FST_WEAPP_INVALID_OPTION, FST_WEAPP_TOKEN_MISSING, setErrorHeaders } from './errors.js'
-import { createGuard, kAuthentication } from './guard.js'
+import { FST_WEAPP_INVALID_OPTION, isWeappError } from './errors.js'
+import { createGuard, type AnyRequest } from './guard.js'
 import { createLogin, type Login } from './login.js'
 import { createOperatorLog } from './operator-log.js'
 import type { WeappOptions } from './options.js'
 import { resolveOptions } from './resolve-options.js'
 import { loginRoute } from './routes/login.js'
 import { logoutRoute } from './routes/logout.js'
-import { acceptJson } from './routes/route.js'
+import { makeOurs } from './routes/route.js'
 import { sessionRoute } from './routes/session.js'
 import { createSeal, deriveKeys } from './seal.js'
 import { createSessionKeys } from './session-key.js'
@@ -37,14 +37,17 @@ export interface WeappInstance {
    *
    * @throws FST_WEAPP_TOKEN_*, FST_WEAPP_SESSION_*, FST_WEAPP_STORE_UNAVAILABLE
    */
-  authenticate (request: FastifyRequest, reply: FastifyReply): Promise<void>
+  authenticate (request: AnyRequest): Promise<void>
   /**
-   * `request.weapp` where the route's guard has made sure of it.
+   * `request.weapp` where the guard of this registration has made sure of it.
    *
    * @throws FST_WEAPP_TOKEN_MISSING when nobody is signed in
    */
-  identity (request: FastifyRequest): WeappIdentity
-  /** The login for a route of the host's own; rejects with the errors of the login route. */
+  identity (request: AnyRequest): WeappIdentity
+  /**
+   * The login for a route of the host's own, whose answer holds a token and must not be cached: set `Cache-Control:
+   * no-store`. Rejects with the errors of the login route.
+   */
   login: Login
   /** What the host may do with the sessions of any user. */
   sessions: Administration
@@ -74,45 +77,59 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   const login = createLogin({ selectApp: options.selectApp, wechat, tokens, sessions, keys, onLogin: options.onLogin })
 
   fastify.decorateRequest('weapp', null)
-  fastify.decorateRequest(kAuthentication, null)
+  fastify.decorateRequest(guard.slot, null)
   const { getAccessToken, getPhoneNumber, request } = wechat
   fastify.decorate('weapp', {
     authenticate: guard.authenticate,
-    identity,
+    identity: guard.identity,
     login,
-    sessions: createAdministration(sessions),
+    sessions: createAdministration(sessions, apps),
     wechat: { getAccessToken, getPhoneNumber, request }
   })
   fastify.addHook(options.hook, guard.hook)
-  // Whoever raised it, the guard, a route of ours or a handler of the host's that asked a session for something.
-  fastify.addHook('onError', async (_request, reply, error) => { setErrorHeaders(reply, error) })
+  // Before the host's error handler, which drops what an error carries; and only when it is this error that is answered:
+  // where a stranger may pass, or another strategy lets him in, nobody hears of it.
+  fastify.addHook('onError', async (_request, reply, error) => {
+    if (isWeappError(error)) reply.headers(error.headers)
+  })
   fastify.addHook('onClose', () => wechat.close())
-  if (cache !== null) fastify.addHook('onClose', watch(options.store, cache))
+  if (cache !== null) fastify.addHook('onClose', watch(options.store, cache, log.cacheOff))
 
   await fastify.register(async (scope) => {
-    acceptJson(scope)
-    scope.addHook('onSend', async (_request, reply) => { reply.header('cache-control', 'no-store') })
+    makeOurs(scope)
     if (routes.login !== false) scope.route(loginRoute(routes.login, login))
     if (routes.logout !== false) scope.route(logoutRoute(routes.logout, sessions))
     if (routes.session !== false) scope.route(sessionRoute(routes.session, sessions))
   }, options.scope)
 }
 
+/** How long a cache may stay off, in milliseconds, before whoever runs the server is told. */
+const CACHE_PATIENCE_MS = 10_000
+
 /** Begins to watch; returns what ends it. */
-function watch (store: SessionStore, cache: SessionCache): () => Promise<void> {
+function watch (store: SessionStore, cache: SessionCache, onOff: () => void): () => Promise<void> {
   if (store.watch === undefined) throw new FST_WEAPP_INVALID_OPTION('cache', 'needs a store that can be watched, and a Redis Cluster cannot')
-  const end = store.watch(cache)
-  return async () => end()
+  let timer = setTimeout(onOff, CACHE_PATIENCE_MS).unref()
+  const end = store.watch({
+    live () {
+      clearTimeout(timer)
+      cache.live()
+    },
+    lost () {
+      timer = setTimeout(onOff, CACHE_PATIENCE_MS).unref()
+      cache.lost()
+    },
+    changed: (userId) => cache.changed(userId)
+  })
+  return async () => {
+    end()
+    clearTimeout(timer)
+  }
 }
 
 /** A function of the host's that looks secrets up can fail and hang as a store can. */
 function boundApps (apps: AppSecrets, bound: Bound): AppSecrets {
   return typeof apps === 'function' ? (appId) => bound('apps', () => apps(appId)) : apps
-}
-
-function identity (request: FastifyRequest): WeappIdentity {
-  if (request.weapp === null) throw new FST_WEAPP_TOKEN_MISSING()
-  return request.weapp
 }
 
 let hasWarned = false

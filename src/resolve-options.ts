@@ -11,7 +11,12 @@ import type { AppSecrets } from './wechat/apps.js'
 import type { TransportOptions } from './wechat/request.js'
 
 const MIN_SECRET_BYTES = 32
-const FIXED_ROUTE_OPTIONS = ['method', 'url', 'handler', 'validatorCompiler', 'serializerCompiler']
+/** Fastify's, which it does not check itself, but for those that make a route ours. */
+const ROUTE_OPTIONS = [
+  'path', 'schema', 'attachValidation', 'bodyLimit', 'childLoggerFactory', 'config', 'constraints', 'errorHandler', 'exposeHeadRoute',
+  'handlerTimeout', 'logLevel', 'logSerializers', 'onError', 'onRequest', 'onRequestAbort', 'onResponse', 'onSend', 'onTimeout',
+  'preHandler', 'preParsing', 'preSerialization', 'preValidation', 'prefixTrailingSlash', 'schemaErrorFormatter'
+]
 const STORE_VERBS = ['create', 'read', 'touch', 'update', 'revoke', 'revokeAll', 'list', 'readKeys', 'writeKey']
 
 /** @throws FST_WEAPP_INVALID_OPTION */
@@ -130,19 +135,15 @@ function path (value: unknown, name: string): string {
   return value
 }
 
-/** Fastify checks its own route options; ours are those that it must not be given. */
-function route<Options extends WeappRouteOptions> (value: unknown, name: string): false | Options {
-  if (value === undefined) return {} as Options
+function route<Options extends WeappRouteOptions> (value: unknown, name: string, ours: string[] = []): false | Options {
   if (value === false) return false
-  if (!isObject(value)) throw invalid(name, 'must be an object of route options, or false')
-  const forbidden = FIXED_ROUTE_OPTIONS.find((key) => key in value)
-  if (forbidden !== undefined) throw invalid(`${name}.${forbidden}`, 'cannot be set')
-  if (value.path !== undefined) path(value.path, `${name}.path`)
-  return value as Options
+  const options = section(value, name, [...ROUTE_OPTIONS, ...ours])
+  if (options.path !== undefined) path(options.path, `${name}.path`)
+  return options as Options
 }
 
 function loginRoute (value: unknown): false | LoginRouteOptions {
-  const login = route<LoginRouteOptions>(value, 'routes.login')
+  const login = route<LoginRouteOptions>(value, 'routes.login', ['body'])
   if (login === false || login.body === undefined) return login
   const { type, properties, required = [] } = isObject(login.body) ? login.body : {}
   if (type !== 'object' || !isObject(properties) || !Array.isArray(required)) throw invalid('routes.login.body', 'must be the schema of an object, such as Type.Object({ … })')

@@ -53,14 +53,11 @@ function isPlainObject (value: unknown): value is Record<string, unknown> {
  */
 function isJson (value: unknown, depth: number, visit: (value: object) => unknown = () => {}): boolean {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return true
-  if (typeof value === 'number') return Number.isFinite(value)
+  if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0)
   if (depth > MAX_DEPTH) return false
   // An own __proto__ would become a real prototype in the hands of the first Object.assign.
   if (!Array.isArray(value) && (!isPlainObject(value) || Object.hasOwn(value, '__proto__'))) return false
   visit(value)
-  for (const item of Object.values(value)) {
-    const isNothing = item === undefined && !Array.isArray(value)
-    if (!isNothing && !isJson(item, depth + 1, visit)) return false
-  }
-  return true
+  if (Array.isArray(value)) return Array.from<unknown>(value).every((item) => isJson(item, depth + 1, visit))
+  return Object.values(value).every((item) => item === undefined || isJson(item, depth + 1, visit))
 }

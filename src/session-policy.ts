@@ -2,6 +2,7 @@
  * Sessions and their policy over a store: how long they live, how many there are, and what a token's bearer learns of
  * one. Time is taken here, once per operation, and handed to the store.
  */
+import { LRUCache } from 'lru-cache'
 import {
   FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED, FST_WEAPP_SESSION_REVOKED,
   FST_WEAPP_STORE_UNAVAILABLE, type WeappErrorConstructor
@@ -12,7 +13,7 @@ import { decodeData, encodeData, type SessionData } from './session-data.js'
 import type { SessionKeys } from './session-key.js'
 import { Session, type SessionActions, type WeappIdentity } from './session.js'
 import type { EndReason, SessionRecord, SessionRef, SessionStore, StoredSession } from './stores/store.js'
-import type { TokenClaims } from './token.js'
+import { userIdOf, type TokenClaims } from './token.js'
 
 export interface SessionPolicy {
   store: SessionStore
@@ -77,7 +78,10 @@ const ENDED: Record<EndReason, WeappErrorConstructor> = {
 /** The idle end moves at most once per this part of `idle`: a write for every request would cost more than it tells. */
 const TOUCH_FRACTION = 1 / 20
 
+const REMEMBERED_OWNERS = 20_000
+
 export function createSessions (policy: SessionPolicy): Sessions {
+  const owners = new LRUCache<string, string>({ max: REMEMBERED_OWNERS })
   const { store, seal, keys, ttl, idle, limit, keepSessionKey, cache, onUnreadable } = policy
 
   function idleEnd (expiresAt: number, now: number): number {
@@ -101,8 +105,20 @@ export function createSessions (policy: SessionPolicy): Sessions {
       const data = decodeData(session.data)
       if (data !== null) return { openid, unionid, session, data }
     }
+    throw unreadable(sessionId)
+  }
+
+  function unreadable (sessionId: string): Error {
     onUnreadable(sessionId)
-    throw new FST_WEAPP_SESSION_EXPIRED()
+    return new FST_WEAPP_SESSION_EXPIRED()
+  }
+
+  /** The token's signature covers a digest of the openid: who can write to the store still cannot become somebody else. */
+  function isOwner ({ appId, userId }: TokenClaims, openid: string): boolean {
+    if (owners.get(userId) === openid) return true
+    if (userIdOf(appId, openid) !== userId) return false
+    owners.set(userId, openid)
+    return true
   }
 
   /** Moves the idle end of a session that is in use. */
@@ -120,6 +136,7 @@ export function createSessions (policy: SessionPolicy): Sessions {
 
     function settle (record: SessionRecord | null): WeappIdentity | Promise<WeappIdentity> {
       const live = liveSession(record, sessionId)
+      if (!isOwner(claims, live.openid)) throw unreadable(sessionId)
       const idleExpiresAt = nextIdleEnd(live.session, now)
       if (idleExpiresAt !== null) return touch(ref, live, idleExpiresAt).then((touched) => identityOf(claims, touched))
       keep?.(live, now)

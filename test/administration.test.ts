@@ -25,7 +25,11 @@ test("the host lists a user's sessions, oldest first, and nothing of them that i
   })
   t.equal(list.length, 2)
   t.match(list[1], { createdAt: createdAt + 1000, label: null })
-  t.same(await sessions.list({ ...alice, appId: 'wxother' }), [])
+  t.same(await sessions.list({ openid: alice.openid }), list, 'the app may be left out where there is one')
+  await t.rejects(sessions.list({ ...alice, appId: 'wxother' }), { code: 'FST_WEAPP_APP_UNKNOWN' })
+  for (const openid of ['', undefined as unknown as string]) {
+    await t.rejects(sessions.revokeAll({ openid }), { code: 'FST_WEAPP_INVALID_OPTION' }, 'ending nobody is no success')
+  }
 })
 
 test('the host ends one session; the phone learns that it was kicked', async (t) => {

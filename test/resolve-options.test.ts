@@ -78,10 +78,10 @@ const BAD: [option: string, reason: RegExp, make: (value: unknown) => object, va
   ['routes', /object/, (routes) => ({ routes }), [null, false, []]],
   ['routes.refresh', /not known/, (refresh) => ({ routes: { refresh } }), [{}]],
   ...['login', 'logout', 'session'].flatMap((name): typeof BAD => [
-    [`routes.${name}`, /object of route options, or false/, (route) => ({ routes: { [name]: route } }), [null, true, '/login', []]],
+    [`routes.${name}`, /must be an object/, (route) => ({ routes: { [name]: route } }), [null, true, '/login', []]],
     [`routes.${name}.path`, /begins with '\/'/, (path) => ({ routes: { [name]: { path } } }), [null, 'login', 1, '/a b']],
     ...['method', 'url', 'handler', 'validatorCompiler', 'serializerCompiler'].map((key): typeof BAD[number] => [
-      `routes.${name}.${key}`, /cannot be set/, (value) => ({ routes: { [name]: { [key]: value } } }), ['GET', () => {}, undefined]
+      `routes.${name}.${key}`, /is not known/, (value) => ({ routes: { [name]: { [key]: value } } }), ['GET', () => {}, undefined]
     ])
   ]),
   ['routes.login.body', /schema of an object/, (body) => ({ routes: { login: { body } } }), [

@@ -4,12 +4,6 @@ import addFormats from 'ajv-formats'
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
 import type { WeappRouteOptions } from '../options.js'
 
-/**
- * Fastify's own validator but for coercion, which turns `{ code: 123 }` and `{ code: ['a'] }` into strings. Ours comes
- * along because a host may have replaced Fastify's with one that reads other schemas.
- */
-const ajv = addFormats.default(new Ajv({ coerceTypes: false, useDefaults: true, removeAdditional: true }))
-
 interface OurRoute {
   method: 'GET' | 'POST'
   path: string
@@ -27,9 +21,7 @@ export function ourRoute ({ path, schema, config, ...host }: WeappRouteOptions, 
     url: path ?? ours.path,
     schema: { tags: ['weapp'], summary: ours.summary, ...schema, ...ours.schema } as FastifySchema,
     config: { ...config, weapp: ours.guarded },
-    handler: ours.handler,
-    validatorCompiler: ({ schema }) => ajv.compile(schema),
-    serializerCompiler: () => serialize
+    handler: ours.handler
   }
 }
 
@@ -40,8 +32,17 @@ function serialize (payload: unknown): string {
   return JSON.stringify({ statusCode, code, error, message })
 }
 
-/** A scope whose JSON parser is Fastify's own, and takes a POST without a body: wx.request calls even that JSON. */
-export function acceptJson (scope: FastifyInstance): void {
+/** A scope that does not inherit what a host may have made of validation, serialization and JSON. */
+export function makeOurs (scope: FastifyInstance): void {
+  // Fastify's own validator but for coercion, which turns `{ code: 123 }` and `{ code: ['a'] }` into strings.
+  const ajv = addFormats.default(new Ajv({
+    coerceTypes: false, useDefaults: true, removeAdditional: true, addUsedSchema: false, strict: false
+  }))
+  scope.setValidatorCompiler(({ schema }) => ajv.compile(schema))
+  scope.setSerializerCompiler(() => serialize)
+  scope.addHook('onSend', async (_request, reply) => { reply.header('cache-control', 'no-store') })
+
+  // wx.request calls even a POST without a body JSON.
   const parse = scope.getDefaultJsonParser('error', 'error')
   scope.removeContentTypeParser('application/json')
   scope.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {

@@ -6,9 +6,9 @@ import { MAX_CODE_LENGTH } from '../wechat/code2session.js'
 const Milliseconds = (description: string) => Type.Integer({ description: `${description} (epoch milliseconds)` })
 
 /** The login's body: the code and what the host adds. What neither names is dropped. */
-export function loginBody ({ properties, required = [] }: ObjectSchema = { type: 'object', properties: {} }): object {
+export function loginBody ({ properties, required = [], ...rest }: ObjectSchema = { type: 'object', properties: {} }): object {
   return {
-    type: 'object',
+    ...rest,
     properties: { code: Type.String({ minLength: 1, maxLength: MAX_CODE_LENGTH, description: 'What wx.login gave' }), ...properties },
     required: ['code', ...required],
     additionalProperties: false

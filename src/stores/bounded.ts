@@ -92,8 +92,15 @@ export function boundStore (store: SessionStore, bound: Bound): SessionStore {
     update: pending('update', (input) => store.update(input)),
     revoke: pending('revoke', (input) => store.revoke(input)),
     revokeAll: pending('revokeAll', (input) => store.revokeAll(input)),
-    list: pending('list', (input) => store.list(input)),
-    readKeys: pending('readKeys', (input) => store.readKeys(input)),
+    list: pending('list', (input) => arrayOf(store.list(input))),
+    readKeys: pending('readKeys', (input) => arrayOf(store.readKeys(input))),
     writeKey: pending('writeKey', (input) => store.writeKey(input))
   }
+}
+
+/** A host's own store may answer with anything; the verbs that are not checked record by record are checked here. */
+async function arrayOf<Item> (answer: Promise<Item[]>): Promise<Item[]> {
+  const items: unknown = await answer
+  if (!Array.isArray(items)) throw new TypeError('not an array')
+  return items
 }

@@ -38,9 +38,14 @@ const MAX_WAITING = 1000
 /** How often a write may be refused for its time before that is believed. */
 const MAX_REFUSALS = 4
 
-const TOO_LATE = 'Redis did not answer in time'
-const TOO_MANY = 'too many commands wait for Redis'
-const NOT_CONNECTED = 'Redis is not connected'
+const TOO_LATE = { code: 'WEAPP_REDIS_TIMEOUT', message: 'Redis did not answer in time' }
+const TOO_MANY = { code: 'WEAPP_REDIS_TOO_MANY_WAITING', message: 'too many commands wait for Redis' }
+const NOT_CONNECTED = { code: 'WEAPP_REDIS_NOT_CONNECTED', message: 'Redis is not connected' }
+
+/** An error with a code, which is what a log shows of it. */
+function refusal ({ code, message }: { code: string, message: string }): Error {
+  return Object.assign(new Error(message), { code })
+}
 
 export class RedisConnection {
   readonly #client: RedisClient
@@ -77,10 +82,10 @@ export class RedisConnection {
       for (const { settle } of refused) settle(error, null)
     }
     const room = MAX_WAITING - Math.min(this.#unanswered, MAX_WAITING)
-    if (reads.length > room) refuse(reads.splice(room), new Error(TOO_MANY))
-    if (!this.#isReady()) return refuse(reads, new Error(NOT_CONNECTED))
+    if (reads.length > room) refuse(reads.splice(room), refusal(TOO_MANY))
+    if (!this.#isReady()) return refuse(reads, refusal(NOT_CONNECTED))
     if (reads.length === 0) return
-    const timer = setTimeout(() => refuse(reads, new Error(TOO_LATE)), this.#timeout)
+    const timer = setTimeout(() => refuse(reads, refusal(TOO_LATE)), this.#timeout)
     let left = reads.length
     this.#unanswered += left
     const answer = ({ settle }: Read, error: Error | null, values: Values | null) => {
@@ -111,7 +116,7 @@ export class RedisConnection {
       this.#ahead = Number(time) - performance.now()
       if (result.length > 0) return Number(result[0])
     }
-    throw new Error(TOO_LATE)
+    throw refusal(TOO_LATE)
   }
 
   /** Sends the digest alone, and the text to a server that does not know it: a new one, or one that was flushed. */
@@ -131,11 +136,11 @@ export class RedisConnection {
 
   #command<T> (issue: () => Promise<T>, end: number): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (this.#unanswered + (this.#early?.size ?? 0) >= MAX_WAITING) throw new Error(TOO_MANY)
+      if (this.#unanswered + (this.#early?.size ?? 0) >= MAX_WAITING) throw refusal(TOO_MANY)
 
       const timer = setTimeout(() => {
         this.#early?.delete(send)
-        reject(new Error(TOO_LATE))
+        reject(refusal(TOO_LATE))
       }, end - performance.now())
 
       const send = (): void => {
@@ -148,7 +153,7 @@ export class RedisConnection {
       }
       const refuse = (): void => {
         clearTimeout(timer)
-        reject(new Error(NOT_CONNECTED))
+        reject(refusal(NOT_CONNECTED))
       }
 
       if (this.#early === null) return send()

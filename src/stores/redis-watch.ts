@@ -27,10 +27,13 @@ const CHANNEL = '__redis__:invalidate'
 /** A silent connection is noticed within two of these, in milliseconds. */
 const PING_MS = 1000
 const LONGEST_PAUSE_MS = 2000
+/** What is not answered by then, will not be. */
+const ANSWER_MS = 5000
 
 /** Begins to watch; returns what ends it. */
 export function watchRedis (client: DuplicableClient, prefix: string, watcher: StoreWatcher): () => void {
   const fullPrefix = `${client.options?.keyPrefix ?? ''}${prefix}`
+  let isOpen = false
   let isLive = false
   let isAnswered = true
 
@@ -43,6 +46,7 @@ export function watchRedis (client: DuplicableClient, prefix: string, watcher: S
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,
+    commandTimeout: ANSWER_MS,
     retryStrategy: (times: number) => Math.min(times * 50, LONGEST_PAUSE_MS)
   }) as WatchingClient
 
@@ -59,11 +63,17 @@ export function watchRedis (client: DuplicableClient, prefix: string, watcher: S
     watcher.live()
   }
 
+  connection.on('connect', () => { isOpen = isAnswered = true })
   connection.on('ready', () => {
+    const { stream } = connection
+    isAnswered = true
     // A server that cannot do this is asked again, not hammered: the store works without.
-    begin().catch(() => setTimeout(() => connection.stream.destroy(), LONGEST_PAUSE_MS).unref())
+    begin().catch(() => setTimeout(() => stream.destroy(), LONGEST_PAUSE_MS).unref())
   })
-  connection.on('close', lose)
+  connection.on('close', () => {
+    isOpen = false
+    lose()
+  })
   // The host's own client tells of outages.
   connection.on('error', () => {})
   // 'message' would join the keys of one transaction with commas.
@@ -74,9 +84,9 @@ export function watchRedis (client: DuplicableClient, prefix: string, watcher: S
   connection.connect().catch(() => {})
 
   const timer = setInterval(() => {
-    if (!isLive) return
+    if (!isOpen) return
     if (!isAnswered) {
-      // Nothing else would tell of a peer that vanished.
+      // Nothing else would tell of a peer that vanished, whether it has begun to watch or not.
       lose()
       connection.stream.destroy()
       return

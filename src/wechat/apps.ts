@@ -21,6 +21,9 @@ export interface Apps {
 const REMEMBERED_MS = 60_000
 const REMEMBERED_APPS = 10_000
 
+/** Those of WeChat have 18 characters. */
+const MAX_APP_ID_LENGTH = 64
+
 export function createApps (secrets: AppSecrets): Apps {
   const lookUp = typeof secrets === 'function' ? remembered(secrets) : inMap(secrets)
   const ids = typeof secrets === 'function' ? [] : Object.keys(secrets)
@@ -49,16 +52,26 @@ function inMap (secrets: Readonly<Record<string, string>>): LookUp {
 }
 
 function remembered (ask: LookUp): LookUp {
+  const pending = new Map<string, Promise<string | null>>()
   const answers = new LRUCache<string, { secret: string | null }>({ max: REMEMBERED_APPS, ttl: REMEMBERED_MS, perf: Date })
   return (appId) => {
     const answer = answers.get(appId)
     if (answer !== undefined) return answer.secret
-    return (async () => {
-      const given: unknown = await ask(appId)
-      const secret = typeof given === 'string' && given.trim() !== '' ? given : null
-      answers.set(appId, { secret })
-      return secret
-    })()
+    // Whoever says it, nothing of this length is an app id: it is not asked about, nor remembered.
+    if (appId.length > MAX_APP_ID_LENGTH) return null
+    let asked = pending.get(appId)
+    if (asked === undefined) {
+      asked = askFor(appId).finally(() => pending.delete(appId))
+      pending.set(appId, asked)
+    }
+    return asked
+  }
+
+  async function askFor (appId: string): Promise<string | null> {
+    const given: unknown = await ask(appId)
+    const secret = typeof given === 'string' && given.trim() !== '' ? given : null
+    answers.set(appId, { secret })
+    return secret
   }
 }
 

@@ -228,7 +228,6 @@ function fakeClient (state: { status?: string, stream?: { writable: boolean } })
     connect: async () => {},
     once: (_event: 'ready', listener: () => void) => listeners.push(listener),
     hmget: refuse,
-    pipeline: () => ({ hmget: () => {}, exec: refuse }),
     duplicate: () => client,
     evalsha: refuse,
     eval: refuse,

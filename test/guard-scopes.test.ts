@@ -1,0 +1,92 @@
+/** What a guard believes, wherever it is asked: what it has found itself. */
+import Fastify from 'fastify'
+import t from 'tap'
+import weapp, { memoryStore } from '../src/index.js'
+import { startWechatSimulator } from '../src/testing/simulator.js'
+import { captureLog } from './fixtures/log.js'
+import { APP_ID, APP_SECRET, SECRET, startHost } from './fixtures/server.js'
+
+t.test('a scope that was made before the plugin is guarded like any other', async (t) => {
+  const { get, signIn } = await startHost(t, {
+    before: (app) => app.register(async (scope) => {
+      scope.get('/marked', { config: { weapp: true } }, async (request) => ({ openid: request.weapp?.openid }))
+      scope.get('/optional', { config: { weapp: 'optional' } }, async (request) => ({ weapp: request.weapp }))
+      scope.get('/by-hand', { preHandler: (request) => app.weapp.authenticate(request) }, async (request) => {
+        return { openid: app.weapp.identity(request).openid }
+      })
+      scope.get('/nobody', async (request) => ({ openid: app.weapp.identity(request).openid }))
+    })
+  })
+  const { token } = await signIn()
+  t.equal((await get('/marked')).json().code, 'FST_WEAPP_TOKEN_MISSING')
+  t.match((await get('/marked', token)).json(), { openid: /^o/ })
+  t.same((await get('/optional')).json(), { weapp: null })
+  t.equal((await get('/by-hand')).json().code, 'FST_WEAPP_TOKEN_MISSING')
+  t.equal((await get('/by-hand', 'forged')).json().code, 'FST_WEAPP_TOKEN_INVALID')
+  t.match((await get('/by-hand', token)).json(), { openid: /^o/ })
+  t.equal((await get('/nobody', token)).json().code, 'FST_WEAPP_TOKEN_MISSING', 'identity() does not look for a token')
+})
+
+t.test('the guard of a scope serves routes outside of it', async (t) => {
+  const wechat = await startWechatSimulator({ apps: { [APP_ID]: APP_SECRET } })
+  const app = Fastify()
+  t.teardown(async () => {
+    await app.close()
+    await wechat.close()
+  })
+  let guard!: (typeof app)['weapp']
+  await app.register(async (scope) => {
+    await scope.register(weapp, { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET, wechat: { baseUrl: wechat.url } })
+    guard = scope.weapp
+  })
+  app.get('/', { preHandler: (request) => guard.authenticate(request) }, async (request) => ({ openid: guard.identity(request).openid }))
+  t.equal((await app.inject('/')).json().code, 'FST_WEAPP_TOKEN_MISSING')
+  const login = await app.inject({ method: 'POST', url: '/weapp/login', payload: { code: wechat.login('alice') } })
+  const headers = { authorization: `Bearer ${login.json().token}` }
+  t.same((await app.inject({ url: '/', headers })).json(), { openid: wechat.openid('alice') })
+})
+
+t.test('what one registration has found is nothing to another', async (t) => {
+  const apps = { wxa: 'secret of a', wxb: 'secret of b' }
+  const wechat = await startWechatSimulator({ apps })
+  const app = Fastify()
+  t.teardown(async () => {
+    await app.close()
+    await wechat.close()
+  })
+  const store = memoryStore()
+  const guards: (typeof app)['weapp'][] = []
+  for (const [appId, appSecret] of Object.entries(apps)) {
+    await app.register(async (scope) => {
+      await scope.register(weapp, { appId, appSecret, secret: SECRET, store, prefix: `/${appId}`, wechat: { baseUrl: wechat.url } })
+      guards.push(scope.weapp)
+      scope.get(`/both/${appId}`, {
+        config: { weapp: 'optional' }, preHandler: (request) => guards[0]!.authenticate(request)
+      }, async (request) => ({ appId: guards[0]!.identity(request).appId }))
+    })
+  }
+  const payload = { code: wechat.login('alice', { appId: 'wxb' }) }
+  const { token } = (await app.inject({ method: 'POST', url: '/wxb/login', payload })).json()
+  const answer = await app.inject({ url: '/both/wxb', headers: { authorization: `Bearer ${token}` } })
+  t.equal(answer.json().code, 'FST_WEAPP_TOKEN_INVALID', 'a token of B is not good for A, whatever B has made of it')
+})
+
+t.test('who writes to the store does not become somebody else', async (t) => {
+  const store = memoryStore()
+  const log = captureLog()
+  const { get, signIn } = await startHost(t, {
+    server: log.server,
+    options: {
+      store: {
+        ...store,
+        async read (ref) {
+          const record = await store.read(ref)
+          return record?.status === 'live' ? { ...record, openid: 'oVICTIM' } : record
+        }
+      }
+    }
+  })
+  const { token } = await signIn()
+  t.equal((await get('/me', token)).json().code, 'FST_WEAPP_SESSION_EXPIRED')
+  t.match(log.text(), /unreadable-record/)
+})

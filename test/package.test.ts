@@ -1,0 +1,46 @@
+/** What is published: the names, the files and the dependencies are a contract as well. */
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import tap, { test } from 'tap'
+import * as everything from '../src/index.js'
+import * as testing from '../src/testing/index.js'
+import { installedProject } from './fixtures/installed.js'
+
+tap.setTimeout(300_000)
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+
+test('the public names', async (t) => {
+  t.same(Object.keys(everything).filter((name) => !name.startsWith('FST_WEAPP_')).sort(), [
+    'MAX_REASONS', 'appIdFromReferer', 'createWechatClient', 'default', 'fastifyWeapp', 'isWeappError', 'memoryStore', 'redisStore'
+  ])
+  t.same(Object.keys(testing).sort(), ['createMiniProgram', 'startWechatSimulator', 'storeSuite'])
+})
+
+test('few dependencies, each chosen', async (t) => {
+  t.same(Object.keys(manifest.dependencies).sort(), [
+    '@fastify/error', '@fastify/jwt', '@lukeed/ms', '@sinclair/typebox', 'ajv', 'ajv-formats', 'fastify-plugin', 'lru-cache', 'undici'
+  ])
+  t.same(Object.keys(manifest.peerDependencies).sort(), ['@fastify/redis', 'fastify'])
+})
+
+test('nothing but the build, the documents and the license is packed', async (t) => {
+  const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: ROOT, encoding: 'utf8' })
+  const [packed] = JSON.parse(stdout) as [{ files: { path: string }[] }]
+  const strangers = packed.files.map(({ path }) => path)
+    .filter((path) => !/^(dist|miniprogram_dist)\/|^(README(\.[\w-]+)?\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(path))
+  t.same(strangers, [])
+})
+
+test('the types bring nobody else into Fastify\'s', async (t) => {
+  const types = join(installedProject(t), 'node_modules', 'fastify-weapp', 'dist')
+  const declarations = readdirSync(types, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.d.ts'))
+  t.not(declarations.length, 0)
+  for (const path of declarations) {
+    // @fastify/jwt would give every host an app.jwt that is not there; ioredis is a host's own.
+    t.notMatch(readFileSync(join(types, path), 'utf8'), /from '(@fastify\/jwt|ioredis)'|import\("(@fastify\/jwt|ioredis)"\)/, path)
+  }
+})
