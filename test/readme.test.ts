@@ -1,14 +1,16 @@
-/** The README does what it says: its code runs in a project of its own, and its tables list what there is. */
+/** The READMEs do what they say: their code runs in a project of its own, and their tables list what there is. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
 import tap, { test, type Test } from 'tap'
 import * as everything from '../src/index.js'
+import { createMiniProgram } from '../src/testing/mini-program.js'
 import { startWechatSimulator } from '../src/testing/simulator.js'
 import { installedProject, typecheck } from './fixtures/installed.js'
 import { redisUrl } from './fixtures/redis.js'
@@ -18,17 +20,31 @@ tap.setTimeout(300_000)
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
+const CHINESE = readFileSync(join(ROOT, 'README.zh-CN.md'), 'utf8')
 
-/** The code blocks that name a file, by that name. */
-const files = new Map<string, string>()
-/** The shell commands, block by block. */
-const shell: string[] = []
-for (const [, language, code] of README.matchAll(/^```(\w*)\n(.*?)^```$/gms) as Iterable<[string, string, string]>) {
-  const name = /^\/\/ file: (\S+)\n/.exec(code)?.[1]
-  if (name !== undefined) files.set(name, code)
-  else if (language === 'sh') shell.push(code)
-  else throw new Error(`README.md: nothing would run this block, so it is to begin with "// file: name":\n${code}`)
+interface Blocks {
+  /** The code blocks that name a file, by that name. */
+  files: Map<string, string>
+  /** The shell commands, block by block. */
+  shell: string[]
 }
+
+function blocksOf (text: string): Blocks {
+  const files = new Map<string, string>()
+  const shell: string[] = []
+  for (const [, language, code] of text.matchAll(/^```(\w*)\n(.*?)^```$/gms) as Iterable<[string, string, string]>) {
+    const name = /^\/\/ file: (\S+)\n/.exec(code)?.[1]
+    if (name !== undefined) files.set(name, code)
+    else if (language === 'sh') shell.push(code)
+    else throw new Error(`README: nothing would run this block, so it is to begin with "// file: name":\n${code}`)
+  }
+  return { files, shell }
+}
+
+const { files, shell } = blocksOf(README)
+const chinese = blocksOf(CHINESE)
+/** Of the Chinese README alone, and run here; whatever else it has is the English code. */
+const CHINESE_ONLY = ['phone-login.mjs']
 
 /** Runs Node.js there, without what tap puts into the environment of every child. */
 function node (t: Test, cwd: string, args: string[], env: Record<string, string> = {}): ChildProcess {
@@ -55,13 +71,13 @@ async function freePorts (count: number): Promise<number[]> {
 
 test('its code', async (t) => {
   const project = installedProject(t)
-  for (const [name, code] of files) writeFileSync(join(project, name), code)
+  // Without the page: a Mini Program is CommonJS, and has a test of its own below.
+  for (const [name, code] of [...chinese.files, ...files]) if (name !== 'steps.js') writeFileSync(join(project, name), code)
 
   await t.test('the types fit, and those of the example', async (t) => {
-    mkdirSync(join(project, 'example'))
-    for (const name of ['accounts.ts', 'app.ts', 'metrics.ts', 'server.ts', 'settings.ts']) {
-      cpSync(join(ROOT, 'example', name), join(project, 'example', name))
-    }
+    // What runs in a browser or a Mini Program, and not in Node.js, is compiled elsewhere if at all.
+    const elsewhere = ['miniprogram', 'stores', 'demo/browser'].map((name) => join(ROOT, 'example', name))
+    cpSync(join(ROOT, 'example'), join(project, 'example'), { recursive: true, filter: (path) => !elsewhere.includes(path) })
     // Apart: what each says of SessionData holds for its whole project.
     writeFileSync(join(project, 'example', 'tsconfig.json'), '{ "extends": "../tsconfig.json", "include": ["."] }')
     t.equal(typecheck(join(project, 'example')), '')
@@ -111,6 +127,31 @@ test('its code', async (t) => {
     t.match(await nodeToEnd(t, project, ['--test', '--test-reporter=tap', 'my-store.test.mjs']), /^# fail 0$/m)
   })
 
+  await t.test('mini-program.test.mjs', async (t) => {
+    t.match(await nodeToEnd(t, project, ['--test', '--test-reporter=tap', 'mini-program.test.mjs']), /^# pass 1$/m)
+  })
+
+  await t.test('phone-login.mjs', async (t) => {
+    writeFileSync(join(project, 'ask-phone-login.mjs'), `
+      import { startWechatSimulator } from 'fastify-weapp/testing'
+      import { buildApp } from './phone-login.mjs'
+
+      const wechat = await startWechatSimulator({ apps: { wx0123456789abcdef: 'app-secret' } })
+      const app = await buildApp({
+        appId: 'wx0123456789abcdef', appSecret: 'app-secret', secret: 'x'.repeat(32), wechat: { baseUrl: wechat.url }
+      })
+      const login = async (extra) => {
+        const payload = { code: wechat.login('alice'), ...extra }
+        return (await app.inject({ method: 'POST', url: '/weapp/login', payload })).json()
+      }
+      const answers = [await login(), await login({ phoneCode: wechat.phoneCode('alice') }), await login()]
+      console.log(JSON.stringify(answers.map(({ code, phoneNumber }) => code ?? phoneNumber)))
+      await app.close()
+      await wechat.close()
+    `)
+    t.equal((await nodeToEnd(t, project, ['ask-phone-login.mjs'])).trim(), '["NOT_BOUND","13800138000","13800138000"]')
+  })
+
   await t.test('profile.ts and several.ts', async (t) => {
     writeFileSync(join(project, 'ask.ts'), `
       import { startWechatSimulator } from 'fastify-weapp/testing'
@@ -149,7 +190,7 @@ test('its code', async (t) => {
   })
 })
 
-test('request.js, on a phone', async (t) => {
+test('steps.js, on a phone', async (t) => {
   const wechat = await startWechatSimulator()
   const [appId, appSecret] = Object.entries(wechat.apps)[0]!
   const { default: Fastify } = await import('fastify')
@@ -158,63 +199,121 @@ test('request.js, on a phone', async (t) => {
     await app.close()
     await wechat.close()
   })
-  await app.register(everything.default, { appId, appSecret, secret: 'x'.repeat(32), wechat: { baseUrl: wechat.url } })
+  await app.register(everything.default, {
+    appId,
+    appSecret,
+    secret: 'x'.repeat(32),
+    wechat: { baseUrl: wechat.url },
+    routes: { login: { body: { type: 'object', properties: { inviteCode: { type: 'string' } } } as never } },
+    onLogin: async ({ body }) => ({ reply: { body } })
+  })
   app.get('/me', { config: { weapp: true } }, async (request) => ({ openid: request.weapp!.openid }))
-  await app.ready()
+  app.post('/run-data', { config: { weapp: true } }, async (request) => {
+    const { encryptedData, iv } = request.body as { encryptedData: string, iv: string }
+    const data = await app.weapp.identity(request).session.decrypt(encryptedData, iv, { maxAge: '10m' })
+    return { steps: data['stepInfoList'] }
+  })
+  const baseUrl = await app.listen({ host: '127.0.0.1', port: 0 })
 
-  const storage = new Map<string, string>()
-  let logins = 0
-  /** As much of wx as the page uses: every HTTP status is a success, and nothing in storage reads ''. */
+  const mini = createMiniProgram(wechat, { user: 'alice' })
+  const relaunched: string[] = []
+  const steps = [{ step: 100 }]
   const wx = {
-    async login () {
-      logins++
-      return { code: wechat.login('alice') }
+    ...mini.wx,
+    request: (options: Parameters<typeof mini.wx.request>[0]) => {
+      return mini.wx.request({ ...options, url: options.url.replace('https://api.example.com', baseUrl) })
     },
-    getStorageSync: (key: string) => storage.get(key) ?? '',
-    setStorageSync: (key: string, value: string) => { storage.set(key, value) },
-    request ({ url, method = 'GET', data, header, success, fail }: {
-      url: string
-      method?: 'GET' | 'POST'
-      data?: object
-      header: Record<string, string>
-      success (response: object): void
-      fail (error: unknown): void
-    }) {
-      const path = url.replace('https://api.example.com', '')
-      const headers = { 'content-type': 'application/json', ...header }
-      app.inject({ method, url: path, headers, ...data && { payload: data } }).then(
-        (response) => success({ statusCode: response.statusCode, data: response.json() }), fail)
-    }
+    getWeRunData: async () => wechat.encrypt('alice', { stepInfoList: steps }),
+    reLaunch: ({ url }: { url: string }) => { relaunched.push(url) }
   }
-  const module = { exports: {} as { request (path: string, options?: object): Promise<unknown>, signIn (): Promise<void> } }
+  const { outputFiles } = await build({
+    entryPoints: [join(ROOT, 'src/client/index.ts')], bundle: true, format: 'cjs', target: 'es2018', write: false
+  })
   // eslint-disable-next-line no-new-func
-  new Function('wx', 'module', files.get('request.js')!)(wx, module)
-  const { request, signIn } = module.exports
+  const run = (code: string, globals: object) => { new Function(...Object.keys(globals), code)(...Object.values(globals)) }
+  const client = { exports: {} }
+  run(outputFiles[0]!.text, { module: client, wx })
+  let page!: { data: object, [handler: string]: any }
+  run(files.get('steps.js')!, {
+    wx,
+    require: (id: string) => {
+      t.equal(id, './utils/weapp-client')
+      return client.exports
+    },
+    Page: (definition: typeof page) => { page = definition }
+  })
+  page['setData'] = (values: object) => Object.assign(page.data, values)
 
   const user = { appId, openid: wechat.openid('alice') }
-  const me = { statusCode: 200, data: { openid: user.openid } }
-  t.match(await Promise.all([request('/me'), request('/me')]), [me, me])
-  t.equal(logins, 1, 'pages that ask at once share a login')
-
-  storage.set('token', 'worn out')
-  t.match(await request('/me', { method: 'GET' }), me, 'a 401 signs in again and repeats')
-  t.equal(logins, 2)
+  await page['onLoad']()
+  t.match(page.data, { openid: user.openid, devices: [], steps: [] })
+  t.equal(mini.calls.login, 1)
+  await page['onTapSteps']()
+  t.same(page.data, { openid: user.openid, devices: [], steps })
+  await page['onTapDevices']()
+  t.match(page.data, { devices: [{ current: true }] })
+  t.equal(mini.calls.login, 1)
 
   await app.weapp.sessions.revokeAll(user)
-  t.match(await request('/me'), { statusCode: 401, data: { code: 'FST_WEAPP_SESSION_KICKED' } }, 'who was signed out stays so')
-  t.equal(logins, 2)
-  await signIn()
-  t.match(await request('/me'), me, 'until the button is tapped')
+  await t.rejects(page['onTapSteps'](), { code: 'FST_WEAPP_SESSION_KICKED' })
+  t.same(relaunched, ['/pages/welcome/welcome?code=FST_WEAPP_SESSION_KICKED'])
+  t.match(await page['onTapSignIn'](), { token: String, body: { inviteCode: 'abc' } })
+  await page['onTapSteps']()
+  await page['onTapSignOut']()
+  t.same(await app.weapp.sessions.list(user), [])
+})
 
-  wechat.fault({ errcode: 40226 })
-  await t.rejects(signIn(), { message: 'FST_WEAPP_LOGIN_BLOCKED' })
+test('the Chinese README', (t) => {
+  const withoutComments = (code: string) => code.replaceAll(/ \/\/ .*$/gm, '')
+  for (const [name, code] of chinese.files) {
+    if (CHINESE_ONLY.includes(name)) t.notOk(files.has(name))
+    else t.equal(withoutComments(code), withoutComments(files.get(name) ?? ''), `${name} is the English code`)
+  }
+  for (const code of chinese.shell) t.ok(shell.includes(code), code)
+
+  const codes = new Set(table('Code').map(([code]) => code))
+  t.same(CHINESE.match(/FST_WEAPP_[A-Z_]*[A-Z]\b/g)!.filter((code) => !codes.has(code)), [], 'it names no other errors')
+  const statuses = new Map(table('Code').map(([code, status]) => [code, status]))
+  for (const [named, status] of table('错误码', CHINESE)) {
+    for (const code of named!.split('、')) t.equal(statuses.get(code), status, code)
+  }
+  for (const row of CHINESE.matchAll(/\| (\d+) `(FST_\w+)` \|/g)) t.equal(statuses.get(row[2]!), row[1], row[2]!)
+
+  const defaults = new Map(table('Option').map(([option, , value]) => [option, value]))
+  const words: Record<string, string> = { 必填: 'required', 接受所有人: 'accepts everybody' }
+  for (const [named, value] of table('选项', CHINESE)) {
+    const options = named!.split('、')
+    const values = value!.split('、')
+    options.forEach((option, i) => {
+      const stated = values[i] ?? values[0]!
+      const [expected] = (defaults.get(option) ?? 'no such option').split(',')
+      t.equal(words[stated] ?? stated, expected, option)
+    })
+  }
+  t.end()
+})
+
+test('the links lead somewhere', (t) => {
+  const anchors = (text: string) => new Set([...text.matchAll(/^#+ (.*)$/gm)].map(([, title]) => {
+    return title!.toLowerCase().replaceAll(/[^\p{L}\p{N}_ -]/gu, '').replaceAll(' ', '-')
+  }))
+  const pages = new Map([['README.md', README], ['README.zh-CN.md', CHINESE]])
+  for (const [page, text] of pages) {
+    for (const [, path, anchor] of text.matchAll(/\]\((?!https?:)([^)#]*)#?([^)]*)\)/g)) {
+      const target = path || page
+      t.ok(existsSync(join(ROOT, target)), `${page}: ${target}`)
+      if (anchor) t.ok(anchors(pages.get(target)!).has(anchor), `${page}: ${target}#${anchor}`)
+    }
+  }
+  t.ok(README.includes('](README.zh-CN.md)') && CHINESE.includes('](README.md)'))
+  t.end()
 })
 
 /** The rows of the table whose head begins with this cell: their cells, without the marks of code. */
-function table (head: string): string[][] {
-  const start = README.indexOf(`\n| ${head} |`)
-  if (start === -1) throw new Error(`README.md has no table "${head}"`)
-  const [, , ...rows] = README.slice(start + 1).split('\n\n', 1)[0]!.split('\n')
+function table (head: string, text = README): string[][] {
+  const start = text.indexOf(`\n| ${head} |`)
+  if (start === -1) throw new Error(`There is no table "${head}"`)
+  const [, , ...rows] = text.slice(start + 1).split('\n\n', 1)[0]!.split('\n')
   return rows.map((row) => row.slice(2, -2).split(' | ').map((cell) => cell.replaceAll('`', '').trim()))
 }
 
@@ -239,4 +338,17 @@ test('the table of options lists every option', async (t) => {
   t.not(options.length, 0)
   const expected = options.flatMap((option) => parts[option]?.map((name) => `${option}.${name}`) ?? [option])
   t.same(table('Option').map(([option]) => option).sort(), expected.sort())
+})
+
+test('the tables of the client list every option and every error of its own', (t) => {
+  const folder = join(ROOT, 'src', 'client')
+  const sources = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))
+  const [, fields] = /interface WeappClientOptions \{\n(.*?)^\}/ms.exec(sources.join(''))!
+  const options = [...fields!.matchAll(/^ {2}(\w+)\??:/gm)].map(([, name]) => name)
+  t.not(options.length, 0)
+  t.same(table('Client option').map(([option]) => option).sort(), options.sort())
+
+  const errors = new Set(sources.join('').match(/\bWEAPP_[A-Z_]*[A-Z]\b/g))
+  t.same(table('Client error').map(([code]) => code).sort(), [...errors].sort())
+  t.end()
 })
