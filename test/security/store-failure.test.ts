@@ -127,17 +127,17 @@ t.test('row 32: an answer that comes too late changes nothing', async (t) => {
 })
 
 t.test('row 34: a record that is not ours is 401 and a line in the log', async (t) => {
-  const { signIn, get, faulty, log, served } = await startFaultyHost(t)
+  const { wechat, signIn, get, faulty, log, served } = await startFaultyHost(t)
   const { token } = await signIn()
   const { id } = (await get('/weapp/session', token)).json()
   const session = { id, createdAt: 0, expiresAt: 8e15, idleExpiresAt: 8e15, label: null, data: null }
-  const good = { status: 'live', openid: 'o', unionid: null, session }
+  const good = { status: 'live', openid: wechat.openid('alice'), unionid: null, session }
   faulty.instead('read', async () => good)
   t.equal((await get('/guarded', token)).statusCode, 200, 'what follows fails for its own reason')
   const records: unknown[] = [
     '{', 'null', '', 0, true, [], [good], {}, { v: 99 }, JSON.parse('{"__proto__":{"status":"live"}}'), Buffer.from('x'), undefined,
     { status: 'unreadable' }, { status: 'other' }, { status: ['live'] }, { ...good, status: undefined }, { status: 'live' },
-    { ...good, session: null }, { ...good, session: 'x' }, { ...good, openid: undefined }, { ...good, openid: 1 }, { ...good, openid: '' },
+    { ...good, session: null }, { ...good, session: 'x' }, { ...good, openid: undefined }, { ...good, openid: 1 }, { ...good, openid: '' }, { ...good, openid: wechat.openid('bob') },
     { ...good, unionid: {} },
     ...['createdAt', 'expiresAt', 'idleExpiresAt'].flatMap((name) => [undefined, null, NaN, Infinity, '8e15', {}].map((value) => {
       return { ...good, session: { ...session, [name]: value } }
