@@ -117,7 +117,7 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
     identity: (request) => identityOf(request as GuardedRequest),
 
     hook (request, _reply, done) {
-      const { weapp: protection = protect === 'all' } = request.routeOptions.config ?? {}
+      const { weapp: protection = protect === 'all' } = request.routeOptions.config
       if (protection === false) return done()
       // In a scope that was made before the plugin was registered, requests are made without it.
       request.weapp ??= null

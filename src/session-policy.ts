@@ -122,10 +122,17 @@ export function createSessions (policy: SessionPolicy): Sessions {
   }
 
   /** Moves the idle end of a session that is in use. */
-  async function touch (ref: SessionRef, live: LiveSession, idleExpiresAt: number): Promise<LiveSession> {
+  async function touch (claims: TokenClaims, ref: SessionRef, live: LiveSession, idleExpiresAt: number): Promise<LiveSession> {
     if (await store.touch({ ...ref, idleExpiresAt })) return { ...live, session: { ...live.session, idleExpiresAt } }
     // It ended between read and touch: a second read tells why.
-    return liveSession(await store.read(ref), ref.sessionId)
+    return ownSession(await store.read(ref), claims)
+  }
+
+  /** The live session of the token's own user. */
+  function ownSession (record: SessionRecord | null, claims: TokenClaims): LiveSession {
+    const live = liveSession(record, claims.sessionId)
+    if (!isOwner(claims, live.openid)) throw unreadable(claims.sessionId)
+    return live
   }
 
   /** At once where the store answers at once. */
@@ -135,10 +142,9 @@ export function createSessions (policy: SessionPolicy): Sessions {
     const keep = cache?.reading(userId)
 
     function settle (record: SessionRecord | null): WeappIdentity | Promise<WeappIdentity> {
-      const live = liveSession(record, sessionId)
-      if (!isOwner(claims, live.openid)) throw unreadable(sessionId)
+      const live = ownSession(record, claims)
       const idleExpiresAt = nextIdleEnd(live.session, now)
-      if (idleExpiresAt !== null) return touch(ref, live, idleExpiresAt).then((touched) => identityOf(claims, touched))
+      if (idleExpiresAt !== null) return touch(claims, ref, live, idleExpiresAt).then((touched) => identityOf(claims, touched))
       keep?.(live, now)
       return identityOf(claims, live)
     }
