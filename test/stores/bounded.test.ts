@@ -16,8 +16,9 @@ for (const [name, failure] of Object.entries(FAILURES)) {
     const store = boundStore(faulty.store, createBound(10, (verb, error) => failures.push([verb, error])))
     for (const verb of VERBS) {
       faulty.instead(verb, failure)
-      const outcome: Promise<unknown> = store[verb]({} as never)
-      const error = await outcome.then(() => new Error('resolved'), (error: Error) => error)
+      // A read that fails at once may throw at once.
+      const outcome = async (): Promise<unknown> => await store[verb]({} as never)
+      const error = await outcome().then(() => new Error('resolved'), (error: Error) => error)
       t.match(error, UNAVAILABLE, verb)
       t.notMatch(`${error.stack} ${String(error.cause)}`, STORE_WORDS)
     }
@@ -27,20 +28,118 @@ for (const [name, failure] of Object.entries(FAILURES)) {
   })
 }
 
-test('a store that answers too late, or fails after that, is not heard', async (t) => {
-  const failures: unknown[] = []
-  const bound = createBound(1, (_verb, error) => failures.push(error))
-  let settle!: { resolve: (value: unknown) => void, reject: (error: Error) => void }
-  const late = new Promise((resolve, reject) => { settle = { resolve, reject } })
-  await t.rejects(bound('read', () => late), UNAVAILABLE)
-  settle.reject(new Error(STORE_WORDS))
-  // An unhandled rejection would end the test here.
-  await new Promise((resolve) => setImmediate(resolve))
-  t.same(failures, [undefined], 'reported once')
+test('a store whose lists are none has failed', async (t) => {
+  for (const verb of ['list', 'readKeys'] as const) {
+    for (const answer of [null, undefined, {}, 'x', 0]) {
+      const faulty = faultyStore()
+      const failures: [string, unknown][] = []
+      const store = boundStore(faulty.store, createBound(60_000, (verb, error) => failures.push([verb, error])))
+      faulty.instead(verb, async () => answer)
+      await t.rejects(store[verb]({} as never) as Promise<unknown>, UNAVAILABLE, `${verb}: ${answer}`)
+      t.match(failures, [[verb, { name: 'TypeError' }]])
+    }
+  }
 })
 
-test('an answer that is no promise is one all the same', async (t) => {
+for (const outcome of ['answers', 'fails'] as const) {
+  test(`a store that ${outcome} too late is not heard`, async (t) => {
+    const failures: unknown[] = []
+    const bound = createBound(1, (_verb, error) => failures.push(error))
+    const { promise, resolve, reject } = held()
+    await t.rejects(waitFor(bound('read', () => promise)), UNAVAILABLE)
+    if (outcome === 'answers') resolve('late')
+    else reject(new Error(STORE_WORDS))
+    // An unhandled rejection would end the test here.
+    await new Promise((resolve) => setImmediate(resolve))
+    t.same(failures, [undefined], 'reported once')
+  })
+}
+
+test('what needs no time is there at once', async (t) => {
   const bound = createBound(1000, () => t.fail('no failure'))
-  t.equal(await bound('read', () => 'at once'), 'at once')
+  const timers = activeTimers()
+  t.equal(bound('read', () => 'at once'), 'at once')
+  t.equal(bound('read', () => null), null)
+  t.equal(activeTimers(), timers, 'and no timer runs for it')
+  t.equal(await bound('read', async () => 'soon'), 'soon')
   t.equal(await bound('read', async () => null), null)
 })
+
+test("another library's promise is waited for as any", async (t) => {
+  const bound = createBound(60_000, () => {})
+  const thenable = (settle: (resolve: (value: string) => void, reject: (error: Error) => void) => void) => {
+    return { then: settle } as unknown as Promise<string>
+  }
+  t.equal(await bound('read', () => thenable((resolve) => resolve('soon'))), 'soon')
+  await t.rejects(waitFor(bound('read', () => thenable((_resolve, reject) => reject(new Error(STORE_WORDS))))), UNAVAILABLE)
+})
+
+test('those that began at different times each fail in their own, and those that are answered do not', async (t) => {
+  const TIMEOUT = 150
+  const failures: string[] = []
+  const bound = createBound(TIMEOUT, (verb) => failures.push(verb))
+  const first = held()
+
+  async function failing (name: string, pending: Promise<unknown>): Promise<void> {
+    const start = performance.now()
+    await t.rejects(waitFor(bound(name, () => pending)), UNAVAILABLE, name)
+    const ms = performance.now() - start
+    t.ok(ms >= TIMEOUT && ms < 20_000, `${name} after ${ms.toFixed(1)} ms`)
+  }
+
+  // Its time is what the shared timer is set for, and it is answered: the timer finds the others.
+  const answered = waitFor(bound('answered', () => first.promise))
+  const outcomes: Promise<void>[] = []
+  for (const name of ['one', 'two', 'three']) {
+    outcomes.push(failing(name, new Promise(() => {})))
+    await new Promise((resolve) => setTimeout(resolve, TIMEOUT / 4))
+  }
+  first.resolve('in time')
+  t.equal(await answered, 'in time')
+  await Promise.all(outcomes)
+  t.same(failures, ['one', 'two', 'three'])
+
+  const timers = activeTimers()
+  const late = failing('much later', new Promise(() => {}))
+  t.equal(activeTimers(), timers + 1)
+  await late
+  t.same(failures.slice(3), ['much later'], 'and it begins anew when nothing waits')
+})
+
+test('all that wait share a timer, and nothing keeps the process when none waits', async (t) => {
+  const bound = createBound(60_000, () => t.fail('no failure'))
+  const timers = activeTimers()
+  for (let round = 0; round < 3; round++) {
+    const reads = Array.from({ length: 100 }, () => held())
+    const outcomes = reads.map(({ promise }, index) => bound(`read ${index}`, () => promise))
+    t.equal(activeTimers(), timers + 1, 'one')
+    reads.slice(1).forEach(({ resolve }) => resolve('answered'))
+    await Promise.all(outcomes.slice(1))
+    t.equal(activeTimers(), timers + 1, 'one still waits')
+    reads[0]!.resolve('answered')
+    await outcomes[0]
+    t.equal(activeTimers(), timers, 'none')
+  }
+})
+
+interface Held {
+  promise: Promise<unknown>
+  resolve (value: unknown): void
+  reject (error: Error): void
+}
+
+/** A promise that the test settles. */
+function held (): Held {
+  let settle!: Pick<Held, 'resolve' | 'reject'>
+  const promise = new Promise((resolve, reject) => { settle = { resolve, reject } })
+  return { promise, ...settle }
+}
+
+async function waitFor<T> (outcome: T | Promise<T>): Promise<T> {
+  return await outcome
+}
+
+/** Timers that keep this process alive. */
+function activeTimers (): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+}
