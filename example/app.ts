@@ -8,8 +8,9 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import { Type } from '@sinclair/typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
-import weapp, { redisStore, type LoginBody } from 'fastify-weapp'
+import weapp, { memoryStore, redisStore, type LoginBody } from 'fastify-weapp'
 import { accountOf, memoryBindings, redisBindings, type Credentials, type Proof } from './accounts.js'
+import { createDemo } from './demo/index.js'
 import { metrics } from './metrics.js'
 import type { Settings } from './settings.js'
 
@@ -54,13 +55,16 @@ export async function buildApp (settings: Settings): Promise<FastifyInstance> {
   if (redisUrl !== undefined) await app.register(redis, { url: redisUrl, socketTimeout: 5000 })
 
   const bindings = redisUrl === undefined ? memoryBindings() : redisBindings(app.redis)
+  const store = redisUrl === undefined ? memoryStore() : redisStore({ client: app.redis })
+  // Beside a simulated WeChat there is a page at / that shows all of this at work.
+  const demo = simulator === null ? null : createDemo(simulator, store)
+  if (demo !== null) await app.register(demo.plugin)
 
   await app.register(weapp, {
     appId,
     appSecret,
     secret,
-    // Left out, the store is memoryStore().
-    ...redisUrl !== undefined && { store: redisStore({ client: app.redis }) },
+    store: demo?.store ?? store,
     ...simulator !== null && { wechat: { baseUrl: simulator.url } },
     routes: {
       login: { body: LoginFields, config: { rateLimit: { max: 20, timeWindow: '1 minute' } } },
@@ -68,15 +72,15 @@ export async function buildApp (settings: Settings): Promise<FastifyInstance> {
       session: { schema: { security: BEARER } }
     },
     onLogin: async ({ openid, body }) => {
-      const { username, name } = await accountOf(openid, await proofIn(body), bindings)
+      const { username, name } = await accountOf(openid, await proofIn(openid, body), bindings)
       return { data: { username, name }, reply: { user: { username, name } } }
     }
   })
 
-  /** One tap on the phone number button is as good as a password: WeChat vouches for the number. */
-  async function proofIn ({ account, phoneCode }: LoginBody): Promise<Proof | null> {
+  /** One tap on the phone number button is as good as a password: WeChat vouches for the number, and that this user tapped. */
+  async function proofIn (openid: string, { account, phoneCode }: LoginBody): Promise<Proof | null> {
     if (phoneCode === undefined) return account === undefined ? null : { credentials: account }
-    const { purePhoneNumber } = await app.weapp.wechat.getPhoneNumber(phoneCode)
+    const { purePhoneNumber } = await app.weapp.wechat.getPhoneNumber(phoneCode, { openid })
     return { phoneNumber: purePhoneNumber }
   }
 

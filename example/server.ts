@@ -1,4 +1,4 @@
-/** Start here: `npm run example`, then paste the lines that it prints into a second terminal. */
+/** Start here: `npm run example`, then open the page it names, or paste the lines it prints into a second terminal. */
 import { buildApp } from './app.js'
 import { readSettings, type Settings } from './settings.js'
 
@@ -13,6 +13,7 @@ async function start (): Promise<void> {
     // Requests in flight are answered, then the process ends by itself; a second signal ends it at once.
     process.once(signal, () => app.close())
   }
+  if (simulator !== null) console.log(`Open ${app.listeningOrigin}/ in a browser to see it at work, or paste these lines:`)
   for (const line of curlLines(app.listeningOrigin, settings)) console.log(line)
 }
 

@@ -1,5 +1,5 @@
 /** The environment, read once. Without any of it the example runs against a simulated WeChat, with sessions in memory. */
-import { startWechatSimulator } from 'fastify-weapp/testing'
+import { startWechatSimulator, type WechatSimulator } from 'fastify-weapp/testing'
 
 export interface Settings {
   host: string
@@ -10,7 +10,7 @@ export interface Settings {
   /** Signs the tokens: it must stay the same as long as the sessions are to live. */
   secret: string
   /** The simulated WeChat, or null for the real one. */
-  simulator: { url: string, close (): Promise<void> } | null
+  simulator: WechatSimulator | null
 }
 
 /** Known to everybody who reads this, so it never guards the users of a real Mini Program: see below. */
@@ -21,7 +21,8 @@ export async function readSettings (env: NodeJS.ProcessEnv): Promise<Settings> {
   const common = { host: env.HOST || '127.0.0.1', port: portOf(env.PORT), redisUrl: env.REDIS_URL || undefined }
 
   if (!appId && !appSecret) {
-    const simulator = await startWechatSimulator()
+    // WeChat says that a login may bring the key there is: then one tap is enough to get over a dead one.
+    const simulator = await startWechatSimulator({ keyChanges: 'never' })
     const [[simulatedId, simulatedSecret]] = Object.entries(simulator.apps) as [[string, string]]
     return { ...common, appId: simulatedId, appSecret: simulatedSecret, secret: secret || DEVELOPMENT_SECRET, simulator }
   }

@@ -1,0 +1,20 @@
+/** Making elements, without a framework. */
+type Child = Node | string | null
+
+export function h<Name extends keyof HTMLElementTagNameMap> (
+  name: Name, attributes: Record<string, string | boolean> = {}, ...children: Child[]
+): HTMLElementTagNameMap[Name] {
+  const element = document.createElement(name)
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === true) element.setAttribute(key, '')
+    else if (value !== false) element.setAttribute(key, value)
+  }
+  element.append(...children.filter((child) => child !== null))
+  return element
+}
+
+export function button (label: string, onClick: () => void, attributes: Record<string, string | boolean> = {}): HTMLButtonElement {
+  const element = h('button', { type: 'button', ...attributes }, label)
+  element.addEventListener('click', onClick)
+  return element
+}

@@ -1,0 +1,35 @@
+/** The page itself. Its script is the real client SDK and the demo around it, bundled when the server starts. */
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { FastifyInstance } from 'fastify'
+import { HIDDEN } from './hidden.js'
+
+/** Nothing is loaded from anywhere else; `data:` is for the icons in the style sheet. */
+const POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+export async function addPage (app: FastifyInstance): Promise<void> {
+  const file = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+  const [html, css, script] = await Promise.all([
+    readFile(file('page.html'), 'utf8'), readFile(file('page.css'), 'utf8'), bundle(file('browser/main.ts'))
+  ])
+  const assets = [
+    ['/', 'text/html; charset=utf-8', html],
+    ['/demo/page.css', 'text/css; charset=utf-8', css],
+    ['/demo/page.js', 'text/javascript; charset=utf-8', script]
+  ] as const
+  for (const [path, type, content] of assets) {
+    app.get(path, { schema: HIDDEN }, async (_request, reply) => {
+      reply.headers({ 'content-type': type, 'cache-control': 'no-cache', 'content-security-policy': POLICY })
+      return content
+    })
+  }
+}
+
+async function bundle (entry: string): Promise<string> {
+  // Not needed, and perhaps not installed, where the real WeChat is.
+  const { build } = await import('esbuild')
+  const { outputFiles } = await build({
+    entryPoints: [entry], bundle: true, format: 'esm', target: 'es2022', write: false, logLevel: 'silent'
+  })
+  return outputFiles[0]!.text
+}

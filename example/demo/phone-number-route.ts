@@ -1,0 +1,21 @@
+/** A route as a shop would have it: the phone number, from encrypted data or by a code. */
+import type { FastifyInstance } from 'fastify'
+import { Type, type Static } from '@sinclair/typebox'
+import { HIDDEN } from './hidden.js'
+
+const Body = Type.Union([
+  Type.Object({ encryptedData: Type.String(), iv: Type.String() }, { additionalProperties: false }),
+  Type.Object({ phoneCode: Type.String() }, { additionalProperties: false })
+])
+
+export function addPhoneNumberRoute (app: FastifyInstance): void {
+  app.post<{ Body: Static<typeof Body> }>('/demo/phone-number', {
+    config: { weapp: true }, schema: { ...HIDDEN, body: Body }
+  }, async (request) => {
+    const { body } = request
+    const { purePhoneNumber } = 'phoneCode' in body
+      ? await app.weapp.wechat.getPhoneNumber(body.phoneCode)
+      : await app.weapp.identity(request).session.decrypt(body.encryptedData, body.iv, { maxAge: '10m' })
+    return { purePhoneNumber }
+  })
+}
