@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import tap, { test, type Test } from 'tap'
+import { childEnvironment } from './fixtures/child-environment.js'
 import { redisUrl } from './fixtures/redis.js'
 
 // Processes start slowly where much else runs.
@@ -31,9 +32,8 @@ interface Example {
 }
 
 function spawnExample (t: Test, env: Record<string, string>): ChildProcess {
-  // Not the environment of this test: tap loads itself into every child through NODE_OPTIONS.
   const child = spawn(process.execPath, ['--import', 'tsx', 'example/server.ts'], {
-    cwd: ROOT, env: { PATH: process.env['PATH'], PORT: '0', ...env }, stdio: ['ignore', 'pipe', 'pipe']
+    cwd: ROOT, env: childEnvironment({ PORT: '0', ...env }), stdio: ['ignore', 'pipe', 'pipe']
   })
   t.teardown(() => { child.kill('SIGKILL') })
   return child

@@ -12,6 +12,7 @@ import { compileFunction } from 'node:vm'
 import tap, { test, type Test } from 'tap'
 import { createMiniProgram, type MiniProgram } from '../src/testing/mini-program.js'
 import { startWechatSimulator, type WechatSimulator } from '../src/testing/simulator.js'
+import { childEnvironment } from './fixtures/child-environment.js'
 
 // Processes start slowly where much else runs.
 tap.setTimeout(300_000)
@@ -28,7 +29,7 @@ cpSync(join(ROOT, 'example/miniprogram'), project, { recursive: true, filter: (p
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
 const [, outfile] = /^npm run build:miniprogram -- --outfile=(\S+)$/.exec(scripts['example:miniprogram']!)!
 const built = spawnSync('npm', ['run', '--silent', 'build:miniprogram', '--', `--outfile=${join(project, CLIENT)}`], {
-  cwd: ROOT, encoding: 'utf8', env: { PATH: process.env['PATH'] }
+  cwd: ROOT, encoding: 'utf8', env: childEnvironment()
 })
 if (built.status !== 0) throw new Error(built.stderr)
 
@@ -165,7 +166,7 @@ async function startExample (t: Test): Promise<{ wechat: WechatSimulator, baseUr
     const simulator = { ...await startWechatSimulator(), url: '${wechat.url}' }
     const app = await buildApp({ ...${JSON.stringify(settings)}, simulator })
     console.log('at ' + await app.listen({ host: '127.0.0.1', port: 0 }))
-  `], { cwd: ROOT, env: { PATH: process.env['PATH'] }, stdio: ['ignore', 'pipe', 'inherit'] })
+  `], { cwd: ROOT, env: childEnvironment(), stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(async () => {
     child.kill('SIGKILL')
     await wechat.close()

@@ -12,6 +12,7 @@ import tap, { test, type Test } from 'tap'
 import * as everything from '../src/index.js'
 import { createMiniProgram } from '../src/testing/mini-program.js'
 import { startWechatSimulator } from '../src/testing/simulator.js'
+import { childEnvironment } from './fixtures/child-environment.js'
 import { installedProject, typecheck } from './fixtures/installed.js'
 import { redisUrl } from './fixtures/redis.js'
 
@@ -48,7 +49,7 @@ const CHINESE_ONLY = ['phone-login.mjs']
 
 /** Runs Node.js there, without what tap puts into the environment of every child. */
 function node (t: Test, cwd: string, args: string[], env: Record<string, string> = {}): ChildProcess {
-  const child = spawn(process.execPath, args, { cwd, env: { PATH: process.env['PATH'], ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, args, { cwd, env: childEnvironment(env), stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => { child.kill('SIGKILL') })
   return child
 }

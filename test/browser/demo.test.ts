@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Browser, Locator, Page } from 'playwright-core'
 import tap, { test, type Test } from 'tap'
+import { childEnvironment } from '../fixtures/child-environment.js'
 import { chromiumPath, launchChromium } from '../fixtures/chromium.js'
 import { freePort, kill, start } from '../fixtures/programs.js'
 
@@ -29,8 +30,7 @@ async function startExample (): Promise<string> {
     args: ['--import', 'tsx', 'example/server.ts'],
     ready: 'curl ',
     log: 'stdout',
-    // Not the environment of this test: tap loads itself into every child through NODE_OPTIONS.
-    options: { cwd: fileURLToPath(new URL('../..', import.meta.url)), env: { PATH: process.env['PATH'], PORT: String(port) } }
+    options: { cwd: fileURLToPath(new URL('../..', import.meta.url)), env: childEnvironment({ PORT: String(port) }) }
   })
   tap.teardown(() => kill(server))
   return `http://127.0.0.1:${port}`

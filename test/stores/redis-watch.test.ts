@@ -8,6 +8,7 @@ import type { StoreWatcher } from '../../src/stores/store.js'
 import { watchRedis } from '../../src/stores/redis-watch.js'
 import { startWechatSimulator } from '../../src/testing/simulator.js'
 import { userIdOf } from '../../src/token.js'
+import { childEnvironment } from '../fixtures/child-environment.js'
 import { freePort, kill, start, until } from '../fixtures/programs.js'
 import { startProxy } from '../fixtures/proxy.js'
 import { redisUrl, startRedis, uniquePrefix, type RedisServer } from '../fixtures/redis.js'
@@ -244,8 +245,7 @@ async function startServer (t: Test, prefix: string, wechatUrl: string): Promise
     args: ['--import', 'tsx', CACHED_SERVER, `${port}`, url, prefix, wechatUrl],
     ready: 'listening at ',
     log: 'stdout',
-    // tap would take the lines of tsx for those of the source.
-    options: { cwd: ROOT, env: { PATH: process.env['PATH'], _TAPJS_PROCESSINFO_COVERAGE_: '0' } }
+    options: { cwd: ROOT, env: childEnvironment() }
   })
   t.teardown(() => kill(child))
   const ask: Server['ask'] = async (path, { token, body } = {}) => {
