@@ -4,6 +4,7 @@
  * changes, everybody when the store can no longer tell, and `maxAge` bounds what is left.
  */
 import { LRUCache } from 'lru-cache'
+import { FST_WEAPP_INVALID_OPTION } from './errors.js'
 import type { LiveSession } from './session-policy.js'
 import type { SessionStore, StoreWatcher, UserRef } from './stores/store.js'
 
@@ -82,5 +83,35 @@ export class SessionCache implements StoreWatcher {
       revoke: forgetting(store.revoke),
       revokeAll: forgetting(store.revokeAll)
     }
+  }
+}
+
+/** How long a cache may stay off, in milliseconds, before whoever runs the server is told. */
+const PATIENCE_MS = 10_000
+
+/**
+ * Has the store tell the cache of changes; returns what ends it.
+ *
+ * @param onOff told when the store has not been able to for a while
+ * @throws FST_WEAPP_INVALID_OPTION when the store cannot be watched
+ */
+export function watchStore (store: SessionStore, cache: StoreWatcher, onOff: () => void, patience = PATIENCE_MS): () => Promise<void> {
+  if (store.watch === undefined) throw new FST_WEAPP_INVALID_OPTION('cache', 'needs a store that can be watched, and a Redis Cluster cannot')
+  const wait = () => setTimeout(onOff, patience).unref()
+  let timer = wait()
+  const end = store.watch({
+    live () {
+      clearTimeout(timer)
+      cache.live()
+    },
+    lost () {
+      timer = wait()
+      cache.lost()
+    },
+    changed: (userId) => cache.changed(userId)
+  })
+  return async () => {
+    end()
+    clearTimeout(timer)
   }
 }

@@ -8,8 +8,8 @@
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { createAdministration, type Administration } from './administration.js'
-import { SessionCache } from './cache.js'
-import { FST_WEAPP_INVALID_OPTION, isWeappError } from './errors.js'
+import { SessionCache, watchStore } from './cache.js'
+import { isWeappError } from './errors.js'
 import { createGuard, type AnyRequest } from './guard.js'
 import { createLogin, type Login } from './login.js'
 import { createOperatorLog } from './operator-log.js'
@@ -25,7 +25,6 @@ import { createSessions } from './session-policy.js'
 import type { WeappIdentity } from './session.js'
 import { boundStore, createBound, type Bound } from './stores/bounded.js'
 import { isMemoryStore } from './stores/memory.js'
-import type { SessionStore } from './stores/store.js'
 import { createTokens } from './token.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
 import { createClient, type WechatClient } from './wechat/client.js'
@@ -93,7 +92,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
     if (isWeappError(error)) reply.headers(error.headers)
   })
   fastify.addHook('onClose', () => wechat.close())
-  if (cache !== null) fastify.addHook('onClose', watch(options.store, cache, log.cacheOff))
+  if (cache !== null) fastify.addHook('onClose', watchStore(options.store, cache, log.cacheOff))
 
   await fastify.register(async (scope) => {
     makeOurs(scope)
@@ -101,30 +100,6 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
     if (routes.logout !== false) scope.route(logoutRoute(routes.logout, sessions))
     if (routes.session !== false) scope.route(sessionRoute(routes.session, sessions))
   }, options.scope)
-}
-
-/** How long a cache may stay off, in milliseconds, before whoever runs the server is told. */
-const CACHE_PATIENCE_MS = 10_000
-
-/** Begins to watch; returns what ends it. */
-function watch (store: SessionStore, cache: SessionCache, onOff: () => void): () => Promise<void> {
-  if (store.watch === undefined) throw new FST_WEAPP_INVALID_OPTION('cache', 'needs a store that can be watched, and a Redis Cluster cannot')
-  let timer = setTimeout(onOff, CACHE_PATIENCE_MS).unref()
-  const end = store.watch({
-    live () {
-      clearTimeout(timer)
-      cache.live()
-    },
-    lost () {
-      timer = setTimeout(onOff, CACHE_PATIENCE_MS).unref()
-      cache.lost()
-    },
-    changed: (userId) => cache.changed(userId)
-  })
-  return async () => {
-    end()
-    clearTimeout(timer)
-  }
 }
 
 /** A function of the host's that looks secrets up can fail and hang as a store can. */

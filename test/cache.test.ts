@@ -2,7 +2,8 @@ import type { FastifyRequest } from 'fastify'
 import { Cluster } from 'ioredis'
 import tap, { test, type Test } from 'tap'
 import { memoryStore, redisStore, type SessionData, type WeappOptions } from '../src/index.js'
-import { SessionCache } from '../src/cache.js'
+import { SessionCache, watchStore } from '../src/cache.js'
+import type { StoreWatcher } from '../src/stores/store.js'
 import { userIdOf } from '../src/token.js'
 import { freezeClock } from './fixtures/clock.js'
 import { faultyStore, STORE_WORDS } from './fixtures/faulty-store.js'
@@ -519,4 +520,33 @@ test('a cache without a server around it', async (t) => {
     keep('s')
     t.equal(knows('s'), true)
   })
+})
+
+test('whoever runs the server is told when the cache stays off, and not when it comes and goes', async (t) => {
+  let watcher!: StoreWatcher
+  const store = { ...memoryStore(), watch (told: StoreWatcher) { watcher = told; return () => {} } }
+  const cache = new SessionCache({ max: 10, maxAge: SECOND })
+  let told = 0
+  let tell!: () => void
+  const isTold = () => new Promise<void>((resolve) => { tell = resolve })
+  const onOff = () => {
+    told++
+    tell()
+  }
+  // What is waited for must keep the process alive: the timer that is tested does not.
+  const alive = setInterval(() => {}, SECOND)
+  t.teardown(() => clearInterval(alive))
+
+  const first = isTold()
+  const end = watchStore(store, cache, onOff, 1)
+  await first
+  const second = isTold()
+  watcher.live()
+  watcher.lost()
+  await second
+  t.equal(told, 2)
+  watcher.lost()
+  await end()
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  t.equal(told, 2, 'nobody is told of a server that was closed')
 })

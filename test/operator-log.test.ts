@@ -66,3 +66,9 @@ test('a record that is not readable is a warning each time, with the session tha
   t.equal(lines.length, 2)
   t.match(lines[0], { level: 40, weapp: { event: 'unreadable-record', sessionId: 'session' } })
 })
+
+test('a cache that is off is a warning', async (t) => {
+  const { log, take } = operatorLog()
+  log.cacheOff()
+  t.match(take(), [{ level: 40, weapp: { event: 'cache-off' } }])
+})

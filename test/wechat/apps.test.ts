@@ -208,6 +208,18 @@ t.test('what the function is asked for is bounded: ten thousand ids, then the ol
   t.equal(asked.length, 10_002)
 })
 
+t.test('what is too long for an app id is not asked about, and lookups at once share one question', async (t) => {
+  let asked = 0
+  const apps = createApps(async () => {
+    asked++
+    return 'secret'
+  })
+  t.equal(await apps.has('x'.repeat(65)), false)
+  t.equal(asked, 0)
+  t.same(await Promise.all(Array.from({ length: 100 }, () => apps.has('x'.repeat(64)))), Array.from({ length: 100 }, () => true))
+  t.equal(asked, 1)
+})
+
 t.test('selectApp may answer at once or later', async (t) => {
   for (const selectApp of [byHeader, async (request) => await byHeader(request)] as SelectApp[]) {
     const { wechat, get, loginTo } = await startAppsHost(t, APPS, { options: { selectApp } })
