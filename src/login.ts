@@ -135,7 +135,7 @@ export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogi
 /** For the log: the host's own refusals and its failures have codes of their own making, which may be anything. */
 function codeOf (error: unknown): string {
   if (isWeappError(error)) return error.code
-  const { statusCode = 500 } = error as { statusCode?: number }
+  const statusCode = (error as { statusCode?: number } | null | undefined)?.statusCode ?? 500
   return statusCode < 500 ? 'REFUSED_BY_HOST' : 'FAILED_IN_HOST'
 }
 

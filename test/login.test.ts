@@ -1,9 +1,11 @@
 import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
 import { test } from 'tap'
 import { memoryStore, type LoginContext, type LoginResult } from '../src/index.js'
 import { freezeClock } from './fixtures/clock.js'
 import { faultyStore } from './fixtures/faulty-store.js'
 import { partsOf } from './fixtures/forged-token.js'
+import { captureLog } from './fixtures/log.js'
 import { refused } from './fixtures/refused.js'
 import { APP_ID, APP_SECRET, startHost } from './fixtures/server.js'
 
@@ -290,4 +292,17 @@ test('the body may be extended by any JSON Schema of an object', async (t) => {
   const logIn = (extra: object) => host.post('/weapp/login', { code: host.wechat.login('alice'), ...extra })
   t.equal((await logIn({ note: 'a' })).statusCode, 400)
   t.match((await logIn({ invite: 'a', extra: 1 })).json().body, { invite: 'a', extra: undefined })
+})
+
+test('whatever onLogin throws passes unchanged, and the log says whose doing it was', async (t) => {
+  const log = captureLog()
+  const thrown: unknown[] = [Object.assign(new Error('no'), { statusCode: 403 }), new TypeError('a bug'), null, undefined]
+  const { app, wechat } = await startHost(t, { server: log.server, options: { onLogin: () => { throw thrown[0] } } })
+  const codes = ['REFUSED_BY_HOST', 'FAILED_IN_HOST', 'FAILED_IN_HOST', 'FAILED_IN_HOST']
+  for (const code of codes) {
+    const request = { headers: {}, log: app.log } as unknown as FastifyRequest
+    const outcome = await app.weapp.login(request, { code: wechat.login('alice') }).then(() => 'signed in', (error: unknown) => error)
+    t.equal(outcome, thrown.shift())
+    t.match(log.events().at(-1), { event: 'login-failed', appId: APP_ID, code })
+  }
 })

@@ -27,8 +27,6 @@ const CHANNEL = '__redis__:invalidate'
 /** A silent connection is noticed within two of these, in milliseconds. */
 const PING_MS = 1000
 const LONGEST_PAUSE_MS = 2000
-/** What is not answered by then, will not be. */
-const ANSWER_MS = 5000
 
 /** Begins to watch; returns what ends it. */
 export function watchRedis (client: DuplicableClient, prefix: string, watcher: StoreWatcher): () => void {
@@ -46,7 +44,6 @@ export function watchRedis (client: DuplicableClient, prefix: string, watcher: S
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,
-    commandTimeout: ANSWER_MS,
     retryStrategy: (times: number) => Math.min(times * 50, LONGEST_PAUSE_MS)
   }) as WatchingClient
 
