@@ -3,11 +3,10 @@
  * They need Redis 5 or later, and nothing of it that a service in the cloud leaves out.
  *
  * The hash is kept small, in fields of at most 64 bytes for ordinary users, because Redis stores such a hash in half
- * the memory:
+ * the memory; and what the guard reads is in few of them, because a client pays for each:
  *
- *     o  openid                         m<session>  a live session: order,createdAt,expiresAt,idleExpiresAt
- *     n  unionid                                    or why it ended: !reason,order,until
- *     k  newest sealed key              l<session>  label
+ *     o  openid and unionid             m<session>  a live session: order,createdAt,expiresAt,idleExpiresAt[,label]
+ *     k  newest sealed key                          or why it ended: !reason,order,until
  *     f  fingerprint of it              d<session>  data
  *     p  previous sealed key
  *
@@ -38,8 +37,14 @@ if clock >= tonumber(table.remove(ARGV, 1)) then return { clock } end
 const PRELUDE = `
 local key, now = KEYS[1], tonumber(ARGV[1])
 local TIME = ('%d'):rep(13)
-local LIVE = '^(%d+),(' .. TIME .. '),(' .. TIME .. '),(' .. TIME .. ')$'
+local LIVE = '^(%d+),(' .. TIME .. '),(' .. TIME .. '),(' .. TIME .. ')(.*)$'
 local ENDED = '^!([rkp]),(%d+),(' .. TIME .. ')$'
+
+-- order, created, expires, idle, and the label with its comma or nothing
+local function parseLive(value)
+  local order, created, expires, idle, label = value:match(LIVE)
+  if label == '' or label and label:sub(1, 1) == ',' then return order, created, expires, idle, label end
+end
 `
 
 /** The whole user: what is live (by age), what has ended (by order of ending), and which sessions are over. */
@@ -53,7 +58,7 @@ local function load()
     local id = fields[i]:match('^m(.+)$')
     if id then
       local value, list = fields[i + 1], live
-      local count, created, expires, last = value:match(LIVE)
+      local count, created, expires, last = parseLive(value)
       if not count then
         local _
         list = ended
@@ -82,7 +87,7 @@ local function nextOrder()
 end
 
 local function remove(id)
-  redis.call('HDEL', key, 'm' .. id, 'l' .. id, 'd' .. id)
+  redis.call('HDEL', key, 'm' .. id, 'd' .. id)
 end
 
 local function finish(session, reason)
@@ -123,13 +128,13 @@ const ONE = `
 local field = 'm' .. ARGV[2]
 local value = redis.pcall('HGET', key, field)
 if type(value) ~= 'string' then return 0 end
-local count, created, expires, idle = value:match(LIVE)
+local count, created, expires, idle, label = parseLive(value)
 if not count or tonumber(idle) <= now then return 0 end
 `
 
 /**
- * ARGV: now, id, createdAt, expiresAt, idleExpiresAt, limit or '', replaces or '', openid, then =unionid, =label and
- * =data or '', then the key and its fingerprints or nothing.
+ * ARGV: now, id, createdAt, expiresAt, idleExpiresAt, limit or '', replaces or '', openid and unionid as they are kept, then
+ * ,label and =data or '', then the key and its fingerprints or nothing.
  */
 export const CREATE = write(PRELUDE, LOAD, SAVE, `
 load()
@@ -145,12 +150,9 @@ local id, limit = ARGV[2], tonumber(ARGV[6])
 while limit and #live > 0 and #live >= limit do finish(table.remove(live, 1), 'p') end
 live[#live + 1] = { id = id, last = ARGV[5] }
 redis.call('HSET', key, 'o', ARGV[8],
-  'm' .. id, nextOrder() .. ',' .. ARGV[3] .. ',' .. ARGV[4] .. ',' .. ARGV[5])
-for i, field in ipairs({ 'n', 'l' .. id, 'd' .. id }) do
-  local given = ARGV[8 + i]
-  if given == '' then redis.call('HDEL', key, field) else redis.call('HSET', key, field, given:sub(2)) end
-end
-if ARGV[12] then keepKey(12) else forgetKeys() end
+  'm' .. id, nextOrder() .. ',' .. ARGV[3] .. ',' .. ARGV[4] .. ',' .. ARGV[5] .. ARGV[9])
+if ARGV[10] == '' then redis.call('HDEL', key, 'd' .. id) else redis.call('HSET', key, 'd' .. id, ARGV[10]:sub(2)) end
+if ARGV[11] then keepKey(11) else forgetKeys() end
 save()
 return 1
 `)
@@ -158,7 +160,7 @@ return 1
 /** ARGV: now, id, idleExpiresAt. The hash is not read whole: the time of the key moves only to a later one. */
 export const TOUCH = write(PRELUDE, ONE, `
 if tonumber(ARGV[3]) > tonumber(idle) then
-  redis.call('HSET', key, field, count .. ',' .. created .. ',' .. expires .. ',' .. ARGV[3])
+  redis.call('HSET', key, field, count .. ',' .. created .. ',' .. expires .. ',' .. ARGV[3] .. label)
   local left = redis.call('PTTL', key)
   if left >= 0 and clock + left < tonumber(ARGV[3]) then redis.call('PEXPIREAT', key, ARGV[3]) end
 end
@@ -189,12 +191,12 @@ if count > 0 then save() end
 return count
 `)
 
-/** ARGV: now. Gives id, session, label and data of each live session, oldest first. */
+/** ARGV: now. Gives id, session and data of each live session, oldest first. */
 export const LIST = script(PRELUDE, LOAD, `
 load()
 for i, session in ipairs(live) do
   local id = session.id
-  live[i] = { id, unpack(redis.call('HMGET', key, 'm' .. id, 'l' .. id, 'd' .. id)) }
+  live[i] = { id, unpack(redis.call('HMGET', key, 'm' .. id, 'd' .. id)) }
 end
 return live
 `)

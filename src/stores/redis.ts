@@ -29,7 +29,7 @@ export interface RedisStoreOptions {
 const REASON_LETTERS = { revoked: 'r', kicked: 'k', replaced: 'p' } as const satisfies Record<EndReason, string>
 const REASONS: Readonly<Record<string, EndReason>> = { r: 'revoked', k: 'kicked', p: 'replaced' }
 
-const LIVE = /^\d+,(\d{13}),(\d{13}),(\d{13})$/
+const LIVE = /^\d+,(\d{13}),(\d{13}),(\d{13})(?:,([^]*))?$/
 const ENDED = /^!([rkp]),\d+,(\d{13})$/
 
 /**
@@ -57,12 +57,13 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
     async create ({ openid, unionid, session, key, limit, replaces, ...user }) {
       await write(CREATE, user,
         session.id, String(session.createdAt), String(session.expiresAt), String(session.idleExpiresAt),
-        String(limit ?? ''), replaces ?? '', openid, optional(unionid), optional(session.label), optional(session.data),
+        String(limit ?? ''), replaces ?? '', encodeUser(openid, unionid),
+        session.label === null ? '' : `,${session.label}`, optional(session.data),
         ...key === null ? [] : keyArguments(key))
     },
 
     read ({ userId, now, sessionId }) {
-      const fields = [`m${sessionId}`, 'o', 'n', `l${sessionId}`, `d${sessionId}`]
+      const fields = [`m${sessionId}`, 'o', `d${sessionId}`]
       return connection.read(prefix + userId, fields, (error, values): SessionRecord | null => {
         if (values !== null) return decodeRecord(sessionId, now, values)
         if (isReply(error, 'WRONGTYPE')) return { status: 'unreadable' }
@@ -87,8 +88,8 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
     },
 
     async list (user) {
-      const sessions = await read(LIST, user) as [id: string, times: string, label: string | null, data: string | null][]
-      return sessions.map(([id, times, label, data]) => decodeSession(id, LIVE.exec(times)!, label, data))
+      const sessions = await read(LIST, user) as [id: string, session: string, data: string | null][]
+      return sessions.map(([id, session, data]) => decodeSession(id, LIVE.exec(session)!, data))
     },
 
     async readKeys (user) {
@@ -128,12 +129,12 @@ function keyArguments ({ sealed, fingerprints }: SealedKey): string[] {
 function decodeRecord (id: string, now: number, fields: (string | null)[]): SessionRecord | null {
   const value = fields[0] ?? null
   if (value === null) return null
-  const times = LIVE.exec(value)
-  if (times === null) return decodeEnded(value, now)
-  const openid = fields[1] ?? null
-  if (openid === null) return { status: 'unreadable' }
-  const session = decodeSession(id, times, fields[3] ?? null, fields[4] ?? null)
-  return now < session.idleExpiresAt ? { status: 'live', openid, unionid: fields[2] ?? null, session } : null
+  const parts = LIVE.exec(value)
+  if (parts === null) return decodeEnded(value, now)
+  const session = decodeSession(id, parts, fields[2] ?? null)
+  if (now >= session.idleExpiresAt) return null
+  const user = decodeUser(fields[1] ?? '')
+  return user === null ? { status: 'unreadable' } : { status: 'live', openid: user.openid, unionid: user.unionid, session }
 }
 
 function decodeEnded (value: string, now: number): SessionRecord | null {
@@ -142,6 +143,22 @@ function decodeEnded (value: string, now: number): SessionRecord | null {
   return now < Number(until) ? { status: 'ended', reason: REASONS[letter]! } : null
 }
 
-function decodeSession (id: string, times: RegExpExecArray, label: string | null, data: string | null): StoredSession {
-  return { id, createdAt: Number(times[1]), expiresAt: Number(times[2]), idleExpiresAt: Number(times[3]), label, data }
+function decodeSession (id: string, parts: RegExpExecArray, data: string | null): StoredSession {
+  const [, createdAt, expiresAt, idleExpiresAt, label = null] = parts
+  return { id, createdAt: Number(createdAt), expiresAt: Number(expiresAt), idleExpiresAt: Number(idleExpiresAt), label, data }
+}
+
+/** `=openid`, or both behind the length of the openid: each may be any text. */
+function encodeUser (openid: string, unionid: string | null): string {
+  return unionid === null ? `=${openid}` : `${openid.length},${openid}${unionid}`
+}
+
+/** Null when it is not what `encodeUser` makes. */
+function decodeUser (value: string): { openid: string, unionid: string | null } | null {
+  if (value.startsWith('=')) return { openid: value.slice(1), unionid: null }
+  const comma = value.indexOf(',')
+  const length = Number(value.slice(0, comma))
+  const start = comma + 1
+  if (comma < 1 || !(start + length <= value.length)) return null
+  return { openid: value.slice(start, start + length), unionid: value.slice(start + length) }
 }

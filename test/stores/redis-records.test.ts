@@ -111,7 +111,7 @@ test('foreign records are unreadable, and break no other session of the user', a
   const foreign = [
     '', '{', 'null', '[]', '{"v":99}', '{"__proto__":{"admin":true}}', '1,2,3,4', '!x,1,1700000000000', '!r,1', '!r,1,1,1',
     `1,${user.now},${user.now},9999999999999999`, `-1,${user.now},${user.now},${user.now + HOUR}`,
-    `1,${user.now},${user.now},${user.now + HOUR}\n`,
+    `1,${user.now},${user.now},${user.now + HOUR}\n`, `1,${user.now},${user.now},${user.now + HOUR}x`, `1,${user.now},${user.now},${user.now + HOUR};label`,
     Buffer.from([0, 255, 254, 10, 13, 128])
   ]
   for (const value of foreign) {
@@ -130,13 +130,35 @@ test('foreign records are unreadable, and break no other session of the user', a
   t.same(await user.list(), [])
 })
 
-test('a session whose user has no openid is unreadable', async (t) => {
+test('a session whose user is not readable is not readable either', async (t) => {
   const client = connect(t)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
   const { id } = await user.signIn()
+  for (const value of ['', 'openid', ',openid', 'x,openid', '7,openid', '-,openid', 'NaN,openid', '{"openid":1}']) {
+    await client.hset(prefix + user.userId, 'o', value)
+    t.same(await user.read(id), { status: 'unreadable' }, value)
+  }
   await client.hdel(prefix + user.userId, 'o')
   t.same(await user.read(id), { status: 'unreadable' })
+})
+
+test('openid, unionid and label come back as they were, whatever is in them', async (t) => {
+  const store = redisStore({ client: connect(t), prefix: uniquePrefix() })
+  const texts = ['', ',', '=', '3,', '=3,x', 'a,b', '\n', '\r\n,', '\0', 'é', '我的手机', '😀', '\u2028', `,${'x'.repeat(127)}`]
+  for (const [i, text] of texts.entries()) {
+    for (const unionid of [null, text, `${text}u`]) {
+      const user = new TestUser(store)
+      const openid = `o${text}`
+      const { id } = await user.signIn({ openid, unionid, label: text })
+      const live = { status: 'live', openid, unionid, session: { label: text } }
+      t.match(await user.read(id), live)
+      await user.touch(id, user.now + 2 * DAY)
+      await user.update(id, '{"a":1}')
+      t.match(await user.read(id), { ...live, session: { label: text, idleExpiresAt: user.now + 2 * DAY, data: '{"a":1}' } }, `text ${i}`)
+      t.match(await user.list(), [{ id, label: text, data: '{"a":1}' }])
+    }
+  }
 })
 
 test('a key of another type is unreadable, has no live session, and is left alone', async (t) => {
