@@ -18,6 +18,9 @@ export interface CacheOptions {
 /** What is kept of one user. It is replaced, never emptied: who holds an old one has missed a change. */
 type KnownUser = Map<string, { live: LiveSession, until: number }>
 
+/** Keeps what was read, as of `now`. */
+export type Keep = (live: LiveSession, now: number) => void
+
 /** More than a person has devices; a user without a limit of sessions must not fill the memory. */
 const MAX_SESSIONS_OF_USER = 16
 
@@ -39,7 +42,7 @@ export class SessionCache implements StoreWatcher {
   /**
    * To be called before a session is read. What it returns keeps the answer, unless the user has changed meanwhile.
    */
-  reading (userId: string): (live: LiveSession, now: number) => void {
+  reading (userId: string): Keep {
     let user = this.#users.get(userId)
     if (user === undefined) {
       user = new Map()

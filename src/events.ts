@@ -1,6 +1,6 @@
 /**
  * What the plugin tells of its work on node:diagnostics_channel: a tracing channel per kind of work, named below, each
- * with the sub-channels start, end, asyncStart, asyncEnd and error. Nothing is computed while nobody listens, and
+ * with the sub-channels start, end, asyncStart, asyncEnd and error. Nothing is done for it while nobody listens, and
  * nothing secret is told: no code, token, openid or session_key, and never a result.
  *
  * ```ts
@@ -32,12 +32,21 @@ type Channel = TracingChannel<unknown, object>
 
 const channels: Partial<Record<Name, Channel>> = {}
 
-/** Runs the work and tells of it, if anybody listens. The context is made only then. */
-export function traced<N extends Name, Outcome> (
-  name: N, context: () => WeappEvents[N], work: () => Outcome
-): Outcome | Promise<Awaited<Outcome>> {
+function channelOf (name: Name): Channel {
   const channel = channels[name] ??= tracingChannel(name)
-  return channel.hasSubscribers ? tell(channel, context(), work) : work()
+  return channel
+}
+
+/** Whether anybody listens: to be asked first where even a function for the work would cost too much. */
+export function isTraced (name: Name): boolean {
+  return channelOf(name).hasSubscribers
+}
+
+/** Runs the work and tells of it, if anybody listens. */
+export function traced<N extends Name, Outcome> (
+  name: N, context: WeappEvents[N], work: () => Outcome
+): Outcome | Promise<Awaited<Outcome>> {
+  return isTraced(name) ? tell(channelOf(name), context, work) : work()
 }
 
 async function tell<Outcome> (channel: Channel, context: object, work: () => Outcome): Promise<Awaited<Outcome>> {

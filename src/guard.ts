@@ -4,11 +4,11 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_MISSING, isWeappError, type WeappError } from './errors.js'
-import { traced } from './events.js'
+import { isTraced, traced } from './events.js'
 import type { SessionKeys } from './session-key.js'
 import type { Sessions } from './session-policy.js'
 import type { WeappIdentity } from './session.js'
-import { bearerToken, userIdOf, type TokenClaims, type Tokens } from './token.js'
+import { userIdOf, type Tokens, type VerifiedClaims } from './token.js'
 import type { Apps } from './wechat/apps.js'
 
 /**
@@ -52,58 +52,66 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
 
   interface GuardedRequest extends AnyRequest {
     weapp: WeappIdentity | null
-    /** Once asked: whom it found, or what to wait for, which also is where it failed. */
-    [slot]?: WeappIdentity | Promise<void> | null
+    /** Once asked: whom it found, what it waits for, or why it found nobody. */
+    [slot]?: WeappIdentity | Promise<WeappIdentity> | Refusal | null
   }
 
   /** Who is behind the request: at once where nothing has to be asked for that. */
   function findIdentity (request: AnyRequest): WeappIdentity | Promise<WeappIdentity> {
-    const token = bearerToken(request.headers.authorization)
-    if (token === null) throw new FST_WEAPP_TOKEN_MISSING()
-    const claims = tokens.verify(token)
+    const claims = tokens.bearer(request.headers.authorization)
+    if (claims === null) throw new FST_WEAPP_TOKEN_MISSING()
     const isOurs = apps.has(claims.appId)
     return isOurs === true ? sessions.resume(claims) : resumeIf(isOurs, claims)
   }
 
-  async function resumeIf (isOurs: boolean | Promise<boolean>, claims: TokenClaims): Promise<WeappIdentity> {
+  async function resumeIf (isOurs: boolean | Promise<boolean>, claims: VerifiedClaims): Promise<WeappIdentity> {
     if (!await isOurs) throw new FST_WEAPP_TOKEN_INVALID()
     return await sessions.resume(claims)
   }
 
-  /** Sets request.weapp, or begins to: null when that is done, else what to wait for. */
-  function identify (request: GuardedRequest): Promise<void> | null {
+  /** Asks once per request. Whoever gets a promise says what became of it: `accept` or `refuse`. */
+  function identify (request: GuardedRequest): WeappIdentity | Promise<WeappIdentity> {
     const outcome = request[slot] ?? null
-    if (outcome instanceof Promise) return outcome
-    if (outcome !== null) return null
-    let found: WeappIdentity | Promise<WeappIdentity>
+    if (outcome instanceof Refusal) throw outcome.error
+    if (outcome !== null) return outcome
     try {
-      found = traced('fastify-weapp.authenticate', () => ({}), () => findIdentity(request))
+      const found = isTraced('fastify-weapp.authenticate')
+        ? traced('fastify-weapp.authenticate', {}, () => findIdentity(request))
+        : findIdentity(request)
+      if (found instanceof Promise) request[slot] = found
+      else accept(request, found)
+      return found
     } catch (error) {
-      found = Promise.reject(error)
-    }
-    if (!(found instanceof Promise)) {
-      request.weapp = request[slot] = found
-      return null
-    }
-    const pending = found.then((identity) => {
-      request.weapp = request[slot] = identity
-    }, (error) => {
-      logRefusal(request, error)
+      refuse(request, error)
       throw error
-    })
-    request[slot] = pending
-    return pending
+    }
   }
 
-  function identityOf (request: GuardedRequest): WeappIdentity {
-    const outcome = request[slot] ?? null
-    if (outcome === null || outcome instanceof Promise) throw new FST_WEAPP_TOKEN_MISSING()
-    return outcome
+  function accept (request: GuardedRequest, identity: WeappIdentity): void {
+    request.weapp = request[slot] = identity
   }
 
-  async function demandFreshKey (request: GuardedRequest, pending: Promise<void> | null): Promise<void> {
-    await pending
-    const { appId, openid } = identityOf(request)
+  function refuse (request: GuardedRequest, error: unknown): void {
+    if (request[slot] instanceof Refusal) return
+    request[slot] = new Refusal(error)
+    logRefusal(request, error)
+  }
+
+  async function authenticate (request: GuardedRequest): Promise<WeappIdentity> {
+    const found = identify(request)
+    if (!(found instanceof Promise)) return found
+    try {
+      const identity = await found
+      accept(request, identity)
+      return identity
+    } catch (error) {
+      refuse(request, error)
+      throw error
+    }
+  }
+
+  async function demandFreshKey (request: GuardedRequest): Promise<void> {
+    const { appId, openid } = await authenticate(request)
     await keys.demandAlive({ appId, openid, userId: userIdOf(appId, openid) })
   }
 
@@ -111,27 +119,57 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
     slot,
 
     async authenticate (request) {
-      await identify(request as GuardedRequest)
+      await authenticate(request as GuardedRequest)
     },
 
-    identity: (request) => identityOf(request as GuardedRequest),
+    identity (request) {
+      const outcome = (request as GuardedRequest)[slot] ?? null
+      if (outcome === null || outcome instanceof Promise || outcome instanceof Refusal) throw new FST_WEAPP_TOKEN_MISSING()
+      return outcome
+    },
 
     hook (request, _reply, done) {
       const { weapp: protection = protect === 'all' } = request.routeOptions.config
       if (protection === false) return done()
       // In a scope that was made before the plugin was registered, requests are made without it.
       request.weapp ??= null
-      const wantsFreshKey = typeof protection === 'object' && protection?.freshKey === true
-      const identified = identify(request as GuardedRequest)
-      const pending = wantsFreshKey ? demandFreshKey(request, identified) : identified
-      if (pending === null) return done()
-      pending.then(() => done(), (error) => {
-        const isStranger = isWeappError(error) && error.statusCode === 401
-        // Anything but false and 'optional' was meant to protect something, whether we know it or not.
-        done(protection === 'optional' && isStranger ? undefined : error)
+      const guarded: GuardedRequest = request
+      if (typeof protection === 'object' && protection?.freshKey === true) {
+        demandFreshKey(guarded).then(() => done(), done)
+        return
+      }
+      let found
+      try {
+        found = identify(guarded)
+      } catch (error) {
+        return done(unlessAllowed(protection, error))
+      }
+      if (!(found instanceof Promise)) return done()
+      found.then((identity) => {
+        accept(guarded, identity)
+        done()
+      }, (error) => {
+        refuse(guarded, error)
+        done(unlessAllowed(protection, error))
       })
     }
   }
+}
+
+/** Why the guard found nobody. */
+class Refusal {
+  readonly error: unknown
+
+  constructor (error: unknown) {
+    this.error = error
+  }
+}
+
+/** What the route answers with, or undefined where it lets strangers pass. */
+function unlessAllowed (protection: RouteProtection, error: unknown): Error | undefined {
+  const isStranger = isWeappError(error) && error.statusCode === 401
+  // Anything but false and 'optional' was meant to protect something, whether we know it or not.
+  return protection === 'optional' && isStranger ? undefined : error as Error
 }
 
 function logRefusal (request: AnyRequest, error: unknown): void {

@@ -6,7 +6,7 @@ import type { SelectApp } from './options.js'
 import { encodeData, type SessionData } from './session-data.js'
 import type { DecryptOptions, SessionKeys } from './session-key.js'
 import type { Sessions } from './session-policy.js'
-import { bearerToken, userIdOf, type TokenClaims, type Tokens } from './token.js'
+import { userIdOf, type Tokens } from './token.js'
 import type { WechatClient } from './wechat/client.js'
 import type { UserData } from './wechat/user-data.js'
 
@@ -83,15 +83,12 @@ const MAX_LABEL_LENGTH = 128
 export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogin }: LoginParts): Login {
   /** The session that the phone holds until now, if it is one of the same user; any other token is ignored. */
   function sessionToReplace (request: FastifyRequest, user: { appId: string, userId: string }): string | null {
-    let claims: TokenClaims
     try {
-      const token = bearerToken(request.headers.authorization)
-      if (token === null) return null
-      claims = tokens.verify(token)
+      const claims = tokens.bearer(request.headers.authorization)
+      return claims !== null && claims.appId === user.appId && claims.userId === user.userId ? claims.sessionId : null
     } catch {
       return null
     }
-    return claims.appId === user.appId && claims.userId === user.userId ? claims.sessionId : null
   }
 
   async function login (request: FastifyRequest, appId: string, { code, body }: LoginInput): Promise<LoginReply> {
@@ -121,7 +118,7 @@ export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogi
       appId = await selectApp(request)
       if (typeof appId !== 'string') throw new FST_WEAPP_APP_UNKNOWN()
       const chosen = appId
-      return await traced('fastify-weapp.login', () => ({ appId: chosen }), () => login(request, chosen, input))
+      return await traced('fastify-weapp.login', { appId: chosen }, () => login(request, chosen, input))
     } catch (error) {
       const code = codeOf(error)
       // What selectApp chose may be anything that a phone sent, until it turns out to be one of our apps.

@@ -104,7 +104,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
 
 /** A function of the host's that looks secrets up can fail and hang as a store can. */
 function boundApps (apps: AppSecrets, bound: Bound): AppSecrets {
-  return typeof apps === 'function' ? (appId) => bound('apps', () => apps(appId)) : apps
+  return typeof apps === 'function' ? (appId) => bound('apps', apps, appId) : apps
 }
 
 let hasWarned = false

@@ -76,7 +76,7 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
 
   /** What the first key gives that fits. */
   function tryKeys<Result> ({ appId }: KeyOwner, keys: () => Promise<string[]>, attempt: (sessionKey: string) => Result | null) {
-    return traced('fastify-weapp.decrypt', () => ({ appId }), async () => {
+    return traced('fastify-weapp.decrypt', { appId }, async () => {
       const candidates = await keys()
       if (candidates.length === 0) throw new FST_WEAPP_SESSION_KEY_MISSING()
       for (const sessionKey of candidates) {

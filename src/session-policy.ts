@@ -2,18 +2,17 @@
  * Sessions and their policy over a store: how long they live, how many there are, and what a token's bearer learns of
  * one. Time is taken here, once per operation, and handed to the store.
  */
-import { LRUCache } from 'lru-cache'
 import {
   FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED, FST_WEAPP_SESSION_REVOKED,
   FST_WEAPP_STORE_UNAVAILABLE, type WeappErrorConstructor
 } from './errors.js'
-import type { SessionCache } from './cache.js'
+import type { Keep, SessionCache } from './cache.js'
 import type { Seal } from './seal.js'
 import { decodeData, encodeData, type SessionData } from './session-data.js'
 import type { SessionKeys } from './session-key.js'
 import { Session, type SessionActions, type WeappIdentity } from './session.js'
 import type { EndReason, SessionRecord, SessionRef, SessionStore, StoredSession } from './stores/store.js'
-import { userIdOf, type TokenClaims } from './token.js'
+import { userIdOf, type TokenClaims, type VerifiedClaims } from './token.js'
 
 export interface SessionPolicy {
   store: SessionStore
@@ -53,7 +52,7 @@ export interface Sessions extends SessionActions {
    *
    * @throws FST_WEAPP_SESSION_EXPIRED, _REVOKED, _KICKED, _REPLACED, FST_WEAPP_STORE_UNAVAILABLE
    */
-  resume (claims: TokenClaims): WeappIdentity | Promise<WeappIdentity>
+  resume (claims: VerifiedClaims): WeappIdentity | Promise<WeappIdentity>
   /** The user's live sessions, oldest first. */
   list (userId: string): Promise<StoredSession[]>
   /** False when no such session is live. */
@@ -78,10 +77,10 @@ const ENDED: Record<EndReason, WeappErrorConstructor> = {
 /** The idle end moves at most once per this part of `idle`: a write for every request would cost more than it tells. */
 const TOUCH_FRACTION = 1 / 20
 
-const REMEMBERED_OWNERS = 20_000
+/** In characters. It is kept with each of many tokens; what is longer is read with every request. */
+const MAX_REMEMBERED_DATA = 256
 
 export function createSessions (policy: SessionPolicy): Sessions {
-  const owners = new LRUCache<string, string>({ max: REMEMBERED_OWNERS })
   const { store, seal, keys, ttl, idle, limit, keepSessionKey, cache, onUnreadable } = policy
 
   function idleEnd (expiresAt: number, now: number): number {
@@ -96,16 +95,12 @@ export function createSessions (policy: SessionPolicy): Sessions {
     return gain >= idle * TOUCH_FRACTION || (next === expiresAt && gain > 0) ? next : null
   }
 
-  /** The live session in what the store knows; every other answer is an error that says why. */
-  function liveSession (record: SessionRecord | null, sessionId: string): LiveSession {
+  /** What the store knows of a live session; every other answer is an error that says why. */
+  function liveRecord (record: SessionRecord | null, sessionId: string): LiveRecord {
     if (record === null) throw new FST_WEAPP_SESSION_EXPIRED()
     if (isEnded(record)) throw new ENDED[record.reason]()
-    if (isLive(record, sessionId)) {
-      const { openid, unionid, session } = record
-      const data = decodeData(session.data)
-      if (data !== null) return { openid, unionid, session, data }
-    }
-    throw unreadable(sessionId)
+    if (!isLive(record, sessionId)) throw unreadable(sessionId)
+    return record
   }
 
   function unreadable (sessionId: string): Error {
@@ -113,48 +108,57 @@ export function createSessions (policy: SessionPolicy): Sessions {
     return new FST_WEAPP_SESSION_EXPIRED()
   }
 
-  /** The token's signature covers a digest of the openid: who can write to the store still cannot become somebody else. */
-  function isOwner ({ appId, userId }: TokenClaims, openid: string): boolean {
-    if (owners.get(userId) === openid) return true
-    if (userIdOf(appId, openid) !== userId) return false
-    owners.set(userId, openid)
-    return true
+  /** The live session of the token's own user. */
+  function ownSession (claims: VerifiedClaims, record: SessionRecord | null): LiveSession {
+    const { openid, unionid, session } = liveRecord(record, claims.sessionId)
+    const { checked } = claims
+    const isChecked = checked !== null && checked.openid === openid && checked.text === session.data
+    return { openid, unionid, session, data: isChecked ? checked.data : check(claims, openid, session.data) }
+  }
+
+  /**
+   * The data of a record that can be read and is about the token's own user. The token's signature covers a digest of the
+   * openid: who can write to the store still cannot become somebody else.
+   */
+  function check (claims: VerifiedClaims, openid: string, text: string | null): Readonly<SessionData> {
+    const data = decodeData(text)
+    if (data === null || userIdOf(claims.appId, openid) !== claims.userId) throw unreadable(claims.sessionId)
+    if (text === null || text.length <= MAX_REMEMBERED_DATA) claims.checked = { openid, text, data }
+    return data
   }
 
   /** Moves the idle end of a session that is in use. */
-  async function touch (claims: TokenClaims, ref: SessionRef, live: LiveSession, idleExpiresAt: number): Promise<LiveSession> {
-    if (await store.touch({ ...ref, idleExpiresAt })) return { ...live, session: { ...live.session, idleExpiresAt } }
+  async function touch (claims: VerifiedClaims, ref: SessionRef, live: LiveSession, idleExpiresAt: number): Promise<WeappIdentity> {
+    if (await store.touch({ ...ref, idleExpiresAt })) {
+      return identityOf(claims, { ...live, session: { ...live.session, idleExpiresAt } })
+    }
     // It ended between read and touch: a second read tells why.
-    return ownSession(await store.read(ref), claims)
-  }
-
-  /** The live session of the token's own user. */
-  function ownSession (record: SessionRecord | null, claims: TokenClaims): LiveSession {
-    const live = liveSession(record, claims.sessionId)
-    if (!isOwner(claims, live.openid)) throw unreadable(claims.sessionId)
-    return live
+    return identityOf(claims, ownSession(claims, await store.read(ref)))
   }
 
   /** At once where the store answers at once. */
-  function readIdentity (claims: TokenClaims, now: number): WeappIdentity | Promise<WeappIdentity> {
+  function readIdentity (claims: VerifiedClaims, now: number): WeappIdentity | Promise<WeappIdentity> {
     const { userId, sessionId } = claims
     const ref = { userId, sessionId, now }
     const keep = cache?.reading(userId)
-
-    function settle (record: SessionRecord | null): WeappIdentity | Promise<WeappIdentity> {
-      const live = ownSession(record, claims)
-      const idleExpiresAt = nextIdleEnd(live.session, now)
-      if (idleExpiresAt !== null) return touch(claims, ref, live, idleExpiresAt).then((touched) => identityOf(claims, touched))
-      keep?.(live, now)
-      return identityOf(claims, live)
-    }
-
     const record = store.read(ref)
-    return record instanceof Promise ? record.then(settle) : settle(record)
+    return record instanceof Promise
+      ? record.then((record) => settle(claims, ref, record, keep))
+      : settle(claims, ref, record, keep)
   }
 
-  function identityOf ({ appId, userId }: TokenClaims, { openid, unionid, session, data }: LiveSession): WeappIdentity {
-    return { appId, openid, unionid, session: new Session({ appId, openid, userId }, session, data, sessions) }
+  function settle (
+    claims: VerifiedClaims, ref: SessionRef, record: SessionRecord | null, keep: Keep | undefined
+  ): WeappIdentity | Promise<WeappIdentity> {
+    const live = ownSession(claims, record)
+    const idleExpiresAt = nextIdleEnd(live.session, ref.now)
+    if (idleExpiresAt !== null) return touch(claims, ref, live, idleExpiresAt)
+    keep?.(live, ref.now)
+    return identityOf(claims, live)
+  }
+
+  function identityOf (claims: VerifiedClaims, { openid, unionid, session, data }: LiveSession): WeappIdentity {
+    return { appId: claims.appId, openid, unionid, session: new Session(claims, openid, session, data, sessions) }
   }
 
   const sessions: Sessions = {
@@ -190,7 +194,7 @@ export function createSessions (policy: SessionPolicy): Sessions {
       const text = encodeData(data)
       const ref = { userId, sessionId, now: Date.now() }
       if (!await store.update({ ...ref, data: text })) {
-        liveSession(await store.read(ref), sessionId)
+        liveRecord(await store.read(ref), sessionId)
         // Live all the same: what became of the write is unknown.
         throw new FST_WEAPP_STORE_UNAVAILABLE()
       }

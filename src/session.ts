@@ -2,6 +2,7 @@
 import type { DecryptOptions, KeyOwner, SessionKeys } from './session-key.js'
 import type { SessionData } from './session-data.js'
 import type { StoredSession } from './stores/store.js'
+import type { TokenClaims } from './token.js'
 import type { UserData } from './wechat/user-data.js'
 
 /** Who is behind a request, as code2Session told it. */
@@ -84,17 +85,19 @@ export class Session implements WeappSession {
   readonly idleExpiresAt: number
   readonly label: string | null
   // Private to the language, so that neither JSON.stringify nor util.inspect shows them.
-  readonly #owner: KeyOwner
+  readonly #user: TokenClaims
+  readonly #openid: string
   readonly #actions: SessionActions
   #data: Readonly<SessionData>
 
-  constructor (owner: KeyOwner, stored: StoredSession, data: Readonly<SessionData>, actions: SessionActions) {
+  constructor (user: TokenClaims, openid: string, stored: StoredSession, data: Readonly<SessionData>, actions: SessionActions) {
     this.id = stored.id
     this.createdAt = stored.createdAt
     this.expiresAt = stored.expiresAt
     this.idleExpiresAt = stored.idleExpiresAt
     this.label = stored.label
-    this.#owner = owner
+    this.#user = user
+    this.#openid = openid
     this.#actions = actions
     this.#data = data
   }
@@ -104,26 +107,31 @@ export class Session implements WeappSession {
   }
 
   async update (data: SessionData): Promise<void> {
-    this.#data = await this.#actions.update(this.#owner.userId, this.id, data)
+    this.#data = await this.#actions.update(this.#user.userId, this.id, data)
   }
 
   async revoke (): Promise<void> {
-    await this.#actions.revoke(this.#owner.userId, this.id, 'revoked')
+    await this.#actions.revoke(this.#user.userId, this.id, 'revoked')
   }
 
   decrypt (encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData> {
-    return this.#actions.keys.decrypt(this.#owner, encryptedData, iv, options)
+    return this.#actions.keys.decrypt(this.#keyOwner(), encryptedData, iv, options)
   }
 
   verifySignature (rawData: string, signature: string): Promise<true> {
-    return this.#actions.keys.verifySignature(this.#owner, rawData, signature)
+    return this.#actions.keys.verifySignature(this.#keyOwner(), rawData, signature)
   }
 
   checkSessionKey (): Promise<boolean> {
-    return this.#actions.keys.isAlive(this.#owner)
+    return this.#actions.keys.isAlive(this.#keyOwner())
   }
 
   resetSessionKey (): Promise<void> {
-    return this.#actions.keys.reset(this.#owner)
+    return this.#actions.keys.reset(this.#keyOwner())
+  }
+
+  #keyOwner (): KeyOwner {
+    const { appId, userId } = this.#user
+    return { appId, openid: this.#openid, userId }
   }
 }

@@ -9,12 +9,26 @@ import type { FastifyInstance } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import { FST_WEAPP_TOKEN_EXPIRED, FST_WEAPP_TOKEN_INVALID } from './errors.js'
 import type { SecretKeys } from './seal.js'
+import type { SessionData } from './session-data.js'
 
 /** What a valid token says. */
 export interface TokenClaims {
   appId: string
   userId: string
   sessionId: string
+}
+
+/** The claims of a token that was verified: one object for as long as the token is remembered. */
+export interface VerifiedClaims extends Readonly<TokenClaims> {
+  /** What its session was last found to hold, so that the same need not be checked again; null before that. */
+  checked: CheckedContent | null
+}
+
+/** What of a record was checked, and what came of it. */
+export interface CheckedContent {
+  openid: string
+  text: string | null
+  data: Readonly<SessionData>
 }
 
 export interface IssuedToken {
@@ -31,23 +45,31 @@ export interface Tokens {
    * @throws FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_EXPIRED
    */
   verify (token: string): TokenClaims
+  /**
+   * What the token in an Authorization header says, from memory where it was verified lately; null without such a header.
+   *
+   * @throws as `verify` does
+   */
+  bearer (authorization: string | undefined): VerifiedClaims | null
 }
 
 const MAX_TOKEN_LENGTH = 4096
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const SCHEME = 'bearer '
 
-/** At some 600 bytes each. */
+/** At some 800 bytes each. */
 const REMEMBERED_TOKENS = 20_000
 
+/** Remembered by their ends: so much of a signature tells tokens apart. */
+const KEY_LENGTH = 16
+
 /**
- * What follows the scheme in an Authorization header (RFC 6750 section 2.1), or null when there is no such header.
- * Whether it is one token, and of the right form, `verify` says.
+ * What follows the scheme in an Authorization header (RFC 6750 section 2.1). Whether it is one token, and of the right
+ * form, `verify` says.
  *
  * @throws FST_WEAPP_TOKEN_INVALID when the scheme is another
  */
-export function bearerToken (authorization: string | undefined): string | null {
-  if (authorization === undefined) return null
+function bearerToken (authorization: string): string {
   if (authorization.slice(0, SCHEME.length).toLowerCase() !== SCHEME) throw new FST_WEAPP_TOKEN_INVALID()
   return authorization.slice(SCHEME.length)
 }
@@ -70,9 +92,9 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
   // algorithm, type or key is refused before anything in it is believed.
   const verifiers = new Map<string, (token: string) => unknown>()
   let sign!: (claims: object) => string
-  // A signature costs more to verify than the rest of a request. The whole token is compared: what is remembered for
-  // one is never believed of another.
-  const verified = new LRUCache<string, { token: string, claims: TokenClaims, expiresAt: number }>({ max: REMEMBERED_TOKENS })
+  // A signature costs more to verify than the rest of a request. Whole headers are compared: what is remembered for one
+  // is never believed of another, and nothing has to be cut out of one that is known.
+  const verified = new LRUCache<string, { authorization: string, claims: VerifiedClaims, expiresAt: number }>({ max: REMEMBERED_TOKENS })
 
   for (const { kid, signingKey } of keys) {
     await fastify.register(async (scope) => {
@@ -95,25 +117,33 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
       return { token, sessionId: digest(secret) }
     },
 
-    verify (token) {
-      const signature = token.slice(token.lastIndexOf('.') + 1)
-      const known = verified.get(signature)
-      if (known !== undefined && known.token === token && Date.now() < known.expiresAt) return known.claims
-      if (token.length > MAX_TOKEN_LENGTH || !TOKEN.test(token)) throw new FST_WEAPP_TOKEN_INVALID()
-      const verifySignature = verifiers.get(headerOf(token))
-      if (verifySignature === undefined) throw new FST_WEAPP_TOKEN_INVALID()
-      let claims: unknown
-      try {
-        claims = verifySignature(token)
-      } catch (error) {
-        throw (error as { code?: unknown }).code === 'FAST_JWT_EXPIRED' ? new FST_WEAPP_TOKEN_EXPIRED() : new FST_WEAPP_TOKEN_INVALID()
-      }
-      if (!areOurs(claims)) throw new FST_WEAPP_TOKEN_INVALID()
-      const { aud: appId, sub: userId, jti, exp } = claims
-      const said = { appId, userId, sessionId: digest(jti) }
-      verified.set(signature, { token, claims: said, expiresAt: exp * 1000 })
-      return said
+    verify: (token) => verify(token).claims,
+
+    bearer (authorization) {
+      if (authorization === undefined) return null
+      const key = authorization.slice(-KEY_LENGTH)
+      const known = verified.get(key)
+      if (known !== undefined && known.authorization === authorization && Date.now() < known.expiresAt) return known.claims
+      const { claims, expiresAt } = verify(bearerToken(authorization))
+      const remembered = { ...claims, checked: null }
+      verified.set(key, { authorization, claims: remembered, expiresAt })
+      return remembered
     }
+  }
+
+  function verify (token: string): { claims: TokenClaims, expiresAt: number } {
+    if (token.length > MAX_TOKEN_LENGTH || !TOKEN.test(token)) throw new FST_WEAPP_TOKEN_INVALID()
+    const verifySignature = verifiers.get(headerOf(token))
+    if (verifySignature === undefined) throw new FST_WEAPP_TOKEN_INVALID()
+    let claims: unknown
+    try {
+      claims = verifySignature(token)
+    } catch (error) {
+      throw (error as { code?: unknown }).code === 'FAST_JWT_EXPIRED' ? new FST_WEAPP_TOKEN_EXPIRED() : new FST_WEAPP_TOKEN_INVALID()
+    }
+    if (!areOurs(claims)) throw new FST_WEAPP_TOKEN_INVALID()
+    const { aud: appId, sub: userId, jti, exp } = claims
+    return { claims: { appId, userId, sessionId: digest(jti) }, expiresAt: exp * 1000 }
   }
 }
 

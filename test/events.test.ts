@@ -274,30 +274,28 @@ t.test('nothing secret is told, whatever happens', async (t) => {
   }
 })
 
-t.test('nothing is computed while nobody listens, and the outcome is what the work gave', async (t) => {
-  let computed = 0
-  const context = () => ({ appId: `app-${++computed}` })
+t.test('without a listener the work is all there is, and the outcome is what it gave', async (t) => {
+  const context = { appId: 'app' }
   const promise = Promise.resolve('later')
   t.equal(traced('fastify-weapp.login', context, () => 'at once'), 'at once')
   t.equal(traced('fastify-weapp.login', context, () => promise), promise, 'the very same promise')
   t.throws(() => traced('fastify-weapp.login', context, () => { throw new Error('at once') }), { message: 'at once' })
-  t.equal(computed, 0)
+  t.strictSame(context, { appId: 'app' })
 
   const other = listen(t, ['fastify-weapp.store'])
   t.equal(traced('fastify-weapp.login', context, () => 'at once'), 'at once')
-  t.strictSame([computed, other.heard.length], [0, 0], 'a listener elsewhere is none here')
+  t.equal(other.heard.length, 0, 'a listener elsewhere is none here')
 
   const { heard, stop } = listen(t, ['fastify-weapp.login'])
   t.equal(await traced('fastify-weapp.login', context, () => 'at once'), 'at once')
   t.equal(await traced('fastify-weapp.login', context, () => promise), 'later')
   const error = new Error('at once')
   await t.rejects(async () => await traced('fastify-weapp.login', context, () => { throw error }), error)
-  t.equal(computed, 3, 'once for each piece of work')
   t.strictSame([heard.filter(({ kind }) => kind === 'asyncEnd').length, heard.filter(({ kind }) => kind === 'error').length], [3, 1])
 
   stop()
   t.equal(traced('fastify-weapp.login', context, () => 'at once'), 'at once', 'and nothing again when the last one leaves')
-  t.equal(computed, 3)
+  t.equal(heard.filter(({ kind }) => kind === 'start').length, 3)
 })
 
 for (const subscribers of [{ asyncEnd () {} }, { error () {} }, { start () {} }]) {

@@ -1,7 +1,7 @@
 import Fastify from 'fastify'
 import { test, type Test } from 'tap'
 import { deriveKeys } from '../src/seal.js'
-import { bearerToken, createTokens, userIdOf } from '../src/token.js'
+import { createTokens, userIdOf } from '../src/token.js'
 import { freezeClock } from './fixtures/clock.js'
 import { forge, OUR_HEADER, partsOf, someClaims } from './fixtures/forged-token.js'
 import { APP_ID, SECRET } from './fixtures/server.js'
@@ -83,18 +83,35 @@ test('what is no token at all', async (t) => {
 })
 
 test('an Authorization header holds one Bearer token, or it is refused', async (t) => {
-  t.equal(bearerToken(undefined), null)
-  for (const header of ['Bearer a.b-_.c', 'bearer a.b-_.c', 'BEARER a.b-_.c']) t.equal(bearerToken(header), 'a.b-_.c')
   const tokens = await tokensOf(t, SECRET)
   const { token } = tokens.issue({ appId: APP_ID, userId, createdAt: 0, expiresAt: Date.UTC(2099, 0, 1) })
-  t.equal(tokens.verify(bearerToken(`Bearer ${token}`)!).userId, userId)
+  t.equal(tokens.bearer(undefined), null)
+  for (const scheme of ['Bearer', 'bearer', 'BEARER']) t.equal(tokens.bearer(`${scheme} ${token}`)!.userId, userId)
   for (const header of [
     '', 'Bearer', 'Bearer ', `Bearer  ${token}`, ` Bearer ${token}`, `Bearer ${token} `, `Bearer ${token} ${token}`, `Bearer ${token},${token}`,
     `Bearer ${token}, Bearer ${token}`, `Bearer${token}`, `Basic ${token}`, token, `Bearer é${token}`, `Bearer ${token}\n`, `Bearer ${token}=`,
     `Bearer ${token}${'x'.repeat(4096)}`
   ]) {
-    t.throws(() => tokens.verify(bearerToken(header)!), { code: 'FST_WEAPP_TOKEN_INVALID' }, header.slice(0, 20))
+    for (const time of ['first', 'second']) t.throws(() => tokens.bearer(header), { code: 'FST_WEAPP_TOKEN_INVALID' }, `${header.slice(0, 20)} ${time}`)
   }
+})
+
+test('a token is remembered whole, and no longer than it is good', async (t) => {
+  const clock = freezeClock(t)
+  const tokens = await tokensOf(t, SECRET)
+  const header = (lives: number) => `Bearer ${tokens.issue({ appId: APP_ID, userId, createdAt: clock.now, expiresAt: clock.now + lives }).token}`
+  const [long, short] = [header(2000), header(1000)]
+  const known = tokens.bearer(short)
+  t.equal(tokens.bearer(short), known, 'the same object, with what was learnt of its session')
+  t.ok(tokens.bearer(long))
+  // The last character has bits that mean nothing.
+  for (let i = 7; i < long.length - 1; i++) {
+    const forged = `${long.slice(0, i)}${long[i] === 'A' ? 'B' : 'A'}${long.slice(i + 1)}`
+    t.throws(() => tokens.bearer(forged), { code: 'FST_WEAPP_TOKEN_INVALID' }, `changed at ${i}`)
+  }
+  clock.advance(1001)
+  t.throws(() => tokens.bearer(short), { code: 'FST_WEAPP_TOKEN_EXPIRED' })
+  t.ok(tokens.bearer(long))
 })
 
 test('a user id tells users and apps apart and says nothing of either', async (t) => {

@@ -70,7 +70,8 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   }
 
   function liveSession (ref: UserRef & { sessionId: string }): StoredSession | undefined {
-    return userAt(ref)?.live.find(({ id }) => id === ref.sessionId)
+    const user = userAt(ref)
+    return user === null ? undefined : sessionOf(user, ref.sessionId)
   }
 
   /** Ends the live sessions that are chosen, and says how many those were. */
@@ -98,14 +99,14 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
       tell(userId)
     },
 
+    // With every guarded request: nothing is dropped, and nothing made but the answer, while the session is live.
     read (ref) {
-      const user = userAt(ref)
-      if (user === null) return null
-      const session = user.live.find(({ id }) => id === ref.sessionId)
-      if (session !== undefined) {
+      const user = users.get(ref.userId)
+      const session = user === undefined ? undefined : sessionOf(user, ref.sessionId)
+      if (user !== undefined && session !== undefined && ref.now < session.idleExpiresAt) {
         return { status: 'live', openid: user.openid, unionid: user.unionid, session: copyOf(session) }
       }
-      const ended = user.ended.find(({ id }) => id === ref.sessionId)
+      const ended = userAt(ref)?.ended.find(({ id }) => id === ref.sessionId)
       return ended === undefined ? null : { status: 'ended', reason: ended.reason }
     },
 
@@ -170,6 +171,13 @@ function checkedMax ({ max = 100_000, ...unknown }: MemoryStoreOptions): number 
 
 function newUser (): User {
   return { openid: '', unionid: null, live: [], ended: [], sealed: null, fingerprint: null, previous: null }
+}
+
+function sessionOf ({ live }: User, id: string): StoredSession | undefined {
+  for (const session of live) {
+    if (session.id === id) return session
+  }
+  return undefined
 }
 
 /** Nothing is copied in the usual case, where nothing has ended since the last look. */

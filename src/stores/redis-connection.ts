@@ -12,9 +12,14 @@
  * answer arrives, so the time derived from it errs towards refusing. Who is refused too early, at the first write or
  * after a clock was set, knows the time from the refusal and writes again.
  */
-import { RedisReads, type Decode, type Read, type Values } from './redis-reads.js'
 import type { RedisScript } from './redis-scripts.js'
 import type { DuplicableClient } from './redis-watch.js'
+import { TimeLimit } from './time-limit.js'
+
+type Values = (string | null)[]
+
+/** Makes a read's result of what the server answered; what it throws is the read's error. */
+export type Decode<Result> = (error: Error | null, values: Values | null) => Result
 
 /**
  * What the store uses of a Redis client: ioredis 5 or 6 (one server, Sentinel or Cluster) and the client of
@@ -50,7 +55,9 @@ function refusal ({ code, message }: { code: string, message: string }): Error {
 export class RedisConnection {
   readonly #client: RedisClient
   readonly #timeout: number
-  readonly #reads = new RedisReads((reads) => this.#sendReads(reads))
+  readonly #limit: TimeLimit
+  /** Held back until the end of this turn of the event loop. */
+  #corked: RedisClient['stream'] | null = null
   /** Commands that ioredis has not answered: those that took too long for us are still among them. */
   #unanswered = 0
   /** Commands that wait for the client's first connection, which ioredis has not seen; null once there was one. */
@@ -62,6 +69,7 @@ export class RedisConnection {
   constructor (client: RedisClient, timeout: number) {
     this.#client = client
     this.#timeout = timeout
+    this.#limit = new TimeLimit(timeout)
     if (client.status === 'ready') return
     const early = this.#early = new Set()
     client.once('ready', () => {
@@ -71,35 +79,46 @@ export class RedisConnection {
   }
 
   read<Result> (key: string, fields: string[], decode: Decode<Result>): Promise<Result> {
-    // The keys of a Cluster live on several servers, and a client that is not connected yet has nothing to gather for.
-    if (this.#client.isCluster !== true && this.#early === null) return this.#reads.add(key, fields, decode)
-    return this.#command(() => this.#client.hmget(key, ...fields), this.#end())
-      .then((values) => decode(null, values), (error) => decode(error, null))
+    if (this.#early !== null) {
+      return this.#command(() => this.#client.hmget(key, ...fields), this.#end())
+        .then((values) => decode(null, values), (error) => decode(error, null))
+    }
+    return new Promise((resolve, reject) => {
+      if (this.#unanswered >= MAX_WAITING) throw refusal(TOO_MANY)
+      if (!this.#isReady()) throw refusal(NOT_CONNECTED)
+      this.#cork()
+      this.#unanswered++
+      const wait = this.#limit.begin(() => reject(refusal(TOO_LATE)))
+      const settle = (error: Error | null, values: Values | null): void => {
+        this.#unanswered--
+        if (!this.#limit.end(wait)) return
+        try {
+          resolve(decode(error, values))
+        } catch (thrown) {
+          reject(thrown)
+        }
+      }
+      this.#client.hmget(key, ...fields).then((values) => settle(null, values), (error) => settle(error, null))
+    })
   }
 
-  #sendReads (reads: Read[]): void {
-    const refuse = (refused: Read[], error: Error) => {
-      for (const { settle } of refused) settle(error, null)
-    }
-    const room = MAX_WAITING - Math.min(this.#unanswered, MAX_WAITING)
-    if (reads.length > room) refuse(reads.splice(room), refusal(TOO_MANY))
-    if (!this.#isReady()) return refuse(reads, refusal(NOT_CONNECTED))
-    if (reads.length === 0) return
-    const timer = setTimeout(() => refuse(reads, refusal(TOO_LATE)), this.#timeout)
-    let left = reads.length
-    this.#unanswered += left
-    const answer = ({ settle }: Read, error: Error | null, values: Values | null) => {
-      this.#unanswered--
-      if (--left === 0) clearTimeout(timer)
-      settle(error, values)
-    }
-    // One write for all of them. A pipeline of ioredis would do the same at twice the price.
+  /**
+   * What is asked during one turn of the event loop goes out at its end, together: requests that arrive together cost one
+   * system call instead of one each. A pipeline of ioredis would do the same at twice the price.
+   */
+  #cork (): void {
     const { stream } = this.#client
-    stream?.cork?.()
-    for (const read of reads) {
-      this.#client.hmget(read.key, ...read.fields).then((values) => answer(read, null, values), (error) => answer(read, error, null))
-    }
-    stream?.uncork?.()
+    if (this.#corked !== null || stream?.cork === undefined) return
+    stream.cork()
+    this.#corked = stream
+    setImmediate(this.#uncork)
+  }
+
+  // One function for all turns. One made for each would hold on to that request, and Node.js chains its immediates: the
+  // garbage collector would carry every request into the old generation.
+  readonly #uncork = (): void => {
+    this.#corked?.uncork?.()
+    this.#corked = null
   }
 
   run (script: RedisScript, key: string, args: string[]): Promise<unknown> {

@@ -101,7 +101,7 @@ export function createClient ({ apps, onConfigError, ...options }: ClientParts):
   const code2Session = createCode2Session(ask, options.concurrency)
 
   function ask (appId: string, call: WechatCall): Promise<WechatReply> {
-    return traced('fastify-weapp.exchange', () => ({ appId, path: call.path }), () => transport.call(call))
+    return traced('fastify-weapp.exchange', { appId, path: call.path }, () => transport.call(call))
   }
 
   /** Calls with an access_token; one that WeChat refuses is renewed, and the call repeated, once. */

@@ -46,7 +46,7 @@ for (const outcome of ['answers', 'fails'] as const) {
     const failures: unknown[] = []
     const bound = createBound(1, (_verb, error) => failures.push(error))
     const { promise, resolve, reject } = held()
-    await t.rejects(waitFor(bound('read', () => promise)), UNAVAILABLE)
+    await t.rejects(waitFor(bound('read', () => promise, null)), UNAVAILABLE)
     if (outcome === 'answers') resolve('late')
     else reject(new Error(STORE_WORDS))
     // An unhandled rejection would end the test here.
@@ -58,11 +58,11 @@ for (const outcome of ['answers', 'fails'] as const) {
 test('what needs no time is there at once', async (t) => {
   const bound = createBound(1000, () => t.fail('no failure'))
   const timers = activeTimers()
-  t.equal(bound('read', () => 'at once'), 'at once')
-  t.equal(bound('read', () => null), null)
+  t.equal(bound('read', () => 'at once', null), 'at once')
+  t.equal(bound('read', () => null, null), null)
   t.equal(activeTimers(), timers, 'and no timer runs for it')
-  t.equal(await bound('read', async () => 'soon'), 'soon')
-  t.equal(await bound('read', async () => null), null)
+  t.equal(await bound('read', async () => 'soon', null), 'soon')
+  t.equal(await bound('read', async () => null, null), null)
 })
 
 test("another library's promise is waited for as any", async (t) => {
@@ -70,8 +70,8 @@ test("another library's promise is waited for as any", async (t) => {
   const thenable = (settle: (resolve: (value: string) => void, reject: (error: Error) => void) => void) => {
     return { then: settle } as unknown as Promise<string>
   }
-  t.equal(await bound('read', () => thenable((resolve) => resolve('soon'))), 'soon')
-  await t.rejects(waitFor(bound('read', () => thenable((_resolve, reject) => reject(new Error(STORE_WORDS))))), UNAVAILABLE)
+  t.equal(await bound('read', () => thenable((resolve) => resolve('soon')), null), 'soon')
+  await t.rejects(waitFor(bound('read', () => thenable((_resolve, reject) => reject(new Error(STORE_WORDS))), null)), UNAVAILABLE)
 })
 
 test('those that began at different times each fail in their own, and those that are answered do not', async (t) => {
@@ -82,13 +82,13 @@ test('those that began at different times each fail in their own, and those that
 
   async function failing (name: string, pending: Promise<unknown>): Promise<void> {
     const start = performance.now()
-    await t.rejects(waitFor(bound(name, () => pending)), UNAVAILABLE, name)
+    await t.rejects(waitFor(bound(name, () => pending, null)), UNAVAILABLE, name)
     const ms = performance.now() - start
     t.ok(ms >= TIMEOUT && ms < 20_000, `${name} after ${ms.toFixed(1)} ms`)
   }
 
   // Its time is what the shared timer is set for, and it is answered: the timer finds the others.
-  const answered = waitFor(bound('answered', () => first.promise))
+  const answered = waitFor(bound('answered', () => first.promise, null))
   const outcomes: Promise<void>[] = []
   for (const name of ['one', 'two', 'three']) {
     outcomes.push(failing(name, new Promise(() => {})))
@@ -111,7 +111,7 @@ test('all that wait share a timer, and nothing keeps the process when none waits
   const timers = activeTimers()
   for (let round = 0; round < 3; round++) {
     const reads = Array.from({ length: 100 }, () => held())
-    const outcomes = reads.map(({ promise }, index) => bound(`read ${index}`, () => promise))
+    const outcomes = reads.map(({ promise }, index) => bound(`read ${index}`, () => promise, null))
     t.equal(activeTimers(), timers + 1, 'one')
     reads.slice(1).forEach(({ resolve }) => resolve('answered'))
     await Promise.all(outcomes.slice(1))

@@ -186,13 +186,37 @@ test('a server that dies rejects all of a turn, and a client that is not ready i
   t.same(await outcomesOf(Array.from({ length: 10 }, () => user.read(randomId()))), { null: 10 })
 })
 
-test('a client that is lost between a read and the end of its turn is not asked', async (t) => {
-  const { client, state, asked } = spyClient()
-  const user = new TestUser(redisStore({ client, timeout: FOREVER }))
-  const reads = [user.read(randomId()), user.read(randomId())]
-  state.status = 'reconnecting'
-  t.same(await outcomesOf(reads), { [NOT_CONNECTED]: 2 })
-  t.same(asked, [])
+test('what the host asks in the same turn goes out with it, and a turn after that is not held back', async (t) => {
+  const client = await connect(t)
+  const user = new TestUser(redisStore({ client, prefix: uniquePrefix(), timeout: FOREVER }))
+  const { id } = await user.signIn()
+  const written = writesOf(t, client)
+  const [record, pong] = await Promise.all([user.read(id), client.ping()])
+  t.match([record, pong], [{ status: 'live' }, 'PONG'])
+  t.equal(written(), 1)
+  await Promise.all([client.ping(), client.ping()])
+  t.equal(written(), 2, 'nothing is left corked')
+})
+
+test('two stores of one client hold it back together', async (t) => {
+  const client = await connect(t)
+  const users = ['one:', 'two:'].map((prefix) => new TestUser(redisStore({ client, prefix: uniquePrefix() + prefix, timeout: FOREVER })))
+  const sessions = await Promise.all(users.map((user) => user.signIn()))
+  const written = writesOf(t, client)
+  const records = await Promise.all(users.map((user, i) => user.read(sessions[i]!.id)))
+  t.equal(written(), 1)
+  t.match(records, sessions.map((session) => ({ status: 'live', session })))
+})
+
+test('a client that is closed in the turn of a read rejects it, or has answered', async (t) => {
+  const client = await connect(t)
+  const user = new TestUser(redisStore({ client, prefix: uniquePrefix(), timeout: 5000 }))
+  const reads = Array.from({ length: 10 }, () => user.read(randomId()))
+  client.disconnect()
+  const outcomes = await outcomesOf([...reads, user.read(randomId())])
+  t.equal(Object.values(outcomes).reduce((sum, count) => sum + count), 11)
+  t.equal(outcomes[NOT_CONNECTED], 1, 'it is not asked any more')
+  t.equal(outcomes.live, undefined)
 })
 
 test('the keys of a Cluster live on several servers: each is asked by itself', async (t) => {

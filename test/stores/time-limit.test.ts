@@ -1,0 +1,49 @@
+import { test } from 'tap'
+import { TimeLimit } from '../../src/stores/time-limit.js'
+
+const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+
+test('what does not end in time expires, in the order in which it began, and once', async (t) => {
+  const limit = new TimeLimit(50)
+  const expired: number[] = []
+  const start = performance.now()
+  const waits = await new Promise<ReturnType<TimeLimit['begin']>[]>((resolve) => {
+    const waits = [0, 1, 2, 3].map((name) => limit.begin(() => {
+      expired.push(name)
+      if (name === 3) resolve(waits)
+    }))
+    t.equal(limit.end(waits[1]!), true, 'in time')
+    t.equal(limit.end(waits[1]!), false, 'and not twice')
+  })
+  t.same(expired, [0, 2, 3])
+  t.ok(performance.now() - start >= 50)
+  for (const wait of waits) t.equal(limit.end(wait), false, 'too late')
+})
+
+test('one that waits for long does not keep the thousands that end meanwhile', async (t) => {
+  const limit = new TimeLimit(60_000)
+  const before = timers()
+  const long = limit.begin(() => t.fail('it ends in time'))
+  const ended = Array.from({ length: 5000 }, () => limit.begin(() => t.fail('so do they')))
+  for (const wait of ended) t.equal(limit.end(wait), true)
+  t.equal(timers(), before + 1, 'one still waits')
+  t.equal(limit.end(long), true)
+  t.equal(timers(), before, 'nothing keeps the process')
+
+  // Whatever order they end in: those before the first that waits are forgotten, and no other.
+  const waits = Array.from({ length: 5000 }, () => limit.begin(() => t.fail('nor these')))
+  for (let i = 0; i < waits.length; i += 2) t.equal(limit.end(waits[i]!), true)
+  for (let i = waits.length - 1; i > 0; i -= 2) t.equal(limit.end(waits[i]!), true)
+  t.equal(timers(), before)
+})
+
+test('those behind one that was forgotten still expire', async (t) => {
+  const limit = new TimeLimit(30)
+  const early = Array.from({ length: 2500 }, () => limit.begin(() => t.fail('ended')))
+  const late = new Promise<void>((resolve) => limit.begin(resolve))
+  for (const wait of early) limit.end(wait)
+  await late
+  const next = new Promise<void>((resolve) => limit.begin(resolve))
+  await next
+  t.pass('and it begins anew')
+})
