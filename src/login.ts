@@ -143,7 +143,8 @@ function checkedLabel (label: unknown = null): string | null {
 
 const OUR_FIELDS = ['token', 'tokenType', 'expiresIn', 'expiresAt']
 
-function checkedReply (reply: unknown = {}): Record<string, unknown> {
+function checkedReply (reply: unknown): Record<string, unknown> {
+  if (reply === undefined) return {}
   try {
     // What JSON cannot hold would otherwise fail after the session is made.
     const copy: unknown = JSON.parse(JSON.stringify(reply))

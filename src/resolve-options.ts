@@ -8,6 +8,7 @@ import type { LoginRouteOptions, ResolvedOptions, SelectApp, WeappOptions, Weapp
 import { memoryStore } from './stores/memory.js'
 import type { SessionStore } from './stores/store.js'
 import type { AppSecrets } from './wechat/apps.js'
+import { HttpExchange } from './wechat/exchange.js'
 import type { TransportOptions } from './wechat/request.js'
 
 const MIN_SECRET_BYTES = 32
@@ -188,17 +189,13 @@ function origin (value: unknown): string {
   return url.origin
 }
 
-/**
- * undici 8 speaks another language to the handlers of requests: it throws at ours, where 6 and 7 report to it. The
- * method is one that no request can have, so nothing is sent.
- */
+/** A dispatcher throws at handlers that it cannot speak to. The method is one that no request can have: nothing is sent. */
 function undiciDispatcher (value: unknown): Dispatcher {
-  const ignore = () => true
-  const ours = { onConnect: ignore, onHeaders: ignore, onData: ignore, onComplete: ignore, onError: ignore }
+  const nobody = { resolve () {}, reject () {} }
   try {
-    (value as Dispatcher).dispatch({ origin: 'http://localhost', path: '/', method: '' as Dispatcher.HttpMethod }, ours)
+    (value as Dispatcher).dispatch({ origin: 'http://localhost', path: '/', method: '' as Dispatcher.HttpMethod }, new HttpExchange(nobody))
   } catch {
-    throw invalid('wechat.dispatcher', 'must be a dispatcher of undici 6 or 7')
+    throw invalid('wechat.dispatcher', 'must be an undici dispatcher')
   }
   return value as Dispatcher
 }

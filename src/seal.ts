@@ -4,7 +4,7 @@
  * One secret gives several independent keys by HKDF-SHA256 (RFC 5869) with different labels, so that a token's
  * signature and a sealed key never share one. The first secret signs and seals; all of them verify and open.
  */
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
 import type { SealedKey } from './stores/store.js'
 
 function derive (secret: string, label: string, length: number): Buffer {
@@ -18,8 +18,8 @@ export interface SecretKeys {
   /** 32 bytes for HS256. */
   signingKey: Buffer
   sealingKeyId: Buffer
-  sealingKey: Buffer
-  fingerprintKey: Buffer
+  sealingKey: KeyObject
+  fingerprintKey: KeyObject
 }
 
 export function deriveKeys (secret: string): SecretKeys {
@@ -27,8 +27,8 @@ export function deriveKeys (secret: string): SecretKeys {
     kid: derive(secret, 'token key id', 6).toString('base64url'),
     signingKey: derive(secret, 'token signing', 32),
     sealingKeyId: derive(secret, 'sealing key id', KEY_ID_BYTES),
-    sealingKey: derive(secret, 'sealing', 32),
-    fingerprintKey: derive(secret, 'fingerprint', 32)
+    sealingKey: createSecretKey(derive(secret, 'sealing', 32)),
+    fingerprintKey: createSecretKey(derive(secret, 'fingerprint', 32))
   }
 }
 
@@ -63,9 +63,9 @@ export function createSeal (keys: readonly SecretKeys[]): Seal {
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv('aes-256-gcm', current.sealingKey, nonce)
       cipher.setAAD(Buffer.concat([head, Buffer.from(userId)]))
-      const ciphertext = Buffer.concat([cipher.update(isBase64 ? bytes : Buffer.from(sessionKey)), cipher.final()])
+      const ciphertext = [cipher.update(isBase64 ? bytes : Buffer.from(sessionKey)), cipher.final()]
       return {
-        sealed: Buffer.concat([head, nonce, ciphertext, cipher.getAuthTag()]).toString('base64url'),
+        sealed: Buffer.concat([head, nonce, ...ciphertext, cipher.getAuthTag()]).toString('base64url'),
         fingerprints: [
           fingerprint(current, sessionKey, userId),
           ...previous.map((retired) => fingerprint(retired, sessionKey, userId))

@@ -70,9 +70,9 @@ const BAD: [option: string, reason: RegExp, make: (value: unknown) => object, va
   ['wechat.timeout', /duration/, (timeout) => ({ wechat: { timeout } }), [...DURATIONS, 2 ** 31]],
   ['wechat.retries', /whole number from 0 to 5/, (retries) => ({ wechat: { retries } }), [-1, 6, 0.5, NaN, Infinity, '1', false, null]],
   ['wechat.concurrency', /whole number from 1/, (concurrency) => ({ wechat: { concurrency } }), [0, -1, 0.5, NaN, Infinity, '1', false, null]],
-  ['wechat.dispatcher', /undici 6 or 7/, (dispatcher) => ({ wechat: { dispatcher } }), [
+  ['wechat.dispatcher', /undici dispatcher/, (dispatcher) => ({ wechat: { dispatcher } }), [
     null, 'http://proxy', {}, { dispatch: true },
-    { dispatch () { throw new TypeError(`as undici 8 does at the handlers of 7: ${SHORT}`) } }
+    { dispatch () { throw new TypeError(`as undici does at handlers that it cannot speak to: ${SHORT}`) } }
   ]],
   ['wechat.proxy', /not known/, (proxy) => ({ wechat: { proxy } }), ['http://proxy']],
   ['routes', /object/, (routes) => ({ routes }), [null, false, []]],

@@ -40,7 +40,10 @@ export function makeOurs (scope: FastifyInstance): void {
   }))
   scope.setValidatorCompiler(({ schema }) => ajv.compile(schema))
   scope.setSerializerCompiler(() => serialize)
-  scope.addHook('onSend', async (_request, reply) => { reply.header('cache-control', 'no-store') })
+  scope.addHook('onSend', (_request, reply, _payload, done) => {
+    reply.header('cache-control', 'no-store')
+    done()
+  })
 
   // wx.request calls even a POST without a body JSON.
   const parse = scope.getDefaultJsonParser('error', 'error')

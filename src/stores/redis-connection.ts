@@ -14,7 +14,7 @@
  */
 import type { RedisScript } from './redis-scripts.js'
 import type { DuplicableClient } from './redis-watch.js'
-import { TimeLimit } from './time-limit.js'
+import { TimeLimit } from '../time-limit.js'
 
 type Values = (string | null)[]
 
@@ -164,6 +164,7 @@ export class RedisConnection {
 
       const send = (): void => {
         if (!this.#isReady()) return refuse()
+        this.#cork()
         this.#unanswered++
         issue().then(resolve, reject).finally(() => {
           this.#unanswered--

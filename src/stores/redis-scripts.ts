@@ -133,8 +133,8 @@ if not count or tonumber(idle) <= now then return 0 end
 `
 
 /**
- * ARGV: now, id, createdAt, expiresAt, idleExpiresAt, limit or '', replaces or '', openid and unionid as they are kept, then
- * ,label and =data or '', then the key and its fingerprints or nothing.
+ * ARGV: now, id, what follows the order in the session's value, idleExpiresAt, limit or '', replaces or '', openid and
+ * unionid as they are kept, =data or '', then the key and its fingerprints or nothing.
  */
 export const CREATE = write(PRELUDE, LOAD, SAVE, `
 load()
@@ -142,17 +142,16 @@ load()
 if #live == 0 then forgetKeys() end
 for _, list in ipairs({ live, ended }) do
   for i = #list, 1, -1 do
-    if list[i].id == ARGV[7] then table.remove(list, i) end
+    if list[i].id == ARGV[6] then table.remove(list, i) end
   end
 end
-if ARGV[7] ~= '' then remove(ARGV[7]) end
-local id, limit = ARGV[2], tonumber(ARGV[6])
+if ARGV[6] ~= '' then remove(ARGV[6]) end
+local id, limit = ARGV[2], tonumber(ARGV[5])
 while limit and #live > 0 and #live >= limit do finish(table.remove(live, 1), 'p') end
-live[#live + 1] = { id = id, last = ARGV[5] }
-redis.call('HSET', key, 'o', ARGV[8],
-  'm' .. id, nextOrder() .. ',' .. ARGV[3] .. ',' .. ARGV[4] .. ',' .. ARGV[5] .. ARGV[9])
-if ARGV[10] == '' then redis.call('HDEL', key, 'd' .. id) else redis.call('HSET', key, 'd' .. id, ARGV[10]:sub(2)) end
-if ARGV[11] then keepKey(11) else forgetKeys() end
+live[#live + 1] = { id = id, last = ARGV[4] }
+redis.call('HSET', key, 'o', ARGV[7], 'm' .. id, nextOrder() .. ARGV[3])
+if ARGV[8] == '' then redis.call('HDEL', key, 'd' .. id) else redis.call('HSET', key, 'd' .. id, ARGV[8]:sub(2)) end
+if ARGV[9] then keepKey(9) else forgetKeys() end
 save()
 return 1
 `)

@@ -55,11 +55,10 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
 
   return {
     async create ({ openid, unionid, session, key, limit, replaces, ...user }) {
-      await write(CREATE, user,
-        session.id, String(session.createdAt), String(session.expiresAt), String(session.idleExpiresAt),
-        String(limit ?? ''), replaces ?? '', encodeUser(openid, unionid),
-        session.label === null ? '' : `,${session.label}`, optional(session.data),
-        ...key === null ? [] : keyArguments(key))
+      const { id, createdAt, expiresAt, idleExpiresAt, label, data } = session
+      const value = `,${createdAt},${expiresAt},${idleExpiresAt}${label === null ? '' : `,${label}`}`
+      await write(CREATE, user, id, value, String(idleExpiresAt), String(limit ?? ''), replaces ?? '',
+        encodeUser(openid, unionid), optional(data), ...key === null ? [] : keyArguments(key))
     },
 
     read ({ userId, now, sessionId }) {

@@ -2,12 +2,13 @@
  * One call to WeChat: bounded in time and size, repeated only where that is harmless, and silent about everything
  * secret. No error of the HTTP client leaves this file, because it may hold the URL, and the URL holds the app secret.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Agent, request, type Dispatcher } from 'undici'
+import { Agent, type Dispatcher } from 'undici'
 import {
   FST_WEAPP_WECHAT_BAD_REPLY, FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_UNAVAILABLE, type WeappError
 } from '../errors.js'
+import { TimeLimit } from '../time-limit.js'
 import { errorOf, SYSTEM_BUSY } from './errcodes.js'
+import { HttpExchange, type HttpAnswer } from './exchange.js'
 
 export interface TransportOptions {
   /** Scheme and host of WeChat's API. */
@@ -41,23 +42,37 @@ export interface Transport {
   close (): Promise<void>
 }
 
-const MAX_REPLY_BYTES = 64 * 1024
 const FIRST_BACKOFF_MS = 100
+
+/** The time of a call. */
+interface Deadline {
+  isOver: boolean
+  /** Stops what goes on when the time is over. */
+  stop: () => void
+}
 
 type Attempt = { reply: WechatReply } | { error: WeappError, repeatable: boolean }
 
 export function createTransport ({ baseUrl, timeout, retries, concurrency, dispatcher }: TransportOptions): Transport {
   const ownAgent = dispatcher === undefined ? new Agent({ connections: concurrency, connectTimeout: timeout }) : null
   const connections = dispatcher ?? ownAgent!
+  const limit = new TimeLimit(timeout)
   let closed: Promise<void> | undefined
 
   return {
-    call (call) {
-      const deadline = new AbortController()
-      const timer = setTimeout(() => deadline.abort(), timeout)
-      return persist(call, deadline.signal)
-        .catch((error) => { throw deadline.signal.aborted ? new FST_WEAPP_WECHAT_TIMEOUT() : error })
-        .finally(() => clearTimeout(timer))
+    async call (call) {
+      const deadline: Deadline = { isOver: false, stop: () => {} }
+      const wait = limit.begin(() => {
+        deadline.isOver = true
+        deadline.stop()
+      })
+      try {
+        return await persist(call, deadline)
+      } catch (error) {
+        throw deadline.isOver ? new FST_WEAPP_WECHAT_TIMEOUT() : error
+      } finally {
+        limit.end(wait)
+      }
     },
 
     async close () {
@@ -67,36 +82,53 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
   }
 
   /** Asks, and asks again where that is harmless. */
-  async function persist (call: WechatCall, signal: AbortSignal): Promise<WechatReply> {
-    let attempt = await ask(call, signal)
+  async function persist (call: WechatCall, deadline: Deadline): Promise<WechatReply> {
+    let attempt = await ask(call, deadline)
     for (let repeats = 0; 'error' in attempt; repeats++) {
       if (repeats === retries || !attempt.repeatable) throw attempt.error
-      await sleep(FIRST_BACKOFF_MS * 2 ** repeats, undefined, { signal })
-      attempt = await ask(call, signal)
+      await sleep(FIRST_BACKOFF_MS * 2 ** repeats, deadline)
+      if (deadline.isOver) throw attempt.error
+      attempt = await ask(call, deadline)
     }
     return attempt.reply
   }
 
-  async function ask ({ path, query, body: payload, answers = [] }: WechatCall, signal: AbortSignal): Promise<Attempt> {
+  async function ask (call: WechatCall, deadline: Deadline): Promise<Attempt> {
     try {
-      // URLSearchParams escapes everything: a code cannot smuggle in a parameter of its own.
-      const { statusCode, body } = await untilAborted(signal, request(`${baseUrl}${path}?${new URLSearchParams(query)}`, {
-        dispatcher: connections,
-        signal,
-        headersTimeout: 0,
-        bodyTimeout: 0,
-        ...payload && { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(payload) }
-      }))
-      if (statusCode !== 200) {
-        await body.dump({ limit: MAX_REPLY_BYTES })
-        return refuse(statusCode >= 500 ? new FST_WEAPP_WECHAT_UNAVAILABLE() : new FST_WEAPP_WECHAT_BAD_REPLY())
-      }
-      const text = await readText(body)
-      return text === null ? refuse(new FST_WEAPP_WECHAT_BAD_REPLY()) : interpret(text, answers)
+      const { statusCode, text } = await send(call, deadline)
+      if (statusCode >= 500) return refuse(new FST_WEAPP_WECHAT_UNAVAILABLE())
+      return statusCode !== 200 || text === null ? refuse(new FST_WEAPP_WECHAT_BAD_REPLY()) : interpret(text, call.answers ?? [])
     } catch (error) {
       return { error: new FST_WEAPP_WECHAT_UNAVAILABLE(), repeatable: nothingWasSent(error) }
     }
   }
+
+  function send ({ path, query, body }: WechatCall, deadline: Deadline): Promise<HttpAnswer> {
+    return new Promise((resolve, reject) => {
+      const exchange = new HttpExchange({ resolve, reject })
+      deadline.stop = () => exchange.abort()
+      connections.dispatch({
+        origin: baseUrl,
+        // URLSearchParams escapes everything: a code cannot smuggle in a parameter of its own.
+        path: `${path}?${new URLSearchParams(query)}`,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        ...body === undefined
+          ? { method: 'GET' }
+          : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+      }, exchange)
+    })
+  }
+}
+
+function sleep (milliseconds: number, deadline: Deadline): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds)
+    deadline.stop = () => {
+      clearTimeout(timer)
+      resolve()
+    }
+  })
 }
 
 function interpret (text: string, answers: readonly number[]): Attempt {
@@ -109,26 +141,6 @@ function interpret (text: string, answers: readonly number[]): Attempt {
 
 function refuse (error: WeappError): Attempt {
   return { error, repeatable: false }
-}
-
-/** undici hears of a signal only once it has a connection: until then the deadline would not count. */
-function untilAborted<Result> (signal: AbortSignal, work: Promise<Result>): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    work.then(resolve, reject)
-  })
-}
-
-/** The body as text, or null when it is larger than any documented answer. */
-async function readText (body: AsyncIterable<Buffer>): Promise<string | null> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of body) {
-    bytes += chunk.length
-    if (bytes > MAX_REPLY_BYTES) return null
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** WeChat labels its JSON text/plain in places, so the text decides; a byte order mark is skipped. */

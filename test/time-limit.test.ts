@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { TimeLimit } from '../../src/stores/time-limit.js'
+import { TimeLimit } from '../src/time-limit.js'
 
 const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
 
