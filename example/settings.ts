@@ -5,6 +5,8 @@ export interface Settings {
   host: string
   port: number
   redisUrl: string | undefined
+  /** Whether this process remembers the sessions that it has read. */
+  sessionCache: boolean
   appId: string
   appSecret: string
   /** Signs the tokens: it must stay the same as long as the sessions are to live. */
@@ -18,7 +20,12 @@ const DEVELOPMENT_SECRET = 'for development only: never sign real tokens with th
 
 export async function readSettings (env: NodeJS.ProcessEnv): Promise<Settings> {
   const { WEAPP_APP_ID: appId, WEAPP_APP_SECRET: appSecret, WEAPP_SECRET: secret } = env
-  const common = { host: env.HOST || '127.0.0.1', port: portOf(env.PORT), redisUrl: env.REDIS_URL || undefined }
+  const common = {
+    host: env.HOST || '127.0.0.1',
+    port: portOf(env.PORT),
+    redisUrl: env.REDIS_URL || undefined,
+    sessionCache: env.SESSION_CACHE === '1'
+  }
 
   if (!appId && !appSecret) {
     // WeChat says that a login may bring the key there is: then one tap is enough to get over a dead one.

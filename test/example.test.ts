@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import tap, { test, type Test } from 'tap'
 import { childEnvironment } from './fixtures/child-environment.js'
+import { until } from './fixtures/programs.js'
 import { redisUrl } from './fixtures/redis.js'
 
 // Processes start slowly where much else runs.
@@ -167,6 +168,18 @@ test('with Redis, a session outlives the server', async (t) => {
   t.equal((await second.login({ code: await second.code('alice') })).status, 200, 'the account is still bound')
   await checkPasted(t, second)
   t.same(await second.stop(), { exitCode: 0, signal: null })
+})
+
+test('with a cache over Redis, one server hears of a sign-out on the other', async (t) => {
+  const env = { REDIS_URL: await redisUrl(t), SESSION_CACHE: '1' }
+  const [first, second] = await Promise.all([startExample(t, env), startExample(t, env)])
+  const token = await checkPasted(t, first)
+  for (const time of ['from the store', 'from memory']) t.equal((await second.get('/me', token)).status, 200, time)
+  const { status } = await fetch(`${first.origin}/weapp/logout`, { method: 'POST', headers: { authorization: `Bearer ${token}` } })
+  t.equal(status, 204)
+  t.equal((await first.get('/me', token)).status, 401, 'at once where it happened')
+  await until('the other server refuses too', async () => (await second.get('/me', token)).status === 401)
+  for (const example of [first, second]) t.same(await example.stop(), { exitCode: 0, signal: null })
 })
 
 test('what is wrong is said in one line', async (t) => {
