@@ -13,14 +13,13 @@ function count (server) {
   server.on('request', () => { answers++ })
 }
 
-/** What the scenario measures, and what it could not offer: `{ sides: { name: request }, skipped: { name: reason } }`. */
+/** What the scenario measures: `{ sides: { name: request } }`. */
 async function setup (params) {
   // A million sessions take longer to make than a plugin is given.
   const app = Fastify({ pluginTimeout: 0 })
   count(app.server)
   const afterListen = []
   const sides = {}
-  const skipped = {}
 
   /** A plugin that serves a side in a scope of its own; it resolves to what the load generator is to ask there. */
   async function add (name, plugin) {
@@ -30,10 +29,10 @@ async function setup (params) {
     afterListen.push(async (origin) => { sides[name] = await describe(origin + prefix) })
   }
 
-  const extra = await scenario({ add, count, skip: (name, reason) => { skipped[name] = reason } }, params)
+  const extra = await scenario({ add, count }, params)
   const origin = await app.listen({ port: 0, host: '127.0.0.1' })
   for (const finish of afterListen) await finish(origin)
-  return { sides: { ...sides, ...extra }, skipped }
+  return { sides: { ...sides, ...extra } }
 }
 
 function mark () {

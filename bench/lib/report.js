@@ -10,16 +10,16 @@ function table (head, rows) {
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
 }
 
-/** @param reference the side whose cost is 1.00, if they all have one */
-export function sidesTable (sides, reference) {
+/** @param referenceOf the name of the side whose cost is 1.00 for one, if there are such */
+export function sidesTable (sides, referenceOf) {
   const hasBytes = Object.values(sides).some(({ bytes }) => bytes !== undefined)
   const head = ['side', 'requests/s', 'p50 ms', 'p99 ms', 'CPU us/request', 'server busy']
   if (hasBytes) head.push('bytes/session')
-  if (reference !== undefined) head.push('cost ratio')
+  if (referenceOf !== undefined) head.push('cost ratio')
   const rows = Object.entries(sides).map(([name, { rps, p50, p99, cpu, busy, bytes, rounds }]) => {
     const row = [name, number(rps, 0), number(p50, 2), number(p99, 2), number(cpu, 1), `${number(busy * 100, 0)} %`]
     if (hasBytes) row.push(number(bytes, 0))
-    if (reference !== undefined) row.push(number(costRatio(rounds, sides[reference].rounds), 2))
+    if (referenceOf !== undefined) row.push(number(costRatio(rounds, sides[referenceOf(name)].rounds), 2))
     return row
   })
   return table(head, rows)

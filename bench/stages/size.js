@@ -23,7 +23,7 @@ export async function run ({ load, wechat, processes, pace, sizes }) {
   const wechatUrl = await wechat(0)
   const redis = await runRedis({ load, wechatUrl, processes, pace, sizes })
   const memory = await runMemory({ load, wechatUrl, processes, pace, sizes })
-  return { sides: { ...redis, ...memory }, skipped: {} }
+  return { sides: { ...redis, ...memory } }
 }
 
 /** A Redis for each size, all served by one process: what Redis holds is no part of it. */
