@@ -79,7 +79,7 @@ export function createCode2Session (
 /** Checked here too, because a route's schema can be bypassed or replaced. */
 function isCode (code: unknown): boolean {
   // eslint-disable-next-line no-control-regex
-  return isText(code) && code.length <= MAX_CODE_LENGTH && code !== MOCK_CODE && !/[\x00-\x1f\x7f]/.test(code)
+  return isText(code) && code.length <= MAX_CODE_LENGTH && code !== MOCK_CODE && !/[\x00-\x1f\x7f-\x9f]/.test(code)
 }
 
 export function isText (value: unknown): value is string {

@@ -146,7 +146,7 @@ function refuse (error: WeappError): Attempt {
 /** WeChat labels its JSON text/plain in places, so the text decides; a byte order mark is skipped. */
 function parseObject (text: string): WechatReply | null {
   try {
-    const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ''))
+    const value: unknown = JSON.parse(text.startsWith('\uFEFF') ? text.slice(1) : text)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as WechatReply : null
   } catch {
     return null

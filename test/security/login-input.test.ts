@@ -66,7 +66,7 @@ t.test('row 12: a code is text of 1 to 256 characters, whatever else the body is
   }
   const huge = await app.inject({ method: 'POST', url: '/weapp/login', payload: { code: 'a'.repeat(10_000_000) } })
   t.equal(huge.statusCode, 413)
-  for (const code of ['\n', '\0', 'a\r\nb', '\u001f', '\u007f']) {
+  for (const code of ['\n', '\0', 'a\r\nb', '\u001f', '\u007f', '\u0080', '\u0085', '\u009f']) {
     refused(t, await app.inject({ method: 'POST', url: '/weapp/login', payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')
   }
   t.strictSame(calls, [])
