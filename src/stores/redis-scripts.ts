@@ -5,10 +5,10 @@
  * The hash is kept small, in fields of at most 64 bytes for ordinary users, because Redis stores such a hash in half
  * the memory; and what the guard reads is in few of them, because a client pays for each:
  *
- *     o  openid and unionid             m<session>  a live session: order,createdAt,expiresAt,idleExpiresAt[,label]
+ *     o  openid and unionid             m<session>  a live session: order,createdAt,expiresAt,idleExpiresAt
  *     k  newest sealed key                          or why it ended: !reason,order,until
- *     f  fingerprint of it              d<session>  data
- *     p  previous sealed key
+ *     f  fingerprint of it              d<session>  label and data: a label is a line before it, :"label"
+ *     p  previous sealed key                        and data is =data
  *
  * An absent field is null. Times are 13 digits of epoch milliseconds, written by the caller and never by Lua, whose
  * numbers print as 1.7e+12. `order` counts what happened to the user: creations among the live, endings among the
@@ -37,14 +37,8 @@ if clock >= tonumber(table.remove(ARGV, 1)) then return { clock } end
 const PRELUDE = `
 local key, now = KEYS[1], tonumber(ARGV[1])
 local TIME = ('%d'):rep(13)
-local LIVE = '^(%d+),(' .. TIME .. '),(' .. TIME .. '),(' .. TIME .. ')(.*)$'
+local LIVE = '^(%d+),(' .. TIME .. '),(' .. TIME .. '),(' .. TIME .. ')$'
 local ENDED = '^!([rkp]),(%d+),(' .. TIME .. ')$'
-
--- order, created, expires, idle, and the label with its comma or nothing
-local function parseLive(value)
-  local order, created, expires, idle, label = value:match(LIVE)
-  if label == '' or label and label:sub(1, 1) == ',' then return order, created, expires, idle, label end
-end
 `
 
 /** The whole user: what is live (by age), what has ended (by order of ending), and which sessions are over. */
@@ -58,7 +52,7 @@ local function load()
     local id = fields[i]:match('^m(.+)$')
     if id then
       local value, list = fields[i + 1], live
-      local count, created, expires, last = parseLive(value)
+      local count, created, expires, last = value:match(LIVE)
       if not count then
         local _
         list = ended
@@ -128,13 +122,13 @@ const ONE = `
 local field = 'm' .. ARGV[2]
 local value = redis.pcall('HGET', key, field)
 if type(value) ~= 'string' then return 0 end
-local count, created, expires, idle, label = parseLive(value)
+local count, created, expires, idle = value:match(LIVE)
 if not count or tonumber(idle) <= now then return 0 end
 `
 
 /**
  * ARGV: now, id, what follows the order in the session's value, idleExpiresAt, limit or '', replaces or '', openid and
- * unionid as they are kept, =data or '', then the key and its fingerprints or nothing.
+ * unionid as they are kept, label and data as they are kept or '', then the key and its fingerprints or nothing.
  */
 export const CREATE = write(PRELUDE, LOAD, SAVE, `
 load()
@@ -150,7 +144,7 @@ local id, limit = ARGV[2], tonumber(ARGV[5])
 while limit and #live > 0 and #live >= limit do finish(table.remove(live, 1), 'p') end
 live[#live + 1] = { id = id, last = ARGV[4] }
 redis.call('HSET', key, 'o', ARGV[7], 'm' .. id, nextOrder() .. ARGV[3])
-if ARGV[8] == '' then redis.call('HDEL', key, 'd' .. id) else redis.call('HSET', key, 'd' .. id, ARGV[8]:sub(2)) end
+if ARGV[8] == '' then redis.call('HDEL', key, 'd' .. id) else redis.call('HSET', key, 'd' .. id, ARGV[8]) end
 if ARGV[9] then keepKey(9) else forgetKeys() end
 save()
 return 1
@@ -159,17 +153,18 @@ return 1
 /** ARGV: now, id, idleExpiresAt. The hash is not read whole: the time of the key moves only to a later one. */
 export const TOUCH = write(PRELUDE, ONE, `
 if tonumber(ARGV[3]) > tonumber(idle) then
-  redis.call('HSET', key, field, count .. ',' .. created .. ',' .. expires .. ',' .. ARGV[3] .. label)
+  redis.call('HSET', key, field, count .. ',' .. created .. ',' .. expires .. ',' .. ARGV[3])
   local left = redis.call('PTTL', key)
   if left >= 0 and clock + left < tonumber(ARGV[3]) then redis.call('PEXPIREAT', key, ARGV[3]) end
 end
 return 1
 `)
 
-/** ARGV: now, id, =data or ''. */
+/** ARGV: now, id, =data or ''. The label stays. */
 export const UPDATE = write(PRELUDE, ONE, `
-if ARGV[3] == '' then redis.call('HDEL', key, 'd' .. ARGV[2])
-else redis.call('HSET', key, 'd' .. ARGV[2], ARGV[3]:sub(2)) end
+local field = 'd' .. ARGV[2]
+local label = (redis.call('HGET', key, field) or ''):match('^:[^\\n]*\\n') or ''
+if label .. ARGV[3] == '' then redis.call('HDEL', key, field) else redis.call('HSET', key, field, label .. ARGV[3]) end
 return 1
 `)
 

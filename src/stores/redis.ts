@@ -29,7 +29,9 @@ export interface RedisStoreOptions {
 const REASON_LETTERS = { revoked: 'r', kicked: 'k', replaced: 'p' } as const satisfies Record<EndReason, string>
 const REASONS: Readonly<Record<string, EndReason>> = { r: 'revoked', k: 'kicked', p: 'replaced' }
 
-const LIVE = /^\d+,(\d{13}),(\d{13}),(\d{13})(?:,([^]*))?$/
+const LIVE = /^\d+,(\d{13}),(\d{13}),(\d{13})$/
+/** With a label. */
+const CONTENT = /^:("[^\n]*")\n(?:=([^]*))?$/
 const ENDED = /^!([rkp]),\d+,(\d{13})$/
 
 /**
@@ -56,9 +58,8 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
   return {
     async create ({ openid, unionid, session, key, limit, replaces, ...user }) {
       const { id, createdAt, expiresAt, idleExpiresAt, label, data } = session
-      const value = `,${createdAt},${expiresAt},${idleExpiresAt}${label === null ? '' : `,${label}`}`
-      await write(CREATE, user, id, value, String(idleExpiresAt), String(limit ?? ''), replaces ?? '',
-        encodeUser(openid, unionid), optional(data), ...key === null ? [] : keyArguments(key))
+      await write(CREATE, user, id, `,${createdAt},${expiresAt},${idleExpiresAt}`, String(idleExpiresAt), String(limit ?? ''),
+        replaces ?? '', encodeUser(openid, unionid), encodeLabel(label) + encodeData(data), ...key === null ? [] : keyArguments(key))
     },
 
     read ({ userId, now, sessionId }) {
@@ -75,7 +76,7 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
     },
 
     async update ({ sessionId, data, ...user }) {
-      return await write(UPDATE, user, sessionId, optional(data)) === 1
+      return await write(UPDATE, user, sessionId, encodeData(data)) === 1
     },
 
     async revoke ({ sessionId, reason, ...user }) {
@@ -115,9 +116,14 @@ function checked (options: RedisStoreOptions): { client: RedisClient, prefix: st
   return { client, prefix, timeout: parseDuration(timeout, 'redisStore.timeout', LONGEST_TIMER) }
 }
 
-/** A script's argument cannot be null: '' stands for it, and every value begins with '='. */
-function optional (value: string | null): string {
-  return value === null ? '' : `=${value}`
+/** A script's argument cannot be null: '' stands for it. */
+function encodeData (data: string | null): string {
+  return data === null ? '' : `=${data}`
+}
+
+/** A line of its own, for JSON has no line breaks. */
+function encodeLabel (label: string | null): string {
+  return label === null ? '' : `:${JSON.stringify(label)}\n`
 }
 
 function keyArguments ({ sealed, fingerprints }: SealedKey): string[] {
@@ -142,9 +148,22 @@ function decodeEnded (value: string, now: number): SessionRecord | null {
   return now < Number(until) ? { status: 'ended', reason: REASONS[letter]! } : null
 }
 
-function decodeSession (id: string, parts: RegExpExecArray, data: string | null): StoredSession {
-  const [, createdAt, expiresAt, idleExpiresAt, label = null] = parts
+function decodeSession (id: string, parts: RegExpExecArray, content: string | null): StoredSession {
+  const [, createdAt, expiresAt, idleExpiresAt] = parts
+  const { label, data } = decodeContent(content)
   return { id, createdAt: Number(createdAt), expiresAt: Number(expiresAt), idleExpiresAt: Number(idleExpiresAt), label, data }
+}
+
+/** What `encodeLabel` and `encodeData` made. Anything else becomes data that is no JSON, which whoever reads it refuses. */
+function decodeContent (content: string | null): { label: string | null, data: string | null } {
+  if (content === null) return { label: null, data: null }
+  if (content.startsWith('=')) return { label: null, data: content.slice(1) }
+  const [, quoted, data] = CONTENT.exec(content) ?? []
+  try {
+    return { label: JSON.parse(quoted!) as string, data: data ?? null }
+  } catch {
+    return { label: null, data: '' }
+  }
 }
 
 /** `=openid`, or both behind the length of the openid: each may be any text. */

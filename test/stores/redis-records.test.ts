@@ -25,7 +25,7 @@ test('an ordinary user is a listpack of at most 600 bytes', async (t) => {
   t.ok(bytes <= 600, `${bytes} bytes`)
 
   for (let i = 0; i < 30; i++) {
-    await user.signIn({ unionid, key: sealedKey(), limit: 10, label: 'iPhone 15 Pro Max', data: '{"userId":1}' })
+    await user.signIn({ unionid, key: sealedKey(), limit: 10, label: 'iPhone 15 Pro Max<iPhone16,2>', data: '{"userId":1}' })
   }
   t.match(await client.object('ENCODING', key), /^(?:listpack|ziplist)$/, 'also with every session and reason')
   for (const value of Object.values(await client.hgetall(key))) t.ok(value.length <= 64)
@@ -111,7 +111,7 @@ test('foreign records are unreadable, and break no other session of the user', a
   const foreign = [
     '', '{', 'null', '[]', '{"v":99}', '{"__proto__":{"admin":true}}', '1,2,3,4', '!x,1,1700000000000', '!r,1', '!r,1,1,1',
     `1,${user.now},${user.now},9999999999999999`, `-1,${user.now},${user.now},${user.now + HOUR}`,
-    `1,${user.now},${user.now},${user.now + HOUR}\n`, `1,${user.now},${user.now},${user.now + HOUR}x`, `1,${user.now},${user.now},${user.now + HOUR};label`,
+    `1,${user.now},${user.now},${user.now + HOUR}\n`,
     Buffer.from([0, 255, 254, 10, 13, 128])
   ]
   for (const value of foreign) {
@@ -141,6 +141,35 @@ test('a session whose user is not readable is not readable either', async (t) =>
   }
   await client.hdel(prefix + user.userId, 'o')
   t.same(await user.read(id), { status: 'unreadable' })
+})
+
+test('label and data that were not written here are unreadable, and break no list', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  const kept = await user.signIn({ label: 'phone', data: '{"a":1}' })
+  const { id } = await user.signIn()
+  for (const value of ['', '{"admin":true}', ':', ':\n', ':"label"', ':"label', ':label\n', ':"a"b"\n', ':"label"\n{}', ':"label"\n\n=', 'x=', '\0']) {
+    await client.hset(prefix + user.userId, `d${id}`, value)
+    t.match(await user.read(id), { status: 'live', session: { label: null, data: '' } }, JSON.stringify(value))
+    t.match(await user.list(), [{ id: kept.id, label: 'phone', data: '{"a":1}' }, { id, data: '' }])
+  }
+  t.equal(await user.update(id, '{"b":2}'), true)
+  t.match(await user.read(id), { session: { data: '{"b":2}' } })
+})
+
+test('a label stays when data comes and goes', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  for (const label of [null, 'iPhone 15 Pro Max<iPhone16,2>', '']) {
+    const { id } = await user.signIn({ label })
+    for (const data of ['{"a":1}', null, '{"b":"\\n"}', null]) {
+      await user.update(id, data)
+      t.match(await user.read(id), { session: { label, data } })
+    }
+    t.equal(await client.hexists(prefix + user.userId, `d${id}`), label === null ? 0 : 1)
+  }
 })
 
 test('openid, unionid and label come back as they were, whatever is in them', async (t) => {
