@@ -174,6 +174,8 @@ function unlessAllowed (protection: RouteProtection, error: unknown): Error | un
 
 function logRefusal (request: AnyRequest, error: unknown): void {
   const { code } = error as WeappError
-  // Who brings no token is a stranger, not an event.
-  request.log[code === 'FST_WEAPP_TOKEN_MISSING' ? 'debug' : 'info']({ weapp: { event: 'refused', code } }, 'weapp: not signed in')
+  try {
+    // Who brings no token is a stranger, not an event.
+    request.log[code === 'FST_WEAPP_TOKEN_MISSING' ? 'debug' : 'info']({ weapp: { event: 'refused', code } }, 'weapp: not signed in')
+  } catch { /* A logger that fails has no say in who passes, and must not leave a request without an answer. */ }
 }

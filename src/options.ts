@@ -50,7 +50,7 @@ export interface WechatOptions {
   retries?: number
   /** How many logins may be at WeChat at once; the rest wait up to a second. Default 128. */
   concurrency?: number
-  /** An undici dispatcher, for proxies: of undici 6 or 7, or of 8, which speaks as 7 does. The host closes it. */
+  /** A dispatcher of undici 6, 7 or 8, for proxies. The host closes it. */
   dispatcher?: Dispatcher
 }
 

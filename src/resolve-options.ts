@@ -191,9 +191,9 @@ function origin (value: unknown): string {
 
 /** A dispatcher throws at handlers that it cannot speak to. The method is one that no request can have: nothing is sent. */
 function undiciDispatcher (value: unknown): Dispatcher {
-  const nobody = { resolve () {}, reject () {} }
+  const ignore = () => {}
   try {
-    (value as Dispatcher).dispatch({ origin: 'http://localhost', path: '/', method: '' as Dispatcher.HttpMethod }, new HttpExchange(nobody))
+    (value as Dispatcher).dispatch({ origin: 'http://localhost', path: '/', method: '' as Dispatcher.HttpMethod }, new HttpExchange({ resolve: ignore, reject: ignore }))
   } catch {
     throw invalid('wechat.dispatcher', 'must be an undici dispatcher')
   }

@@ -11,7 +11,8 @@ const FORGOTTEN_TOGETHER = 1000
  * One timer for everything that has to end within the same time: something begins with every guarded request.
  *
  * A queue and not a Set: what comes and goes fills the table of a Set again and again, each table holds on to the next
- * one, and once one is in the old generation the garbage collector carries every request there.
+ * one, and once one is in the old generation the garbage collector carries every request there. What has ended leaves
+ * the queue when all before it has: behind one that hangs, some 70 bytes of each stay until that one's time is over.
  */
 export class TimeLimit {
   readonly #milliseconds: number
@@ -51,17 +52,22 @@ export class TimeLimit {
 
   #watch (delay: number): NodeJS.Timeout {
     return setTimeout(() => {
-      this.#timer = null
-      const now = performance.now()
-      for (let wait = this.#waits[this.#first]; wait !== undefined; wait = this.#waits[this.#first]) {
-        if (wait.until > now) {
-          this.#timer = this.#watch(wait.until - now)
-          return
-        }
-        const { expire } = wait
-        this.end(wait)
-        expire?.()
+      try {
+        this.#expireLate()
+      } finally {
+        // Also when one of them threw: the others have their time too.
+        const next = this.#waits[this.#first]
+        this.#timer = next === undefined ? null : this.#watch(next.until - performance.now())
       }
     }, delay)
+  }
+
+  #expireLate (): void {
+    const now = performance.now()
+    for (let wait = this.#waits[this.#first]; wait !== undefined && wait.until <= now; wait = this.#waits[this.#first]) {
+      const { expire } = wait
+      this.end(wait)
+      expire?.()
+    }
   }
 }

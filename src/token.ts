@@ -57,7 +57,7 @@ const MAX_TOKEN_LENGTH = 4096
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const SCHEME = 'bearer '
 
-/** At some 800 bytes each. */
+/** At about a kilobyte each, and up to four with as much data as is kept with one. */
 const REMEMBERED_TOKENS = 20_000
 
 /** Remembered by their ends: so much of a signature tells tokens apart. */

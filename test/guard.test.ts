@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { freezeClock } from './fixtures/clock.js'
+import { memoryStore, type SessionRef } from '../src/index.js'
 import { FAILURES, faultyStore } from './fixtures/faulty-store.js'
 import { OUR_HEADER, encode, forge, partsOf, someClaims } from './fixtures/forged-token.js'
 import { refused } from './fixtures/refused.js'
@@ -246,6 +247,54 @@ t.test('a session that ends between read and touch is read again, and the reason
   instead('touch', async () => false)
   t.equal((await get('/me', other)).statusCode, 200, 'a session that lives after all is one')
   t.equal(asked('read'), 4, 'and there is no third read')
+})
+
+t.test("a logger of the host's that throws, whatever it throws, neither lets anybody in nor leaves a request without an answer", async (t) => {
+  for (const thrown of [new Error('disk full'), null]) {
+    const inner = memoryStore()
+    const faulty = faultyStore(inner)
+    const { get, post, signIn, app } = await startHost(t, {
+      options: { store: faulty.store },
+      server: { logger: { level: 'trace', stream: { write (line: string) { if (/"event":"(refused|store-failed)"/.test(line)) throw thrown } } } },
+      before: (app) => { app.addHook('onRequest', async (request) => { await app.weapp?.authenticate(request).catch(() => {}) }) }
+    })
+    const { token } = await signIn()
+    const { token: ended } = await signIn()
+    await post('/weapp/logout', undefined, ended)
+    for (const read of [(ref: SessionRef) => inner.read(ref), async (ref: SessionRef) => await inner.read(ref)]) {
+      faulty.instead('read', read)
+      t.equal((await get('/me', token)).statusCode, 200)
+      refused(t, await get('/me'), 401, 'FST_WEAPP_TOKEN_MISSING')
+      refused(t, await get('/me', 'x'), 401, 'FST_WEAPP_TOKEN_INVALID')
+      refused(t, await get('/me', ended), 401, 'FST_WEAPP_SESSION_REVOKED')
+      t.strictSame((await get('/feed', ended)).json(), { openid: null })
+    }
+    for (const failure of [FAILURES.throws, FAILURES.rejects]) {
+      faulty.instead('read', failure)
+      for (const path of ['/me', '/feed']) refused(t, await get(path, token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+    }
+    await app.close()
+  }
+})
+
+t.test('the guard by hand fails as often as it is asked, with the same error', async (t) => {
+  const faulty = faultyStore()
+  const errors: unknown[] = []
+  const { get, signIn } = await startHost(t, {
+    options: { store: faulty.store },
+    after: (app) => {
+      app.get('/twice', async (request) => {
+        for (const time of [1, 2]) await app.weapp.authenticate(request).catch((error) => errors.push(time, error))
+        return {}
+      })
+    }
+  })
+  const { token } = await signIn()
+  faulty.instead('read', async () => null)
+  await get('/twice', token)
+  t.match(errors, [1, { code: 'FST_WEAPP_SESSION_EXPIRED' }, 2, { code: 'FST_WEAPP_SESSION_EXPIRED' }])
+  t.equal(errors[1], errors[3])
+  t.equal(faulty.asked('read'), 1)
 })
 
 t.test('identity() is the session of the request, or the 401 that the guard would give', async (t) => {

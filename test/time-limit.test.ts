@@ -47,3 +47,21 @@ test('those behind one that was forgotten still expire', async (t) => {
   await next
   t.pass('and it begins anew')
 })
+
+test('one whose expiry throws takes nothing from the others', async (t) => {
+  const limit = new TimeLimit(30)
+  const thrown = new Promise<Error>((resolve) => process.once('uncaughtException', resolve))
+  const expired: string[] = []
+  await new Promise<void>((resolve) => {
+    limit.begin(() => { throw new Error('of one') })
+    limit.begin(() => expired.push('second'))
+    limit.begin(() => {
+      // What begins meanwhile has its own time, and shares the timer.
+      limit.begin(resolve)
+      expired.push('third')
+    })
+  })
+  t.match(await thrown, { message: 'of one' })
+  t.same(expired, ['second', 'third'])
+  t.equal(timers(), 0)
+})

@@ -16,7 +16,9 @@ export function createBound (timeout: number, onFailure: (verb: string, error: u
   const limit = new TimeLimit(timeout)
 
   function failed (verb: string, error?: unknown): Error {
-    onFailure(verb, error)
+    try {
+      onFailure(verb, error)
+    } catch { /* It is the host's logger that failed: whoever waits is answered all the same. */ }
     return new FST_WEAPP_STORE_UNAVAILABLE()
   }
 

@@ -1,6 +1,6 @@
 /**
  * Sessions in the memory of one process: for development, tests and servers that may forget everybody when they
- * restart. It runs no timer: what has ended is dropped when its user is next looked at, and `max` bounds the rest.
+ * restart. It runs no timer: what has ended is dropped when its user next changes or is listed, and `max` bounds the rest.
  */
 import { LRUCache } from 'lru-cache'
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'

@@ -33,8 +33,9 @@ export class HttpExchange {
   /** Fails now, whether or not there is a connection yet. */
   abort (): void {
     const reason = new Error('aborted')
-    this.#cut?.(reason)
+    const cut = this.#cut
     this.#leave()?.reject(reason)
+    cut?.(reason)
   }
 
   onRequestStart (controller: Dispatcher.DispatchController): void {

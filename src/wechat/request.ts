@@ -48,7 +48,7 @@ const FIRST_BACKOFF_MS = 100
 interface Deadline {
   isOver: boolean
   /** Stops what goes on when the time is over. */
-  stop: () => void
+  stop: (() => void) | null
 }
 
 type Attempt = { reply: WechatReply } | { error: WeappError, repeatable: boolean }
@@ -61,10 +61,10 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
 
   return {
     async call (call) {
-      const deadline: Deadline = { isOver: false, stop: () => {} }
+      const deadline: Deadline = { isOver: false, stop: null }
       const wait = limit.begin(() => {
         deadline.isOver = true
-        deadline.stop()
+        deadline.stop?.()
       })
       try {
         return await persist(call, deadline)
@@ -107,10 +107,11 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
     return new Promise((resolve, reject) => {
       const exchange = new HttpExchange({ resolve, reject })
       deadline.stop = () => exchange.abort()
+      // URLSearchParams escapes everything: a code cannot smuggle in a parameter of its own.
+      const search = new URLSearchParams(query).toString()
       connections.dispatch({
         origin: baseUrl,
-        // URLSearchParams escapes everything: a code cannot smuggle in a parameter of its own.
-        path: `${path}?${new URLSearchParams(query)}`,
+        path: search === '' ? path : `${path}?${search}`,
         headersTimeout: 0,
         bodyTimeout: 0,
         ...body === undefined
@@ -158,6 +159,6 @@ function parseObject (text: string): WechatReply | null {
  * tell whether WeChat has used up the code.
  */
 function nothingWasSent (error: unknown): boolean {
-  const { code, syscall } = error as NodeJS.ErrnoException
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException
   return syscall === 'connect' || syscall === 'getaddrinfo' || code === 'ECONNREFUSED' || code === 'UND_ERR_CONNECT_TIMEOUT'
 }

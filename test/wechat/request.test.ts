@@ -20,6 +20,13 @@ t.test('the request is the documented one, whatever the code', async (t) => {
   ])
 })
 
+t.test('a call without a query has no question mark', async (t) => {
+  const wechat = await startRawWechat(t, (_request, response) => response.end('{"access_token":"token","expires_in":7200}'))
+  const { app } = await startHost(t, { options: { wechat: { baseUrl: wechat.url } } })
+  t.equal(await app.weapp.wechat.getAccessToken(), 'token')
+  t.strictSame(wechat.requests, ['POST /cgi-bin/stable_token'])
+})
+
 t.test('any code arrives as it was sent, and as nothing else', async (t) => {
   const { wechat, login } = await startLoginHost(t)
   const codes = ['&secret=x', '=', '?', '/../../cgi-bin/token', '+', ' ', '%', '%2', '%26', '#', '\\', '"', '微信', '😀', '\u00a0', 'a'.repeat(256)]
@@ -310,6 +317,39 @@ t.test("a dispatcher of undici 6, and one that is composed, speak to us as the p
       refused(t, await login(), code, `FST_WEAPP_WECHAT_${name}`, name === 'UNAVAILABLE' ? 5 : undefined)
     }
     t.equal((await login()).statusCode, 200)
+  }
+})
+
+t.test('a dispatcher that fails in ways of its own takes no time from others, and says nothing', async (t) => {
+  const agent = new Agent()
+  t.teardown(() => agent.destroy())
+  const throwing = agent.compose((dispatch) => (options, handler) => dispatch(options, {
+    ...handler,
+    onRequestStart: (_controller, context) => handler.onRequestStart!({ abort () { throw new Error('of the dispatcher') } } as unknown as Dispatcher.DispatchController, context),
+    onResponseStart: (...args) => handler.onResponseStart!(...args),
+    onResponseData: (...args) => handler.onResponseData!(...args),
+    onResponseEnd: (...args) => handler.onResponseEnd!(...args),
+    onResponseError: (...args) => handler.onResponseError!(...args)
+  }))
+  const { wechat, login } = await startLoginHost(t, { dispatcher: throwing, timeout: 100, retries: 0 })
+  wechat.fault({ stall: 'headers' })
+  const heard: unknown[] = []
+  const hear = (error: Error) => heard.push(error.message)
+  process.on('uncaughtException', hear)
+  const answers = await Promise.all([login(), login(), login()])
+  process.off('uncaughtException', hear)
+  for (const answer of answers) refused(t, answer, 504, 'FST_WEAPP_WECHAT_TIMEOUT')
+  t.same(new Set(heard), new Set(['of the dispatcher']))
+
+  for (const thrown of [null, undefined, new Error('of the dispatcher')]) {
+    let isAsked = false
+    const dispatch = () => {
+      if (isAsked) throw thrown
+      isAsked = true
+      return true
+    }
+    const host = await startLoginHost(t, { dispatcher: { dispatch } as unknown as Dispatcher, retries: 0 })
+    refused(t, await host.login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
   }
 })
 
