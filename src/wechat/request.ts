@@ -60,19 +60,15 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
   let closed: Promise<void> | undefined
 
   return {
-    async call (call) {
+    call (call) {
       const deadline: Deadline = { isOver: false, stop: null }
       const wait = limit.begin(() => {
         deadline.isOver = true
         deadline.stop?.()
       })
-      try {
-        return await persist(call, deadline)
-      } catch (error) {
-        throw deadline.isOver ? new FST_WEAPP_WECHAT_TIMEOUT() : error
-      } finally {
-        limit.end(wait)
-      }
+      return persist(call, deadline)
+        .catch((error) => { throw deadline.isOver ? new FST_WEAPP_WECHAT_TIMEOUT() : error })
+        .finally(() => limit.end(wait))
     },
 
     async close () {
