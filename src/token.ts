@@ -40,15 +40,10 @@ export interface Tokens {
   /** Issues a token for a new session; `createdAt` and `expiresAt` are whole seconds in epoch milliseconds. */
   issue (session: { appId: string, userId: string, createdAt: number, expiresAt: number }): IssuedToken
   /**
-   * What a token says, which is true; whether its app is ours is not decided here.
+   * What the token in an Authorization header says, which is true, from memory where it was verified lately; null without
+   * such a header. Whether its app is ours is not decided here.
    *
    * @throws FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_EXPIRED
-   */
-  verify (token: string): TokenClaims
-  /**
-   * What the token in an Authorization header says, from memory where it was verified lately; null without such a header.
-   *
-   * @throws as `verify` does
    */
   bearer (authorization: string | undefined): VerifiedClaims | null
 }
@@ -116,8 +111,6 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
       const token = sign({ sub: userId, jti: secret, aud: appId, iat: createdAt / 1000, exp: expiresAt / 1000 })
       return { token, sessionId: digest(secret) }
     },
-
-    verify: (token) => verify(token).claims,
 
     bearer (authorization) {
       if (authorization === undefined) return null

@@ -1,7 +1,7 @@
 import { FST_WEAPP_STORE_UNAVAILABLE } from '../errors.js'
 import { isTraced, traced } from '../events.js'
-import type { SessionStore } from './store.js'
 import { TimeLimit } from '../time-limit.js'
+import type { SessionStore } from './store.js'
 
 /** Runs what belongs to the host within a time, and lets none of its words out. What needs no time is there at once. */
 export type Bound = <Input, Output>(

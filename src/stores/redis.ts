@@ -59,7 +59,7 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
     async create ({ openid, unionid, session, key, limit, replaces, ...user }) {
       const { id, createdAt, expiresAt, idleExpiresAt, label, data } = session
       await write(CREATE, user, id, `,${createdAt},${expiresAt},${idleExpiresAt}`, String(idleExpiresAt), String(limit ?? ''),
-        replaces ?? '', encodeUser(openid, unionid), encodeLabel(label) + encodeData(data), ...key === null ? [] : keyArguments(key))
+        replaces ?? '', encodeUser(openid, unionid), labelArgument(label) + dataArgument(data), ...key === null ? [] : keyArguments(key))
     },
 
     read ({ userId, now, sessionId }) {
@@ -76,7 +76,7 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
     },
 
     async update ({ sessionId, data, ...user }) {
-      return await write(UPDATE, user, sessionId, encodeData(data)) === 1
+      return await write(UPDATE, user, sessionId, dataArgument(data)) === 1
     },
 
     async revoke ({ sessionId, reason, ...user }) {
@@ -117,12 +117,12 @@ function checked (options: RedisStoreOptions): { client: RedisClient, prefix: st
 }
 
 /** A script's argument cannot be null: '' stands for it. */
-function encodeData (data: string | null): string {
+function dataArgument (data: string | null): string {
   return data === null ? '' : `=${data}`
 }
 
 /** A line of its own, for JSON has no line breaks. */
-function encodeLabel (label: string | null): string {
+function labelArgument (label: string | null): string {
   return label === null ? '' : `:${JSON.stringify(label)}\n`
 }
 
@@ -154,7 +154,7 @@ function decodeSession (id: string, parts: RegExpExecArray, content: string | nu
   return { id, createdAt: Number(createdAt), expiresAt: Number(expiresAt), idleExpiresAt: Number(idleExpiresAt), label, data }
 }
 
-/** What `encodeLabel` and `encodeData` made. Anything else becomes data that is no JSON, which whoever reads it refuses. */
+/** What `labelArgument` and `dataArgument` made. Anything else becomes data that is no JSON, which whoever reads it refuses. */
 function decodeContent (content: string | null): { label: string | null, data: string | null } {
   if (content === null) return { label: null, data: null }
   if (content.startsWith('=')) return { label: null, data: content.slice(1) }
