@@ -3,10 +3,11 @@
  * guard at once, and with nothing that was known to be over: a user is forgotten the moment anything of that user
  * changes, everybody when the store can no longer tell, and `maxAge` bounds what is left.
  */
-import { LRUCache } from 'lru-cache'
 import { FST_WEAPP_INVALID_OPTION } from './errors.js'
-import type { LiveSession } from './session-policy.js'
+import type { KnownSession, LiveSession } from './live-session.js'
+import { RecentlyUsed, type Placed } from './recently-used.js'
 import type { SessionStore, StoreWatcher, UserRef } from './stores/store.js'
+import type { VerifiedClaims } from './token.js'
 
 export interface CacheOptions {
   /** How many users are kept. */
@@ -15,43 +16,58 @@ export interface CacheOptions {
   maxAge: number
 }
 
-/** What is kept of one user. It is replaced, never emptied: who holds an old one has missed a change. */
-type KnownUser = Map<string, { live: LiveSession, until: number }>
+/** What is kept of one user. It is replaced, never emptied and used again: who holds an old one has missed a change. */
+interface KnownUser extends Placed {
+  sessions: Map<string, KnownSession>
+}
 
-/** Keeps what was read, as of `now`. */
-export type Keep = (live: LiveSession, now: number) => void
+/** Keeps what was read, as of `now`, for use before `end`. */
+export type Keep = (live: LiveSession, now: number, end: number) => void
 
 /** More than a person has devices; a user without a limit of sessions must not fill the memory. */
 const MAX_SESSIONS_OF_USER = 16
 
 export class SessionCache implements StoreWatcher {
-  readonly #users: LRUCache<string, KnownUser>
+  readonly #users: RecentlyUsed<KnownUser>
   readonly #maxAge: number
   #isWatching = false
 
   constructor ({ max, maxAge }: CacheOptions) {
-    this.#users = new LRUCache({ max })
+    this.#users = new RecentlyUsed(max, forget)
     this.#maxAge = maxAge
   }
 
-  recall (userId: string, sessionId: string, now: number): LiveSession | null {
-    const known = this.#users.get(userId)?.get(sessionId)
-    return known !== undefined && now < known.until ? known.live : null
+  /** The session behind a token, if that need not be asked. The token remembers it: most requests look nothing up here. */
+  recall (claims: VerifiedClaims, now: number): LiveSession | null {
+    const known = claims.known ??= this.#users.peek(claims.userId)?.sessions.get(claims.sessionId) ?? null
+    if (known === null || now >= known.until) return null
+    this.#users.use(claims.userId, known)
+    return known.live
   }
 
   /**
    * To be called before a session is read. What it returns keeps the answer, unless the user has changed meanwhile.
    */
-  reading (userId: string): Keep {
+  reading (claims: VerifiedClaims): Keep {
+    const { userId, sessionId } = claims
     let user = this.#users.get(userId)
     if (user === undefined) {
-      user = new Map()
+      user = { sessions: new Map(), place: 0 }
       this.#users.set(userId, user)
     }
-    return (live, now) => {
+    const { sessions, place } = user
+    return (live, now, end) => {
       if (!this.#isWatching || this.#users.peek(userId) !== user) return
-      if (user.size >= MAX_SESSIONS_OF_USER) user.clear()
-      user.set(live.session.id, { live, until: now + this.#maxAge })
+      const until = Math.min(now + this.#maxAge, end)
+      let known = sessions.get(sessionId)
+      if (known === undefined) {
+        if (sessions.size >= MAX_SESSIONS_OF_USER) forgetAll(sessions)
+        known = { live, until, place }
+        sessions.set(sessionId, known)
+      }
+      known.live = live
+      known.until = until
+      claims.known = known
     }
   }
 
@@ -87,6 +103,16 @@ export class SessionCache implements StoreWatcher {
       revokeAll: forgetting(store.revokeAll)
     }
   }
+}
+
+/** Tokens hold on to what was known: it is no longer true for them either. */
+function forget ({ sessions }: KnownUser): void {
+  forgetAll(sessions)
+}
+
+function forgetAll (sessions: Map<string, KnownSession>): void {
+  for (const known of sessions.values()) known.until = 0
+  sessions.clear()
 }
 
 /** How long a cache may stay off, in milliseconds, before whoever runs the server is told. */

@@ -21,8 +21,14 @@ export type RouteProtection = boolean | 'optional' | { freshKey?: boolean }
 export type AnyRequest = Pick<FastifyRequest, 'headers' | 'log'>
 
 export interface Guard {
-  /** Where this guard keeps what it found, for a request to have room for it from the start. */
-  readonly slot: symbol
+  /**
+   * `request.weapp`, which is worked out when it is asked for: a value would be set on every request of the scope, guarded
+   * or not. Who assigns to it, as a guard of another registration does, changes that one request.
+   */
+  readonly accessor: {
+    getter (this: FastifyRequest): WeappIdentity | null
+    setter (this: FastifyRequest, value: WeappIdentity | null): void
+  }
   /** Demands a live session. */
   authenticate (request: AnyRequest): Promise<void>
   /**
@@ -37,7 +43,7 @@ export interface Guard {
 
 export interface GuardParts {
   tokens: Tokens
-  apps: Pick<Apps, 'has'>
+  apps: Pick<Apps, 'has' | 'areFixed'>
   sessions: Sessions
   keys: Pick<SessionKeys, 'demandAlive'>
   protect: 'marked' | 'all'
@@ -51,22 +57,24 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
   const slot = Symbol('fastify-weapp.guard')
 
   interface GuardedRequest extends AnyRequest {
-    weapp: WeappIdentity | null
+    weapp: WeappIdentity | null | undefined
     /** Once asked: whom it found, what it waits for, or why it found nobody. */
     [slot]?: WeappIdentity | Promise<WeappIdentity> | Refusal | null
   }
 
   /** Who is behind the request: at once where nothing has to be asked for that. */
   function findIdentity (request: AnyRequest): WeappIdentity | Promise<WeappIdentity> {
-    const claims = tokens.bearer(request.headers.authorization)
+    const now = Date.now()
+    const claims = tokens.bearer(request.headers.authorization, now)
     if (claims === null) throw new FST_WEAPP_TOKEN_MISSING()
-    const isOurs = apps.has(claims.appId)
-    return isOurs === true ? sessions.resume(claims) : resumeIf(isOurs, claims)
+    // A session that is kept was one of our app's, and is still where apps do not come and go.
+    const isOurs = (claims.known !== null && apps.areFixed) || apps.has(claims.appId)
+    return isOurs === true ? sessions.resume(claims, now) : resumeIf(isOurs, claims)
   }
 
   async function resumeIf (isOurs: boolean | Promise<boolean>, claims: VerifiedClaims): Promise<WeappIdentity> {
     if (!await isOurs) throw new FST_WEAPP_TOKEN_INVALID()
-    return await sessions.resume(claims)
+    return await sessions.resume(claims, Date.now())
   }
 
   /** Asks once per request. Whoever gets a promise says what became of it: `accept` or `refuse`. */
@@ -87,8 +95,15 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
     }
   }
 
+  function found (request: GuardedRequest): WeappIdentity | null {
+    const outcome = request[slot] ?? null
+    return outcome instanceof Promise || outcome instanceof Refusal ? null : outcome
+  }
+
   function accept (request: GuardedRequest, identity: WeappIdentity): void {
-    request.weapp = request[slot] = identity
+    request[slot] = identity
+    // Elsewhere than in our scope, where it is what was found.
+    if (request.weapp !== identity) request.weapp = identity
   }
 
   function refuse (request: GuardedRequest, error: unknown): void {
@@ -116,23 +131,24 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
   }
 
   return {
-    slot,
+    accessor: {
+      getter () { return found(this) },
+      setter (value) { Object.defineProperty(this, 'weapp', { value, writable: true, enumerable: true, configurable: true }) }
+    },
 
     async authenticate (request) {
       await authenticate(request as GuardedRequest)
     },
 
     identity (request) {
-      const outcome = (request as GuardedRequest)[slot] ?? null
-      if (outcome === null || outcome instanceof Promise || outcome instanceof Refusal) throw new FST_WEAPP_TOKEN_MISSING()
-      return outcome
+      const identity = found(request as GuardedRequest)
+      if (identity === null) throw new FST_WEAPP_TOKEN_MISSING()
+      return identity
     },
 
     hook (request, _reply, done) {
       const { weapp: protection = protect === 'all' } = request.routeOptions.config
       if (protection === false) return done()
-      // In a scope that was made before the plugin was registered, requests are made without it.
-      request.weapp ??= null
       const guarded: GuardedRequest = request
       if (typeof protection === 'object' && protection?.freshKey === true) {
         demandFreshKey(guarded).then(() => done(), done)

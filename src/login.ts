@@ -84,7 +84,7 @@ export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogi
   /** The session that the phone holds until now, if it is one of the same user; any other token is ignored. */
   function sessionToReplace (request: FastifyRequest, user: { appId: string, userId: string }): string | null {
     try {
-      const claims = tokens.bearer(request.headers.authorization)
+      const claims = tokens.bearer(request.headers.authorization, Date.now())
       return claims !== null && claims.appId === user.appId && claims.userId === user.userId ? claims.sessionId : null
     } catch {
       return null

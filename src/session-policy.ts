@@ -7,6 +7,7 @@ import {
   FST_WEAPP_STORE_UNAVAILABLE, type WeappErrorConstructor
 } from './errors.js'
 import type { Keep, SessionCache } from './cache.js'
+import type { LiveSession } from './live-session.js'
 import type { Seal } from './seal.js'
 import { decodeData, encodeData, type SessionData } from './session-data.js'
 import type { SessionKeys } from './session-key.js'
@@ -48,11 +49,11 @@ export interface Sessions extends SessionActions {
   lifetime (): { createdAt: number, expiresAt: number }
   open (session: NewSession): Promise<void>
   /**
-   * The identity behind a valid token; at once where the cache knows it.
+   * The identity behind a valid token, as of `now`; at once where the cache knows it.
    *
    * @throws FST_WEAPP_SESSION_EXPIRED, _REVOKED, _KICKED, _REPLACED, FST_WEAPP_STORE_UNAVAILABLE
    */
-  resume (claims: VerifiedClaims): WeappIdentity | Promise<WeappIdentity>
+  resume (claims: VerifiedClaims, now: number): WeappIdentity | Promise<WeappIdentity>
   /** The user's live sessions, oldest first. */
   list (userId: string): Promise<StoredSession[]>
   /** False when no such session is live. */
@@ -63,19 +64,14 @@ export interface Sessions extends SessionActions {
 
 type LiveRecord = Extract<SessionRecord, { status: 'live' }>
 
-/** A live session as the store knows it, its data read and frozen. */
-export interface LiveSession extends Pick<LiveRecord, 'openid' | 'unionid' | 'session'> {
-  data: Readonly<SessionData>
-}
-
 const ENDED: Record<EndReason, WeappErrorConstructor> = {
   revoked: FST_WEAPP_SESSION_REVOKED,
   kicked: FST_WEAPP_SESSION_KICKED,
   replaced: FST_WEAPP_SESSION_REPLACED
 }
 
-/** The idle end moves at most once per this part of `idle`: a write for every request would cost more than it tells. */
-const TOUCH_FRACTION = 1 / 20
+/** So often may the idle end move within `idle`: a write for every request would cost more than it tells. */
+const TOUCHES_PER_IDLE = 20
 
 /** In characters. It is kept with each of many tokens; what is longer is read with every request. */
 const MAX_REMEMBERED_DATA = 256
@@ -87,12 +83,10 @@ export function createSessions (policy: SessionPolicy): Sessions {
     return idle === false ? expiresAt : Math.min(now + idle, expiresAt)
   }
 
-  /** Where the idle end should move to by a use now, or null while that is not worth a write. */
-  function nextIdleEnd ({ idleExpiresAt, expiresAt }: StoredSession, now: number): number | null {
-    if (idle === false) return null
-    const next = idleEnd(expiresAt, now)
-    const gain = next - idleExpiresAt
-    return gain >= idle * TOUCH_FRACTION || (next === expiresAt && gain > 0) ? next : null
+  /** From when on a use is worth a write that moves the idle end. */
+  function touchDue ({ idleExpiresAt, expiresAt }: StoredSession): number {
+    if (idle === false || idleExpiresAt >= expiresAt) return Infinity
+    return Math.min(idleExpiresAt - idle + idle / TOUCHES_PER_IDLE, expiresAt - idle)
   }
 
   /** What the store knows of a live session; every other answer is an error that says why. */
@@ -140,7 +134,7 @@ export function createSessions (policy: SessionPolicy): Sessions {
   function readIdentity (claims: VerifiedClaims, now: number): WeappIdentity | Promise<WeappIdentity> {
     const { userId, sessionId } = claims
     const ref = { userId, sessionId, now }
-    const keep = cache?.reading(userId)
+    const keep = cache?.reading(claims)
     const record = store.read(ref)
     return record instanceof Promise
       ? record.then((record) => settle(claims, ref, record, keep))
@@ -151,9 +145,10 @@ export function createSessions (policy: SessionPolicy): Sessions {
     claims: VerifiedClaims, ref: SessionRef, record: SessionRecord | null, keep: Keep | undefined
   ): WeappIdentity | Promise<WeappIdentity> {
     const live = ownSession(claims, record)
-    const idleExpiresAt = nextIdleEnd(live.session, ref.now)
-    if (idleExpiresAt !== null) return touch(claims, ref, live, idleExpiresAt)
-    keep?.(live, ref.now)
+    const { idleExpiresAt, expiresAt } = live.session
+    const due = touchDue(live.session)
+    if (ref.now >= due) return touch(claims, ref, live, idleEnd(expiresAt, ref.now))
+    keep?.(live, ref.now, Math.min(due, idleExpiresAt))
     return identityOf(claims, live)
   }
 
@@ -183,11 +178,9 @@ export function createSessions (policy: SessionPolicy): Sessions {
       })
     },
 
-    resume (claims) {
-      const now = Date.now()
-      const known = cache?.recall(claims.userId, claims.sessionId, now) ?? null
-      const isInUse = known !== null && now < known.session.idleExpiresAt && nextIdleEnd(known.session, now) === null
-      return isInUse ? identityOf(claims, known) : readIdentity(claims, now)
+    resume (claims, now) {
+      const known = cache?.recall(claims, now) ?? null
+      return known === null ? readIdentity(claims, now) : identityOf(claims, known)
     },
 
     async update (userId, sessionId, data) {

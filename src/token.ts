@@ -6,10 +6,10 @@
 import { hash, randomBytes } from 'node:crypto'
 import fastifyJwt from '@fastify/jwt'
 import type { FastifyInstance } from 'fastify'
-import { LRUCache } from 'lru-cache'
 import { FST_WEAPP_TOKEN_EXPIRED, FST_WEAPP_TOKEN_INVALID } from './errors.js'
+import type { CheckedContent, KnownSession } from './live-session.js'
+import { RecentlyUsed, type Placed } from './recently-used.js'
 import type { SecretKeys } from './seal.js'
-import type { SessionData } from './session-data.js'
 
 /** What a valid token says. */
 export interface TokenClaims {
@@ -22,13 +22,14 @@ export interface TokenClaims {
 export interface VerifiedClaims extends Readonly<TokenClaims> {
   /** What its session was last found to hold, so that the same need not be checked again; null before that. */
   checked: CheckedContent | null
+  /** Its session, where the cache has kept it. */
+  known: KnownSession | null
 }
 
-/** What of a record was checked, and what came of it. */
-export interface CheckedContent {
-  openid: string
-  text: string | null
-  data: Readonly<SessionData>
+interface RememberedToken extends Placed {
+  authorization: string
+  claims: VerifiedClaims
+  expiresAt: number
 }
 
 export interface IssuedToken {
@@ -41,22 +42,22 @@ export interface Tokens {
   issue (session: { appId: string, userId: string, createdAt: number, expiresAt: number }): IssuedToken
   /**
    * What the token in an Authorization header says, which is true, from memory where it was verified lately; null without
-   * such a header. Whether its app is ours is not decided here.
+   * such a header. Whether its app is ours is not decided here. `now` is in epoch milliseconds.
    *
    * @throws FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_EXPIRED
    */
-  bearer (authorization: string | undefined): VerifiedClaims | null
+  bearer (authorization: string | undefined, now: number): VerifiedClaims | null
 }
 
 const MAX_TOKEN_LENGTH = 4096
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const SCHEME = 'bearer '
 
-/** At about a kilobyte each, and up to four with as much data as is kept with one. */
+/** How many tokens are remembered at least: at about a kilobyte each, and up to four with as much data as is kept with one. */
 const REMEMBERED_TOKENS = 20_000
 
-/** Remembered by their ends: so much of a signature tells tokens apart. */
-const KEY_LENGTH = 16
+/** Remembered by their ends, which tell them apart. A longer one V8 would not copy, and a look-up would cost twice as much. */
+const KEY_LENGTH = 12
 
 /**
  * What follows the scheme in an Authorization header (RFC 6750 section 2.1). Whether it is one token, and of the right
@@ -81,15 +82,17 @@ function digest (text: string): string {
 /**
  * One private @fastify/jwt per secret. Each lives in a child scope under names of its own, so that the host's own
  * @fastify/jwt, registered before or after, is left alone; only its functions leave the scope.
+ *
+ * @param cachedUsers of how many users sessions are cached: without its token, what is cached would save little
  */
-export async function createTokens (fastify: FastifyInstance, keys: readonly SecretKeys[]): Promise<Tokens> {
+export async function createTokens (fastify: FastifyInstance, keys: readonly SecretKeys[], cachedUsers = 0): Promise<Tokens> {
   // Keyed by the whole encoded header, which is the same in every token of a secret: a token that names another
   // algorithm, type or key is refused before anything in it is believed.
   const verifiers = new Map<string, (token: string) => unknown>()
   let sign!: (claims: object) => string
   // A signature costs more to verify than the rest of a request. Whole headers are compared: what is remembered for one
   // is never believed of another, and nothing has to be cut out of one that is known.
-  const verified = new LRUCache<string, { authorization: string, claims: VerifiedClaims, expiresAt: number }>({ max: REMEMBERED_TOKENS })
+  const verified = new RecentlyUsed<RememberedToken>(Math.max(REMEMBERED_TOKENS, cachedUsers))
 
   for (const { kid, signingKey } of keys) {
     await fastify.register(async (scope) => {
@@ -112,14 +115,14 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
       return { token, sessionId: digest(secret) }
     },
 
-    bearer (authorization) {
+    bearer (authorization, now) {
       if (authorization === undefined) return null
       const key = authorization.slice(-KEY_LENGTH)
       const known = verified.get(key)
-      if (known !== undefined && known.authorization === authorization && Date.now() < known.expiresAt) return known.claims
+      if (known !== undefined && known.authorization === authorization && now < known.expiresAt) return known.claims
       const { claims, expiresAt } = verify(bearerToken(authorization))
-      const remembered = { ...claims, checked: null }
-      verified.set(key, { authorization, claims: remembered, expiresAt })
+      const remembered = { ...claims, checked: null, known: null }
+      verified.set(key, { authorization, claims: remembered, expiresAt, place: 0 })
       return remembered
     }
   }

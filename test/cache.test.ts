@@ -482,24 +482,55 @@ test('a cache without a server around it', async (t) => {
   const liveOf = (id: string, end = 1000) => ({
     openid: 'o', unionid: null, data: {}, session: { id, createdAt: 0, expiresAt: end, idleExpiresAt: end, label: null, data: null }
   })
+  /** As they are when a token has just been verified. */
+  const claimsOf = (sessionId: string, userId = USER) => ({ appId: APP_ID, userId, sessionId, checked: null, known: null })
   const cache = new SessionCache({ max: 10, maxAge: 100 })
-  const keep = (id: string, now = 0) => cache.reading(USER)(liveOf(id), now)
-  const knows = (id: string, now = 0) => cache.recall(USER, id, now) !== null
+  const keep = (id: string, now = 0, claims = claimsOf(id)) => cache.reading(claims)(liveOf(id), now, 1000)
+  const knows = (id: string, now = 0) => cache.recall(claimsOf(id), now) !== null
 
   await t.test('keeps nothing before it is told that it may', async (t) => {
     keep('s')
     t.equal(knows('s'), false)
-    const early = cache.reading(USER)
+    const early = cache.reading(claimsOf('s'))
     cache.live()
-    early(liveOf('s'), 0)
+    early(liveOf('s'), 0, 1000)
     t.equal(knows('s'), false, 'nor what was asked before')
   })
   await t.test('knows a session of a user until its time', async (t) => {
     keep('s', 50)
     t.equal(knows('s', 149), true)
     t.equal(knows('s', 150), false)
-    t.equal(cache.recall('another', 's', 50), null)
+    t.equal(cache.recall(claimsOf('s', 'another'), 50), null)
     t.equal(knows('another', 50), false)
+  })
+  await t.test('knows it no longer than it may be used', async (t) => {
+    cache.reading(claimsOf('short'))(liveOf('short'), 50, 60)
+    t.equal(knows('short', 59), true)
+    t.equal(knows('short', 60), false)
+  })
+  await t.test('forgets for every token that holds on to what it knew', async (t) => {
+    const forgetting: Record<string, () => void> = {
+      'its user has changed': () => cache.changed(USER),
+      'anybody may have changed': () => cache.changed(null),
+      'the store lost sight': () => {
+        cache.lost()
+        cache.live()
+      },
+      'too many sessions of the user': () => { for (let i = 0; i < 16; i++) keep(`more ${i}`) },
+      'too many users': () => { for (let i = 0; i < 10; i++) cache.reading(claimsOf('s', `user ${i}`)) }
+    }
+    for (const [why, happen] of Object.entries(forgetting)) {
+      const [reader, other] = [claimsOf('s'), claimsOf('s')]
+      keep('s', 0, reader)
+      t.ok(cache.recall(reader, 0) !== null && cache.recall(other, 0) === cache.recall(reader, 0), 'both know it')
+      keep('s', 50, claimsOf('s'))
+      t.ok(cache.recall(reader, 149), 'a younger read is for both')
+      happen()
+      t.equal(cache.recall(reader, 0), null, why)
+      t.equal(cache.recall(other, 0), null, why)
+      keep('s', 0, reader)
+      t.ok(cache.recall(reader, 0), 'and is known again once it is read')
+    }
   })
   await t.test('keeps 16 sessions of a user at most', async (t) => {
     const ids = Array.from({ length: 100 }, (_, i) => `s${i}`)
@@ -511,10 +542,10 @@ test('a cache without a server around it', async (t) => {
   })
   await t.test('forgets when it is lost, whatever was being read', async (t) => {
     keep('s')
-    const reading = cache.reading(USER)
+    const reading = cache.reading(claimsOf('s'))
     cache.lost()
     t.equal(knows('s'), false)
-    reading(liveOf('s'), 0)
+    reading(liveOf('s'), 0, 1000)
     t.equal(knows('s'), false)
     cache.live()
     keep('s')

@@ -1,5 +1,5 @@
 /** What a guard believes, wherever it is asked: what it has found itself. */
-import Fastify from 'fastify'
+import Fastify, { type FastifyRequest } from 'fastify'
 import t from 'tap'
 import weapp, { memoryStore } from '../src/index.js'
 import { startWechatSimulator } from '../src/testing/simulator.js'
@@ -69,6 +69,27 @@ t.test('what one registration has found is nothing to another', async (t) => {
   const { token } = (await app.inject({ method: 'POST', url: '/wxb/login', payload })).json()
   const answer = await app.inject({ url: '/both/wxb', headers: { authorization: `Bearer ${token}` } })
   t.equal(answer.json().code, 'FST_WEAPP_TOKEN_INVALID', 'a token of B is not good for A, whatever B has made of it')
+})
+
+t.test('who sets request.weapp changes what that request shows, and nothing that a guard believes', async (t) => {
+  const forged = { openid: 'somebody else' } as FastifyRequest['weapp']
+  const { app, get, signIn, wechat } = await startHost(t, {
+    before: (app) => app.addHook('onRequest', async (request) => { request.weapp = forged }),
+    after: (app) => {
+      app.get('/shown', async (request) => ({ weapp: request.weapp }))
+      app.get('/believed', async (request) => ({ openid: app.weapp.identity(request).openid }))
+      app.get('/guarded', { config: { weapp: true } }, async (request) => {
+        return { shown: request.weapp!.openid, believed: app.weapp.identity(request).openid }
+      })
+    }
+  })
+  const { token } = await signIn()
+  t.same((await get('/shown')).json(), { weapp: forged })
+  t.equal((await get('/believed', token)).json().code, 'FST_WEAPP_TOKEN_MISSING')
+  t.equal((await get('/guarded')).json().code, 'FST_WEAPP_TOKEN_MISSING')
+  const openid = wechat.openid('alice')
+  t.same((await get('/guarded', token)).json(), { shown: openid, believed: openid })
+  t.ok(app.hasRequestDecorator('weapp'))
 })
 
 t.test('who writes to the store does not become somebody else', async (t) => {

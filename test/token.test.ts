@@ -15,7 +15,7 @@ async function tokensOf (t: Test, ...secrets: string[]) {
   return await createTokens(app, secrets.map(deriveKeys))
 }
 
-const verify = (tokens: Tokens, token: string) => tokens.bearer(`Bearer ${token}`)!
+const verify = (tokens: Tokens, token: string) => tokens.bearer(`Bearer ${token}`, Date.now())!
 
 test('a token says who, for which app and how long, and holds 256 random bits that only a digest is kept of', async (t) => {
   const tokens = await tokensOf(t, SECRET)
@@ -27,7 +27,7 @@ test('a token says who, for which app and how long, and holds 256 random bits th
   t.match(claims, { sub: userId, aud: APP_ID, iat: lifetime.createdAt / 1000, exp: lifetime.expiresAt / 1000, jti: /^[\w-]{43}$/ })
   t.match(sessionId, /^[\w-]{22}$/)
   t.notOk(String(claims.jti).includes(sessionId))
-  t.strictSame(verify(tokens, token), { appId: APP_ID, userId, sessionId, checked: null })
+  t.strictSame(verify(tokens, token), { appId: APP_ID, userId, sessionId, checked: null, known: null })
   t.not(tokens.issue({ appId: APP_ID, userId, ...lifetime }).sessionId, sessionId)
 })
 
@@ -87,14 +87,14 @@ test('what is no token at all', async (t) => {
 test('an Authorization header holds one Bearer token, or it is refused', async (t) => {
   const tokens = await tokensOf(t, SECRET)
   const { token } = tokens.issue({ appId: APP_ID, userId, createdAt: 0, expiresAt: Date.UTC(2099, 0, 1) })
-  t.equal(tokens.bearer(undefined), null)
-  for (const scheme of ['Bearer', 'bearer', 'BEARER']) t.equal(tokens.bearer(`${scheme} ${token}`)!.userId, userId)
+  t.equal(tokens.bearer(undefined, Date.now()), null)
+  for (const scheme of ['Bearer', 'bearer', 'BEARER']) t.equal(tokens.bearer(`${scheme} ${token}`, Date.now())!.userId, userId)
   for (const header of [
     '', 'Bearer', 'Bearer ', `Bearer  ${token}`, ` Bearer ${token}`, `Bearer ${token} `, `Bearer ${token} ${token}`, `Bearer ${token},${token}`,
     `Bearer ${token}, Bearer ${token}`, `Bearer${token}`, `Basic ${token}`, token, `Bearer é${token}`, `Bearer ${token}\n`, `Bearer ${token}=`,
     `Bearer ${token}${'x'.repeat(4096)}`
   ]) {
-    for (const time of ['first', 'second']) t.throws(() => tokens.bearer(header), { code: 'FST_WEAPP_TOKEN_INVALID' }, `${header.slice(0, 20)} ${time}`)
+    for (const time of ['first', 'second']) t.throws(() => tokens.bearer(header, Date.now()), { code: 'FST_WEAPP_TOKEN_INVALID' }, `${header.slice(0, 20)} ${time}`)
   }
 })
 
@@ -103,17 +103,17 @@ test('a token is remembered whole, and no longer than it is good', async (t) => 
   const tokens = await tokensOf(t, SECRET)
   const header = (lives: number) => `Bearer ${tokens.issue({ appId: APP_ID, userId, createdAt: clock.now, expiresAt: clock.now + lives }).token}`
   const [long, short] = [header(2000), header(1000)]
-  const known = tokens.bearer(short)
-  t.equal(tokens.bearer(short), known, 'the same object, with what was learnt of its session')
-  t.ok(tokens.bearer(long))
+  const known = tokens.bearer(short, Date.now())
+  t.equal(tokens.bearer(short, Date.now()), known, 'the same object, with what was learnt of its session')
+  t.ok(tokens.bearer(long, Date.now()))
   // The last character has bits that mean nothing.
   for (let i = 7; i < long.length - 1; i++) {
     const forged = `${long.slice(0, i)}${long[i] === 'A' ? 'B' : 'A'}${long.slice(i + 1)}`
-    t.throws(() => tokens.bearer(forged), { code: 'FST_WEAPP_TOKEN_INVALID' }, `changed at ${i}`)
+    t.throws(() => tokens.bearer(forged, Date.now()), { code: 'FST_WEAPP_TOKEN_INVALID' }, `changed at ${i}`)
   }
   clock.advance(1001)
-  t.throws(() => tokens.bearer(short), { code: 'FST_WEAPP_TOKEN_EXPIRED' })
-  t.ok(tokens.bearer(long))
+  t.throws(() => tokens.bearer(short, Date.now()), { code: 'FST_WEAPP_TOKEN_EXPIRED' })
+  t.ok(tokens.bearer(long, Date.now()))
 })
 
 test('a user id tells users and apps apart and says nothing of either', async (t) => {

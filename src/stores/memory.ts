@@ -2,8 +2,8 @@
  * Sessions in the memory of one process: for development, tests and servers that may forget everybody when they
  * restart. It runs no timer: what has ended is dropped when its user next changes or is listed, and `max` bounds the rest.
  */
-import { LRUCache } from 'lru-cache'
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
+import { RecentlyUsed, type Placed } from '../recently-used.js'
 import {
   MAX_REASONS, type EndReason, type SealedKey, type SessionStore, type StoreWatcher, type StoredSession, type UserRef
 } from './store.js'
@@ -23,7 +23,7 @@ interface EndedSession {
   until: number
 }
 
-interface User {
+interface User extends Placed {
   openid: string
   unionid: string | null
   /** By `createdAt`, then by order of creation. */
@@ -51,7 +51,7 @@ export function isMemoryStore (store: SessionStore): boolean {
  */
 export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   const watchers = new Set<StoreWatcher>()
-  const users = new LRUCache<string, User>({ max: checkedMax(options), dispose: (_user, userId) => tell(userId) })
+  const users = new RecentlyUsed<User>(checkedMax(options), (_user, userId) => tell(userId))
 
   function tell (userId: string): void {
     for (const watcher of watchers) watcher.changed(userId)
@@ -170,7 +170,7 @@ function checkedMax ({ max = 100_000, ...unknown }: MemoryStoreOptions): number 
 }
 
 function newUser (): User {
-  return { openid: '', unionid: null, live: [], ended: [], sealed: null, fingerprint: null, previous: null }
+  return { openid: '', unionid: null, live: [], ended: [], sealed: null, fingerprint: null, previous: null, place: 0 }
 }
 
 function sessionOf ({ live }: User, id: string): StoredSession | undefined {

@@ -13,6 +13,8 @@ export interface AppCredentials {
 export interface Apps {
   /** The app's credentials; without an id, those of the only app there is. */
   credentials (appId: string | undefined): Promise<AppCredentials>
+  /** Whether they are the same for as long as this process lives. */
+  readonly areFixed: boolean
   /** Whether the app is ours: at once where that is known, for it is asked with every token. */
   has (appId: string): boolean | Promise<boolean>
 }
@@ -30,6 +32,8 @@ export function createApps (secrets: AppSecrets): Apps {
   const onlyId = ids.length === 1 ? ids[0] : undefined
 
   return {
+    areFixed: typeof secrets !== 'function',
+
     async credentials (appId = onlyId) {
       const appSecret = appId === undefined ? null : await lookUp(appId)
       if (appId === undefined || appSecret === null) throw new FST_WEAPP_APP_UNKNOWN()

@@ -1,0 +1,26 @@
+/** What is found behind a token, by whoever read it last. */
+import type { Placed } from './recently-used.js'
+import type { SessionData } from './session-data.js'
+import type { StoredSession } from './stores/store.js'
+
+/** A live session as the store knows it, its data read and frozen. */
+export interface LiveSession {
+  openid: string
+  unionid: string | null
+  session: StoredSession
+  data: Readonly<SessionData>
+}
+
+/** A live session that this process keeps. It is shared by all who hold it: what is forgotten is forgotten for them all. */
+export interface KnownSession extends Placed {
+  live: LiveSession
+  /** From when on the store must be asked again, in epoch milliseconds; 0 once it is forgotten. */
+  until: number
+}
+
+/** What of a record was checked, and what came of it. */
+export interface CheckedContent {
+  openid: string
+  text: string | null
+  data: Readonly<SessionData>
+}
