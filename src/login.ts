@@ -104,9 +104,9 @@ export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogi
     const reply = checkedReply(result.reply)
 
     const lifetime = sessions.lifetime()
-    const { token, sessionId } = tokens.issue({ appId, userId, ...lifetime })
+    const { token, sessionId, nonce } = tokens.issue({ appId, userId, ...lifetime })
     const replaces = sessionToReplace(request, { appId, userId })
-    await sessions.open({ appId, userId, sessionId, openid, unionid, sessionKey, ...lifetime, data, label, replaces })
+    await sessions.open({ appId, userId, sessionId, openid, unionid, sessionKey, nonce, ...lifetime, data, label, replaces })
     request.log.info({ weapp: { event: 'login', appId, userId, sessionId } }, 'weapp: signed in')
     const { createdAt, expiresAt } = lifetime
     return { ...reply, token, tokenType: 'Bearer', expiresIn: (expiresAt - createdAt) / 1000, expiresAt }
@@ -115,7 +115,8 @@ export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogi
   return async (request, input) => {
     let appId: string | null | undefined
     try {
-      appId = await selectApp(request)
+      const selected = selectApp(request)
+      appId = typeof selected === 'string' ? selected : await selected
       if (typeof appId !== 'string') throw new FST_WEAPP_APP_UNKNOWN()
       const chosen = appId
       return await traced('fastify-weapp.login', { appId: chosen }, () => login(request, chosen, input))

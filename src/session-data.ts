@@ -51,13 +51,17 @@ function isPlainObject (value: unknown): value is Record<string, unknown> {
  * Whether JSON holds a value unchanged; an undefined property is as good as none. Depth is bounded, so a cycle is refused
  * as well. `visit` is called with each object in it.
  */
-function isJson (value: unknown, depth: number, visit: (value: object) => unknown = () => {}): boolean {
+function isJson (value: unknown, depth: number, visit: ((value: object) => unknown) | null = null): boolean {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return true
   if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0)
   if (depth > MAX_DEPTH) return false
   // An own __proto__ would become a real prototype in the hands of the first Object.assign.
-  if (!Array.isArray(value) && (!isPlainObject(value) || Object.hasOwn(value, '__proto__'))) return false
-  visit(value)
-  if (Array.isArray(value)) return Array.from<unknown>(value).every((item) => isJson(item, depth + 1, visit))
-  return Object.values(value).every((item) => item === undefined || isJson(item, depth + 1, visit))
+  const isArray = Array.isArray(value)
+  if (!isArray && (!isPlainObject(value) || Object.hasOwn(value, '__proto__'))) return false
+  visit?.(value)
+  // A hole in a list is undefined, which JSON would make null.
+  for (const item of isArray ? value : Object.values(value)) {
+    if (!(item === undefined && !isArray) && !isJson(item, depth + 1, visit)) return false
+  }
+  return true
 }

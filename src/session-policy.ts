@@ -36,6 +36,8 @@ export interface NewSession extends TokenClaims {
   openid: string
   unionid: string | null
   sessionKey: string
+  /** Of the token that was issued: for the seal on the session_key. */
+  nonce: Buffer
   createdAt: number
   expiresAt: number
   data: string | null
@@ -164,15 +166,15 @@ export function createSessions (policy: SessionPolicy): Sessions {
       return { createdAt, expiresAt: createdAt + Math.floor(ttl / 1000) * 1000 }
     },
 
-    async open ({ userId, sessionId, openid, unionid, sessionKey, createdAt, expiresAt, data, label, replaces }) {
+    open ({ userId, sessionId, openid, unionid, sessionKey, nonce, createdAt, expiresAt, data, label, replaces }) {
       const now = Date.now()
-      await store.create({
+      return store.create({
         userId,
         now,
         openid,
         unionid,
         session: { id: sessionId, createdAt, expiresAt, idleExpiresAt: idleEnd(expiresAt, now), label, data },
-        key: keepSessionKey ? seal.seal(sessionKey, userId) : null,
+        key: keepSessionKey ? seal.seal(sessionKey, userId, nonce) : null,
         limit,
         replaces
       })

@@ -1,11 +1,14 @@
-/** What began, until it ends: `null` then. */
+/** What has to end in time. */
 export interface Wait {
   readonly until: number
+  /** What to do when the time is over; null once it has ended, in time or not. */
   expire: (() => void) | null
 }
 
 /** How many that have ended are removed at once while one before them still waits. */
 const FORGOTTEN_TOGETHER = 1000
+
+const NOTHING = (): void => {}
 
 /**
  * One timer for everything that has to end within the same time: something begins with every guarded request.
@@ -48,6 +51,16 @@ export class TimeLimit {
       this.#first = 0
     }
     return true
+  }
+
+  /** Does work in steps: each begins with saying what is to `expire`, unless that is null and the time is over. */
+  async within<Result> (work: (wait: Wait) => Promise<Result>): Promise<Result> {
+    const wait = this.begin(NOTHING)
+    try {
+      return await work(wait)
+    } finally {
+      this.end(wait)
+    }
   }
 
   #watch (delay: number): NodeJS.Timeout {

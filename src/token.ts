@@ -9,7 +9,7 @@ import type { FastifyInstance } from 'fastify'
 import { FST_WEAPP_TOKEN_EXPIRED, FST_WEAPP_TOKEN_INVALID } from './errors.js'
 import type { CheckedContent, KnownSession } from './live-session.js'
 import { RecentlyUsed, type Placed } from './recently-used.js'
-import type { SecretKeys } from './seal.js'
+import { NONCE_BYTES, type SecretKeys } from './seal.js'
 
 /** What a valid token says. */
 export interface TokenClaims {
@@ -35,6 +35,8 @@ interface RememberedToken extends Placed {
 export interface IssuedToken {
   token: string
   sessionId: string
+  /** Random bytes for the seal on the session_key: they are drawn together, because a draw costs more than the seal. */
+  nonce: Buffer
 }
 
 export interface Tokens {
@@ -49,6 +51,7 @@ export interface Tokens {
   bearer (authorization: string | undefined, now: number): VerifiedClaims | null
 }
 
+const SECRET_BYTES = 32
 const MAX_TOKEN_LENGTH = 4096
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const SCHEME = 'bearer '
@@ -110,9 +113,10 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
 
   return {
     issue ({ appId, userId, createdAt, expiresAt }) {
-      const secret = randomBytes(32).toString('base64url')
+      const random = randomBytes(SECRET_BYTES + NONCE_BYTES)
+      const secret = random.subarray(0, SECRET_BYTES).toString('base64url')
       const token = sign({ sub: userId, jti: secret, aud: appId, iat: createdAt / 1000, exp: expiresAt / 1000 })
-      return { token, sessionId: digest(secret) }
+      return { token, sessionId: digest(secret), nonce: random.subarray(SECRET_BYTES) }
     },
 
     bearer (authorization, now) {

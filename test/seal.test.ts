@@ -76,6 +76,15 @@ test('fingerprints show the same key of the same user, also across a rotation, a
   t.notOk(prints([third, second]).includes(old))
 })
 
+test('a nonce that was drawn elsewhere is the one that is used, and is drawn here otherwise', async (t) => {
+  const seal = createSeal([first])
+  const nonce = randomBytes(12)
+  const { sealed } = seal.seal(newKey(), USER, nonce)
+  t.same(Buffer.from(sealed, 'base64url').subarray(4, 16), nonce)
+  const nonces = Array.from({ length: 100 }, () => Buffer.from(seal.seal(newKey(), USER).sealed, 'base64url').toString('hex', 4, 16))
+  t.equal(new Set(nonces).size, 100)
+})
+
 test('a secret gives keys that have nothing in common', async (t) => {
   const values = [first, second].flatMap((keys) => Object.values(keys).map((value) => (value.export?.() ?? value).toString('hex')))
   t.equal(new Set(values).size, values.length)

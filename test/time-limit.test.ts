@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'tap'
-import { TimeLimit } from '../src/time-limit.js'
+import { TimeLimit, type Wait } from '../src/time-limit.js'
 
 const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
 
@@ -81,5 +81,37 @@ test('one whose expiry throws takes nothing from the others', async (t) => {
   })
   t.match(await thrown, { message: 'of one' })
   t.same(expired, ['second', 'third'])
+  t.equal(timers(), 0)
+})
+
+test('work in steps has one time for all of them: the step under way expires, and nothing of them is held after the end', async (t) => {
+  const limit = new TimeLimit(30)
+  const expired: string[] = []
+  const step = (wait: Wait, name: string) => new Promise<void>((resolve) => {
+    wait.expire = () => {
+      expired.push(name)
+      resolve()
+    }
+    if (name === 'quick') resolve()
+  })
+  const inTime = await limit.within(async (wait) => {
+    await step(wait, 'quick')
+    return wait
+  })
+  t.equal(inTime.expire, null)
+  t.equal(await limit.within(async (wait) => {
+    await step(wait, 'quick')
+    t.not(wait.expire, null, 'there is time for another')
+    await step(wait, 'slow')
+    return wait.expire
+  }), null, 'and no time for a third')
+  t.same(expired, ['slow'])
+
+  let failed!: Wait
+  await t.rejects(limit.within(async (wait) => {
+    failed = wait
+    throw new Error('of the work')
+  }), { message: 'of the work' })
+  t.equal(failed.expire, null)
   t.equal(timers(), 0)
 })

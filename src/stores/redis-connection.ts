@@ -14,7 +14,7 @@
  */
 import type { RedisScript } from './redis-scripts.js'
 import type { DuplicableClient } from './redis-watch.js'
-import { TimeLimit } from '../time-limit.js'
+import { TimeLimit, type Wait } from '../time-limit.js'
 
 type Values = (string | null)[]
 
@@ -80,7 +80,7 @@ export class RedisConnection {
 
   read<Result> (key: string, fields: string[], decode: Decode<Result>): Promise<Result> {
     if (this.#early !== null) {
-      return this.#command(() => this.#client.hmget(key, ...fields), this.#end())
+      return this.#limit.within((wait) => this.#command(() => this.#client.hmget(key, ...fields), wait))
         .then((values) => decode(null, values), (error) => decode(error, null))
     }
     return new Promise((resolve, reject) => {
@@ -122,62 +122,59 @@ export class RedisConnection {
   }
 
   run (script: RedisScript, key: string, args: string[]): Promise<unknown> {
-    return this.#run(script, key, args, this.#end())
+    return this.#limit.within((wait) => this.#run(script, key, args, wait))
   }
 
   /** Runs a script of those that do not write late. */
-  async write (script: RedisScript, key: string, args: string[]): Promise<number> {
-    const end = this.#end()
-    // One refusal tells the time; more are a busy process, which hears it late, or a clock that is being set.
-    for (let attempt = 0; attempt < MAX_REFUSALS; attempt++) {
-      const deadline = this.#ahead === null ? 0 : Math.floor(end + this.#ahead)
-      const [time, ...result] = await this.#run(script, key, [String(deadline), ...args], end) as unknown[]
-      this.#ahead = Number(time) - performance.now()
-      if (result.length > 0) return Number(result[0])
-    }
-    throw refusal(TOO_LATE)
+  write (script: RedisScript, key: string, args: string[]): Promise<number> {
+    // By a clock that nobody sets.
+    const end = performance.now() + this.#timeout
+    return this.#limit.within(async (wait) => {
+      // One refusal tells the time; more are a busy process, which hears it late, or a clock that is being set.
+      for (let attempt = 0; attempt < MAX_REFUSALS; attempt++) {
+        const fence = this.#ahead === null ? 0 : Math.floor(end + this.#ahead)
+        const [time, ...result] = await this.#run(script, key, [String(fence), ...args], wait) as unknown[]
+        this.#ahead = Number(time) - performance.now()
+        if (result.length > 0) return Number(result[0])
+      }
+      throw refusal(TOO_LATE)
+    })
   }
 
   /** Sends the digest alone, and the text to a server that does not know it: a new one, or one that was flushed. */
-  async #run ({ source, sha1 }: RedisScript, key: string, args: string[], end: number): Promise<unknown> {
+  async #run ({ source, sha1 }: RedisScript, key: string, args: string[], wait: Wait): Promise<unknown> {
     try {
-      return await this.#command(() => this.#client.evalsha(sha1, 1, key, ...args), end)
+      return await this.#command(() => this.#client.evalsha(sha1, 1, key, ...args), wait)
     } catch (error) {
       if (!isReply(error, 'NOSCRIPT')) throw error
-      return await this.#command(() => this.#client.eval(source, 1, key, ...args), end)
+      return await this.#command(() => this.#client.eval(source, 1, key, ...args), wait)
     }
   }
 
-  /** When a verb that begins now has taken too long, by a clock that nobody sets. */
-  #end (): number {
-    return performance.now() + this.#timeout
-  }
-
-  #command<T> (issue: () => Promise<T>, end: number): Promise<T> {
+  #command<T> (issue: () => Promise<T>, wait: Wait): Promise<T> {
     return new Promise((resolve, reject) => {
+      if (wait.expire === null) throw refusal(TOO_LATE)
       if (this.#unanswered + (this.#early?.size ?? 0) >= MAX_WAITING) throw refusal(TOO_MANY)
 
-      const timer = setTimeout(() => {
-        this.#early?.delete(send)
-        reject(refusal(TOO_LATE))
-      }, end - performance.now())
-
       const send = (): void => {
-        if (!this.#isReady()) return refuse()
+        if (!this.#isReady()) return reject(refusal(NOT_CONNECTED))
         this.#cork()
         this.#unanswered++
-        issue().then(resolve, reject).finally(() => {
+        issue().then((answer) => {
           this.#unanswered--
-          clearTimeout(timer)
+          resolve(answer)
+        }, (error) => {
+          this.#unanswered--
+          reject(error)
         })
       }
-      const refuse = (): void => {
-        clearTimeout(timer)
-        reject(refusal(NOT_CONNECTED))
+      wait.expire = () => {
+        this.#early?.delete(send)
+        reject(refusal(TOO_LATE))
       }
 
       if (this.#early === null) return send()
-      if (this.#client.status === 'end') return refuse()
+      if (this.#client.status === 'end') return reject(refusal(NOT_CONNECTED))
       this.#early.add(send)
       // A lazy client connects when it is first asked. Whether that works, its 'ready' says.
       if (this.#client.status === 'wait') this.#client.connect().catch(() => {})

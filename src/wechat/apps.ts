@@ -11,8 +11,12 @@ export interface AppCredentials {
 }
 
 export interface Apps {
-  /** The app's credentials; without an id, those of the only app there is. */
-  credentials (appId: string | undefined): Promise<AppCredentials>
+  /**
+   * The app's credentials; without an id, those of the only app there is.
+   *
+   * @throws FST_WEAPP_APP_UNKNOWN
+   */
+  credentials (appId: string | undefined): AppCredentials | Promise<AppCredentials>
   /** Whether they are the same for as long as this process lives. */
   readonly areFixed: boolean
   /** Whether the app is ours: at once where that is known, for it is asked with every token. */
@@ -34,10 +38,10 @@ export function createApps (secrets: AppSecrets): Apps {
   return {
     areFixed: typeof secrets !== 'function',
 
-    async credentials (appId = onlyId) {
-      const appSecret = appId === undefined ? null : await lookUp(appId)
-      if (appId === undefined || appSecret === null) throw new FST_WEAPP_APP_UNKNOWN()
-      return { appId, appSecret }
+    credentials (appId = onlyId) {
+      if (appId === undefined) throw new FST_WEAPP_APP_UNKNOWN()
+      const found = lookUp(appId)
+      return found instanceof Promise ? found.then((appSecret) => known(appId, appSecret)) : known(appId, found)
     },
 
     has (appId) {
@@ -45,6 +49,11 @@ export function createApps (secrets: AppSecrets): Apps {
       return found instanceof Promise ? found.then((secret) => secret !== null) : found !== null
     }
   }
+}
+
+function known (appId: string, appSecret: string | null): AppCredentials {
+  if (appSecret === null) throw new FST_WEAPP_APP_UNKNOWN()
+  return { appId, appSecret }
 }
 
 type LookUp = (appId: string) => string | null | Promise<string | null>

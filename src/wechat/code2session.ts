@@ -32,7 +32,11 @@ const TOO_OFTEN = 45011
  */
 const REST_MS = 10_000
 
-/** @param concurrency how many exchanges may be under way at once; the rest wait up to a second */
+/**
+ * Throws at a code that cannot be one, and rejects otherwise.
+ *
+ * @param concurrency how many exchanges may be under way at once; the rest wait up to a second
+ */
 export function createCode2Session (
   call: (appId: string, call: WechatCall) => Promise<WechatReply>, concurrency: number
 ): (app: AppCredentials, code: string) => Promise<WechatUser> {
@@ -42,16 +46,17 @@ export function createCode2Session (
   const restUntil = new Map<string, number>()
 
   async function exchange ({ appId, appSecret }: AppCredentials, code: string): Promise<WechatUser> {
-    const reply = await gate.pass(() => {
-      checkRest(appId)
-      return call(appId, {
-        path: '/sns/jscode2session',
-        query: { appid: appId, secret: appSecret, js_code: code, grant_type: 'authorization_code' }
+    const query = { appid: appId, secret: appSecret, js_code: code, grant_type: 'authorization_code' }
+    let reply
+    try {
+      reply = await gate.pass(() => {
+        checkRest(appId)
+        return call(appId, { path: '/sns/jscode2session', query })
       })
-    }).catch((error) => {
+    } catch (error) {
       if (isWeappError(error) && error.errcode === TOO_OFTEN) restUntil.set(appId, Date.now() + REST_MS)
       throw error
-    })
+    }
     const { openid, session_key: sessionKey, unionid } = reply
     if (!isText(openid) || !isText(sessionKey) || !['string', 'undefined'].includes(typeof unionid)) throw new FST_WEAPP_WECHAT_BAD_REPLY()
     return { openid, sessionKey, unionid: isText(unionid) ? unionid : null }
@@ -63,16 +68,17 @@ export function createCode2Session (
     restUntil.delete(appId)
   }
 
-  return async (app, code) => {
+  return (app, code) => {
     if (!isCode(code)) throw new FST_WEAPP_CODE_INVALID()
     // A code works once: requests that bring the same one while it is being traded share the exchange.
     const key = `${app.appId} ${code}`
-    let pending = underWay.get(key)
-    if (pending === undefined) {
-      pending = exchange(app, code).finally(() => underWay.delete(key))
-      underWay.set(key, pending)
-    }
-    return await pending
+    const shared = underWay.get(key)
+    if (shared !== undefined) return shared
+    const pending = exchange(app, code)
+    underWay.set(key, pending)
+    const forget = () => { underWay.delete(key) }
+    pending.then(forget, forget)
+    return pending
   }
 }
 

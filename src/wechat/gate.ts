@@ -16,11 +16,8 @@ export function createGate (concurrency: number): Gate {
   const waiting = new Set<() => void>()
   let running = 0
 
+  /** Waits for a place, which it then has. */
   async function turn (): Promise<void> {
-    if (running < concurrency) {
-      running++
-      return
-    }
     if (waiting.size >= concurrency * WAITING_PER_PLACE) throw new FST_WEAPP_BUSY()
     await new Promise<void>((resolve, reject) => {
       const takePlace = () => {
@@ -48,7 +45,8 @@ export function createGate (concurrency: number): Gate {
 
   return {
     async pass (work) {
-      await turn()
+      if (running < concurrency) running++
+      else await turn()
       try {
         return await work()
       } finally {

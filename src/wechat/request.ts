@@ -6,7 +6,7 @@ import { Agent, type Dispatcher } from 'undici'
 import {
   FST_WEAPP_WECHAT_BAD_REPLY, FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_UNAVAILABLE, type WeappError
 } from '../errors.js'
-import { TimeLimit } from '../time-limit.js'
+import { TimeLimit, type Wait } from '../time-limit.js'
 import { errorOf, SYSTEM_BUSY } from './errcodes.js'
 import { HttpExchange, type HttpAnswer } from './exchange.js'
 
@@ -44,13 +44,6 @@ export interface Transport {
 
 const FIRST_BACKOFF_MS = 100
 
-/** The time of a call. */
-interface Deadline {
-  isOver: boolean
-  /** Stops what goes on when the time is over. */
-  stop: (() => void) | null
-}
-
 type Attempt = { reply: WechatReply } | { error: WeappError, repeatable: boolean }
 
 export function createTransport ({ baseUrl, timeout, retries, concurrency, dispatcher }: TransportOptions): Transport {
@@ -60,16 +53,7 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
   let closed: Promise<void> | undefined
 
   return {
-    call (call) {
-      const deadline: Deadline = { isOver: false, stop: null }
-      const wait = limit.begin(() => {
-        deadline.isOver = true
-        deadline.stop?.()
-      })
-      return persist(call, deadline)
-        .catch((error) => { throw deadline.isOver ? new FST_WEAPP_WECHAT_TIMEOUT() : error })
-        .finally(() => limit.end(wait))
-    },
+    call: (call) => limit.within((wait) => persist(call, wait)),
 
     async close () {
       // An agent that is closed already would reject.
@@ -78,58 +62,57 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
   }
 
   /** Asks, and asks again where that is harmless. */
-  async function persist (call: WechatCall, deadline: Deadline): Promise<WechatReply> {
-    let attempt = await ask(call, deadline)
-    for (let repeats = 0; 'error' in attempt; repeats++) {
-      if (repeats === retries || !attempt.repeatable) throw attempt.error
-      await sleep(FIRST_BACKOFF_MS * 2 ** repeats, deadline)
-      if (deadline.isOver) throw attempt.error
-      attempt = await ask(call, deadline)
-    }
-    return attempt.reply
-  }
-
-  async function ask (call: WechatCall, deadline: Deadline): Promise<Attempt> {
-    try {
-      const { statusCode, text } = await send(call, deadline)
-      if (statusCode >= 500) return refuse(new FST_WEAPP_WECHAT_UNAVAILABLE())
-      return statusCode !== 200 || text === null ? refuse(new FST_WEAPP_WECHAT_BAD_REPLY()) : interpret(text, call.answers ?? [])
-    } catch (error) {
-      return { error: new FST_WEAPP_WECHAT_UNAVAILABLE(), repeatable: nothingWasSent(error) }
+  async function persist (call: WechatCall, wait: Wait): Promise<WechatReply> {
+    for (let repeats = 0; ; repeats++) {
+      const attempt = await ask(call, wait)
+      if ('reply' in attempt) return attempt.reply
+      const isLast = repeats === retries || !attempt.repeatable
+      if (!isLast && wait.expire !== null) await sleep(FIRST_BACKOFF_MS * 2 ** repeats, wait)
+      if (wait.expire === null) throw new FST_WEAPP_WECHAT_TIMEOUT()
+      if (isLast) throw attempt.error
     }
   }
 
-  function send ({ path, query, body }: WechatCall, deadline: Deadline): Promise<HttpAnswer> {
-    return new Promise((resolve, reject) => {
-      const exchange = new HttpExchange({ resolve, reject })
-      deadline.stop = () => exchange.abort()
-      // URLSearchParams escapes everything: a code cannot smuggle in a parameter of its own.
-      const search = new URLSearchParams(query).toString()
-      connections.dispatch({
-        origin: baseUrl,
-        path: search === '' ? path : `${path}?${search}`,
-        headersTimeout: 0,
-        bodyTimeout: 0,
-        ...body === undefined
-          ? { method: 'GET' }
-          : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
-      }, exchange)
+  /** Never rejects: whatever goes wrong is the attempt's error. */
+  function ask ({ path, query, body, answers = [] }: WechatCall, wait: Wait): Promise<Attempt> {
+    return new Promise((resolve) => {
+      const fail = (error: unknown): void => {
+        resolve({ error: new FST_WEAPP_WECHAT_UNAVAILABLE(), repeatable: nothingWasSent(error) })
+      }
+      const exchange = new HttpExchange({ resolve: (answer) => resolve(interpret(answer, answers)), reject: fail })
+      wait.expire = () => exchange.abort()
+      try {
+        // URLSearchParams escapes everything: a code cannot smuggle in a parameter of its own.
+        const search = new URLSearchParams(query).toString()
+        connections.dispatch({
+          origin: baseUrl,
+          path: search === '' ? path : `${path}?${search}`,
+          headersTimeout: 0,
+          bodyTimeout: 0,
+          ...body === undefined
+            ? { method: 'GET' }
+            : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+        }, exchange)
+      } catch (error) {
+        fail(error)
+      }
     })
   }
 }
 
-function sleep (milliseconds: number, deadline: Deadline): Promise<void> {
+function sleep (milliseconds: number, wait: Wait): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds)
-    deadline.stop = () => {
+    wait.expire = () => {
       clearTimeout(timer)
       resolve()
     }
   })
 }
 
-function interpret (text: string, answers: readonly number[]): Attempt {
-  const reply = parseObject(text)
+function interpret ({ statusCode, text }: HttpAnswer, answers: readonly number[]): Attempt {
+  if (statusCode >= 500) return refuse(new FST_WEAPP_WECHAT_UNAVAILABLE())
+  const reply = statusCode !== 200 || text === null ? null : parseObject(text)
   if (reply === null) return refuse(new FST_WEAPP_WECHAT_BAD_REPLY())
   const { errcode } = reply
   if (errcode === undefined || errcode === 0 || answers.includes(errcode as number)) return { reply }
