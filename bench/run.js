@@ -13,7 +13,7 @@ import * as login from './stages/login.js'
 import * as size from './stages/size.js'
 
 const STAGES = { guard, login, size }
-const FULL = { processes: 3, pace: { rounds: 6, seconds: 0.7, warmUp: 1.5 }, sizes: [1000, 100_000, 1_000_000] }
+const FULL = { processes: 3, pace: { rounds: 24, seconds: 0.2, warmUp: 1.5 }, sizes: [1000, 100_000, 1_000_000] }
 const QUICK = { processes: 1, pace: { rounds: 2, seconds: 0.4, warmUp: 0.4 }, sizes: [1000, 10_000, 50_000] }
 const DEADLINE_MS = 25 * 60_000
 

@@ -16,7 +16,7 @@ export interface CacheOptions {
   maxAge: number
 }
 
-/** What is kept of one user. It is replaced, never emptied and used again: who holds an old one has missed a change. */
+/** What is kept of one user. With a change it goes for good, and another takes its place: who holds an old one has missed the change. */
 interface KnownUser extends Placed {
   sessions: Map<string, KnownSession>
 }
@@ -33,7 +33,7 @@ export class SessionCache implements StoreWatcher {
   #isWatching = false
 
   constructor ({ max, maxAge }: CacheOptions) {
-    this.#users = new RecentlyUsed(max, forget)
+    this.#users = new RecentlyUsed(max, ({ sessions }) => forgetAll(sessions))
     this.#maxAge = maxAge
   }
 
@@ -105,13 +105,12 @@ export class SessionCache implements StoreWatcher {
   }
 }
 
-/** Tokens hold on to what was known: it is no longer true for them either. */
-function forget ({ sessions }: KnownUser): void {
-  forgetAll(sessions)
-}
-
+/** Tokens hold on to what was known: it is no longer true for them either, and takes no more memory. */
 function forgetAll (sessions: Map<string, KnownSession>): void {
-  for (const known of sessions.values()) known.until = 0
+  for (const known of sessions.values()) {
+    known.until = 0
+    known.live = null
+  }
   sessions.clear()
 }
 

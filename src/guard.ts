@@ -21,14 +21,6 @@ export type RouteProtection = boolean | 'optional' | { freshKey?: boolean }
 export type AnyRequest = Pick<FastifyRequest, 'headers' | 'log'>
 
 export interface Guard {
-  /**
-   * `request.weapp`, which is worked out when it is asked for: a value would be set on every request of the scope, guarded
-   * or not. Who assigns to it, as a guard of another registration does, changes that one request.
-   */
-  readonly accessor: {
-    getter (this: FastifyRequest): WeappIdentity | null
-    setter (this: FastifyRequest, value: WeappIdentity | null): void
-  }
   /** Demands a live session. */
   authenticate (request: AnyRequest): Promise<void>
   /**
@@ -52,12 +44,13 @@ export interface GuardParts {
 export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardParts): Guard {
   /**
    * Each guard believes what it found itself, and nothing else: not `request.weapp`, which another registration may have
-   * set, and which a request made outside our scope does not even have.
+   * set, and which a request made outside our scope does not even have. It is not declared to Fastify, which would set it
+   * on every request, guarded or not.
    */
   const slot = Symbol('fastify-weapp.guard')
 
   interface GuardedRequest extends AnyRequest {
-    weapp: WeappIdentity | null | undefined
+    weapp: WeappIdentity | null
     /** Once asked: whom it found, what it waits for, or why it found nobody. */
     [slot]?: WeappIdentity | Promise<WeappIdentity> | Refusal | null
   }
@@ -95,15 +88,8 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
     }
   }
 
-  function found (request: GuardedRequest): WeappIdentity | null {
-    const outcome = request[slot] ?? null
-    return outcome instanceof Promise || outcome instanceof Refusal ? null : outcome
-  }
-
   function accept (request: GuardedRequest, identity: WeappIdentity): void {
-    request[slot] = identity
-    // Elsewhere than in our scope, where it is what was found.
-    if (request.weapp !== identity) request.weapp = identity
+    request.weapp = request[slot] = identity
   }
 
   function refuse (request: GuardedRequest, error: unknown): void {
@@ -131,24 +117,21 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
   }
 
   return {
-    accessor: {
-      getter () { return found(this) },
-      setter (value) { Object.defineProperty(this, 'weapp', { value, writable: true, enumerable: true, configurable: true }) }
-    },
-
     async authenticate (request) {
       await authenticate(request as GuardedRequest)
     },
 
     identity (request) {
-      const identity = found(request as GuardedRequest)
-      if (identity === null) throw new FST_WEAPP_TOKEN_MISSING()
-      return identity
+      const outcome = (request as GuardedRequest)[slot] ?? null
+      if (outcome === null || outcome instanceof Promise || outcome instanceof Refusal) throw new FST_WEAPP_TOKEN_MISSING()
+      return outcome
     },
 
     hook (request, _reply, done) {
       const { weapp: protection = protect === 'all' } = request.routeOptions.config
       if (protection === false) return done()
+      // In a scope that was made before the plugin was registered, requests are made without it.
+      if (request.weapp === undefined) request.weapp = null
       const guarded: GuardedRequest = request
       if (typeof protection === 'object' && protection?.freshKey === true) {
         demandFreshKey(guarded).then(() => done(), done)
@@ -162,7 +145,12 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
       }
       if (!(found instanceof Promise)) return done()
       found.then((identity) => {
-        accept(guarded, identity)
+        try {
+          accept(guarded, identity)
+        } catch (error) {
+          // A scope that made `weapp` something of its own, which cannot be set: it is answered all the same.
+          return done(error as Error)
+        }
         done()
       }, (error) => {
         refuse(guarded, error)

@@ -13,7 +13,8 @@ export interface LiveSession {
 
 /** A live session that this process keeps. It is shared by all who hold it: what is forgotten is forgotten for them all. */
 export interface KnownSession extends Placed {
-  live: LiveSession
+  /** Null once it is forgotten. */
+  live: LiveSession | null
   /** From when on the store must be asked again, in epoch milliseconds; 0 once it is forgotten. */
   until: number
 }

@@ -5,7 +5,6 @@
  *   phone <-- token -- a session in the store, session_key sealed
  *   phone -- token --> guard --> request.weapp
  */
-import { createError } from '@fastify/error'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { createAdministration, type Administration } from './administration.js'
@@ -76,9 +75,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   const guard = createGuard({ tokens, apps, sessions, keys, protect: options.protect })
   const login = createLogin({ selectApp: options.selectApp, wechat, tokens, sessions, keys, onLogin: options.onLogin })
 
-  // In a scope below, Fastify refuses a value of that name itself, but not an accessor.
-  if (fastify.hasRequestDecorator('weapp')) throw new FST_ERR_DEC_ALREADY_PRESENT('weapp')
-  fastify.decorateRequest('weapp', guard.accessor)
+  fastify.decorateRequest('weapp', null)
   const { getAccessToken, getPhoneNumber, request } = wechat
   fastify.decorate('weapp', {
     authenticate: guard.authenticate,
@@ -108,9 +105,6 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
 function boundApps (apps: AppSecrets, bound: Bound): AppSecrets {
   return typeof apps === 'function' ? (appId) => bound('apps', apps, appId) : apps
 }
-
-/** Fastify's own. */
-const FST_ERR_DEC_ALREADY_PRESENT = createError('FST_ERR_DEC_ALREADY_PRESENT', "The decorator '%s' has already been added!", 500)
 
 let hasWarned = false
 

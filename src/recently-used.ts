@@ -1,4 +1,4 @@
-/** A bounded memory of what was used lately: beyond `max` entries, the one longest unused goes. */
+/** A bounded memory of what was used lately: beyond `max` entries, one of those longest unused goes. */
 import { LRUCache } from 'lru-cache'
 
 /** What knows when its entry was last moved to the front. */
@@ -12,7 +12,8 @@ const UNORDERED_FRACTION = 1 / 16
 /**
  * An LRU cache moves an entry to the front of its list with every use, and touches the entries that stood around it: with
  * many of them, that costs more than the look-up. Here an entry moves once it may have left the youngest sixteenth, where
- * nothing is forgotten anyway. (With fewer than 16 entries, that is with every use.)
+ * nothing is forgotten anyway. What goes has seen at least `max - max / 16` others used since; with a `max` below 16 it is exactly
+ * the one longest unused.
  */
 export class RecentlyUsed<Value extends Placed> {
   readonly #entries: LRUCache<string, Value>
@@ -31,7 +32,7 @@ export class RecentlyUsed<Value extends Placed> {
     return value
   }
 
-  /** Says that the entry was used, by whoever holds what knows its place. */
+  /** Says that an entry that is still there was used, by whoever holds what knows its place. */
   use (key: string, entry: Placed): void {
     if (this.#moves - entry.place <= this.#unordered) return
     this.#entries.get(key)

@@ -8,6 +8,11 @@ export interface Wait {
 /** How many that have ended are removed at once while one before them still waits. */
 const FORGOTTEN_TOGETHER = 1000
 
+/** Whether work has no time left: so each of its steps asks before it begins. */
+export function isOver ({ expire }: Wait): boolean {
+  return expire === null
+}
+
 const NOTHING = (): void => {}
 
 /**
@@ -53,7 +58,7 @@ export class TimeLimit {
     return true
   }
 
-  /** Does work in steps: each begins with saying what is to `expire`, unless that is null and the time is over. */
+  /** Does work in steps: each says what to do if it has to `expire`. */
   async within<Result> (work: (wait: Wait) => Promise<Result>): Promise<Result> {
     const wait = this.begin(NOTHING)
     try {

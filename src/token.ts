@@ -59,7 +59,10 @@ const SCHEME = 'bearer '
 /** How many tokens are remembered at least: at about a kilobyte each, and up to four with as much data as is kept with one. */
 const REMEMBERED_TOKENS = 20_000
 
-/** Remembered by their ends, which tell them apart. A longer one V8 would not copy, and a look-up would cost twice as much. */
+/**
+ * Remembered by their ends: so much of a signature tells tokens apart. V8 copies a slice up to this length; a longer one would
+ * lean on the whole header, and be looked up at twice the cost.
+ */
 const KEY_LENGTH = 12
 
 /**

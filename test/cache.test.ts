@@ -4,7 +4,7 @@ import tap, { test, type Test } from 'tap'
 import { memoryStore, redisStore, type SessionData, type WeappOptions } from '../src/index.js'
 import { SessionCache, watchStore } from '../src/cache.js'
 import type { StoreWatcher } from '../src/stores/store.js'
-import { userIdOf } from '../src/token.js'
+import { userIdOf, type VerifiedClaims } from '../src/token.js'
 import { freezeClock } from './fixtures/clock.js'
 import { faultyStore, STORE_WORDS } from './fixtures/faulty-store.js'
 import { refused } from './fixtures/refused.js'
@@ -483,7 +483,7 @@ test('a cache without a server around it', async (t) => {
     openid: 'o', unionid: null, data: {}, session: { id, createdAt: 0, expiresAt: end, idleExpiresAt: end, label: null, data: null }
   })
   /** As they are when a token has just been verified. */
-  const claimsOf = (sessionId: string, userId = USER) => ({ appId: APP_ID, userId, sessionId, checked: null, known: null })
+  const claimsOf = (sessionId: string, userId = USER): VerifiedClaims => ({ appId: APP_ID, userId, sessionId, checked: null, known: null })
   const cache = new SessionCache({ max: 10, maxAge: 100 })
   const keep = (id: string, now = 0, claims = claimsOf(id)) => cache.reading(claims)(liveOf(id), now, 1000)
   const knows = (id: string, now = 0) => cache.recall(claimsOf(id), now) !== null
@@ -528,6 +528,7 @@ test('a cache without a server around it', async (t) => {
       happen()
       t.equal(cache.recall(reader, 0), null, why)
       t.equal(cache.recall(other, 0), null, why)
+      t.equal(other.known?.live, null, 'and takes no memory')
       keep('s', 0, reader)
       t.ok(cache.recall(reader, 0), 'and is known again once it is read')
     }

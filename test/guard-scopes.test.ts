@@ -27,6 +27,28 @@ t.test('a scope that was made before the plugin is guarded like any other', asyn
   t.equal((await get('/nobody', token)).json().code, 'FST_WEAPP_TOKEN_MISSING', 'identity() does not look for a token')
 })
 
+t.test('a scope whose weapp cannot be set is answered all the same, and lets nobody in', async (t) => {
+  const inner = memoryStore()
+  for (const read of [inner.read, async (ref: Parameters<typeof inner.read>[0]) => await inner.read(ref)]) {
+    const { get, signIn } = await startHost(t, {
+      options: { store: { ...inner, read } },
+      before: (app) => app.register(async (scope) => {
+        scope.decorateRequest('weapp', { getter: () => null })
+        scope.get('/odd', { config: { weapp: true } }, async () => 'let in')
+      })
+    })
+    const { token } = await signIn()
+    t.equal((await get('/odd', token)).statusCode, 500)
+    t.equal((await get('/odd')).json().code, 'FST_WEAPP_TOKEN_MISSING')
+  }
+})
+
+t.test('a scope below cannot make weapp something of its own', async (t) => {
+  await t.rejects(startHost(t, {
+    after: (app) => { app.register(async (scope) => { scope.decorateRequest('weapp', { getter: () => null }) }) }
+  }).then(({ app }) => app.ready()), { code: 'FST_ERR_DEC_ALREADY_PRESENT' })
+})
+
 t.test('the guard of a scope serves routes outside of it', async (t) => {
   const wechat = await startWechatSimulator({ apps: { [APP_ID]: APP_SECRET } })
   const app = Fastify()

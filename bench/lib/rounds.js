@@ -21,15 +21,23 @@ async function measure (load, { name, server, request }, seconds) {
   return { rps: result.rps, p50: result.p50, p99: result.p99, cpu, busy: (after.cpu - before.cpu) / (result.seconds * 1e6) }
 }
 
-/** A warm-up that does not count, then the rounds, each in an order of its own; appended to `results` by name. */
+/**
+ * A warm-up that does not count, then the rounds, each in an order of its own; appended to `results` by name. What is
+ * compared shares a process and is measured in one go: a machine that others use as well changes its speed within seconds.
+ */
 export async function measureInterleaved (load, sides, { rounds, seconds, warmUp }, results) {
   for (const side of sides) {
     await measure(load, side, warmUp)
     // Here and not below, so that tables keep the order of the sides.
     results[side.name] ??= []
   }
+  const servers = [...new Set(sides.map(({ server }) => server))]
   for (let round = 0; round < rounds; round++) {
-    for (const side of shuffled(sides)) results[side.name].push(await measure(load, side, seconds))
+    for (const server of shuffled(servers)) {
+      for (const side of shuffled(sides.filter((side) => side.server === server))) {
+        results[side.name].push(await measure(load, side, seconds))
+      }
+    }
     process.stderr.write('.')
   }
 }

@@ -17,7 +17,7 @@ export interface Apps {
    * @throws FST_WEAPP_APP_UNKNOWN
    */
   credentials (appId: string | undefined): AppCredentials | Promise<AppCredentials>
-  /** Whether they are the same for as long as this process lives. */
+  /** Whether the apps stay the same for as long as this process lives. */
   readonly areFixed: boolean
   /** Whether the app is ours: at once where that is known, for it is asked with every token. */
   has (appId: string): boolean | Promise<boolean>

@@ -6,7 +6,7 @@ import { Agent, type Dispatcher } from 'undici'
 import {
   FST_WEAPP_WECHAT_BAD_REPLY, FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_UNAVAILABLE, type WeappError
 } from '../errors.js'
-import { TimeLimit, type Wait } from '../time-limit.js'
+import { isOver, TimeLimit, type Wait } from '../time-limit.js'
 import { errorOf, SYSTEM_BUSY } from './errcodes.js'
 import { HttpExchange, type HttpAnswer } from './exchange.js'
 
@@ -44,7 +44,12 @@ export interface Transport {
 
 const FIRST_BACKOFF_MS = 100
 
-type Attempt = { reply: WechatReply } | { error: WeappError, repeatable: boolean }
+interface Failure {
+  error: WeappError
+  repeatable: boolean
+}
+
+type Attempt = { reply: WechatReply } | Failure
 
 export function createTransport ({ baseUrl, timeout, retries, concurrency, dispatcher }: TransportOptions): Transport {
   const ownAgent = dispatcher === undefined ? new Agent({ connections: concurrency, connectTimeout: timeout }) : null
@@ -64,22 +69,23 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
   /** Asks, and asks again where that is harmless. */
   async function persist (call: WechatCall, wait: Wait): Promise<WechatReply> {
     for (let repeats = 0; ; repeats++) {
-      const attempt = await ask(call, wait)
+      const answer = await ask(call, wait)
+      const attempt = 'error' in answer ? answer : interpret(answer, call.answers ?? [])
       if ('reply' in attempt) return attempt.reply
-      const isLast = repeats === retries || !attempt.repeatable
-      if (!isLast && wait.expire !== null) await sleep(FIRST_BACKOFF_MS * 2 ** repeats, wait)
-      if (wait.expire === null) throw new FST_WEAPP_WECHAT_TIMEOUT()
-      if (isLast) throw attempt.error
+      if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
+      if (repeats === retries || !attempt.repeatable) throw attempt.error
+      await sleep(FIRST_BACKOFF_MS * 2 ** repeats, wait)
+      if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
     }
   }
 
-  /** Never rejects: whatever goes wrong is the attempt's error. */
-  function ask ({ path, query, body, answers = [] }: WechatCall, wait: Wait): Promise<Attempt> {
+  /** Never rejects: that there is no answer is one too. */
+  function ask ({ path, query, body }: WechatCall, wait: Wait): Promise<HttpAnswer | Failure> {
     return new Promise((resolve) => {
       const fail = (error: unknown): void => {
         resolve({ error: new FST_WEAPP_WECHAT_UNAVAILABLE(), repeatable: nothingWasSent(error) })
       }
-      const exchange = new HttpExchange({ resolve: (answer) => resolve(interpret(answer, answers)), reject: fail })
+      const exchange = new HttpExchange({ resolve, reject: fail })
       wait.expire = () => exchange.abort()
       try {
         // URLSearchParams escapes everything: a code cannot smuggle in a parameter of its own.
@@ -119,7 +125,7 @@ function interpret ({ statusCode, text }: HttpAnswer, answers: readonly number[]
   return { error: errorOf(errcode), repeatable: errcode === SYSTEM_BUSY }
 }
 
-function refuse (error: WeappError): Attempt {
+function refuse (error: WeappError): Failure {
   return { error, repeatable: false }
 }
 
