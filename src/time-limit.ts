@@ -8,7 +8,7 @@ export interface Wait {
 /** How many that have ended are removed at once while one before them still waits. */
 const FORGOTTEN_TOGETHER = 1000
 
-/** Whether work has no time left: so each of its steps asks before it begins. */
+/** Whether work has no time left, which it asks before it begins another step. */
 export function isOver ({ expire }: Wait): boolean {
   return expire === null
 }

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'tap'
-import { TimeLimit, type Wait } from '../src/time-limit.js'
+import { isOver, TimeLimit, type Wait } from '../src/time-limit.js'
 
 const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
 
@@ -103,9 +103,14 @@ test('work in steps has one time for all of them: the step under way expires, an
     await step(wait, 'quick')
     t.not(wait.expire, null, 'there is time for another')
     await step(wait, 'slow')
-    return wait.expire
-  }), null, 'and no time for a third')
+    return isOver(wait)
+  }), true, 'and no time for a third')
   t.same(expired, ['slow'])
+
+  t.equal(await limit.within(async (wait) => {
+    await new Promise((resolve) => limit.begin(() => resolve(null)))
+    return isOver(wait)
+  }), true, 'also between two steps')
 
   let failed!: Wait
   await t.rejects(limit.within(async (wait) => {

@@ -14,7 +14,7 @@
  */
 import type { RedisScript } from './redis-scripts.js'
 import type { DuplicableClient } from './redis-watch.js'
-import { isOver, TimeLimit, type Wait } from '../time-limit.js'
+import { TimeLimit, type Wait } from '../time-limit.js'
 
 type Values = (string | null)[]
 
@@ -153,7 +153,6 @@ export class RedisConnection {
 
   #command<T> (issue: () => Promise<T>, wait: Wait): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (isOver(wait)) throw refusal(TOO_LATE)
       if (this.#unanswered + (this.#early?.size ?? 0) >= MAX_WAITING) throw refusal(TOO_MANY)
 
       const send = (): void => {

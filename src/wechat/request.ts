@@ -67,16 +67,15 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
   }
 
   /** Asks, and asks again where that is harmless. */
-  async function persist (call: WechatCall, wait: Wait): Promise<WechatReply> {
-    for (let repeats = 0; ; repeats++) {
-      const answer = await ask(call, wait)
-      const attempt = 'error' in answer ? answer : interpret(answer, call.answers ?? [])
-      if ('reply' in attempt) return attempt.reply
-      if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
-      if (repeats === retries || !attempt.repeatable) throw attempt.error
-      await sleep(FIRST_BACKOFF_MS * 2 ** repeats, wait)
-      if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
-    }
+  async function persist (call: WechatCall, wait: Wait, repeats = 0): Promise<WechatReply> {
+    const answer = await ask(call, wait)
+    const attempt = 'error' in answer ? answer : interpret(answer, call.answers ?? [])
+    if ('reply' in attempt) return attempt.reply
+    if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
+    if (repeats === retries || !attempt.repeatable) throw attempt.error
+    await sleep(FIRST_BACKOFF_MS * 2 ** repeats, wait)
+    if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
+    return await persist(call, wait, repeats + 1)
   }
 
   /** Never rejects: that there is no answer is one too. */
