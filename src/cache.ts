@@ -62,7 +62,7 @@ export class SessionCache implements StoreWatcher {
       let known = sessions.get(sessionId)
       if (known === undefined) {
         if (sessions.size >= MAX_SESSIONS_OF_USER) forgetAll(sessions)
-        known = { live, until, place }
+        known = { live: null, until: 0, place }
         sessions.set(sessionId, known)
       }
       known.live = live

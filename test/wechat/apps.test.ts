@@ -149,26 +149,29 @@ t.test('a secret that the function changes is used after a minute', async (t) =>
   t.equal((await loginTo('wxone')).statusCode, 200)
 })
 
-t.test('an app that the function no longer knows: its tokens are invalid after the minute, others stay', async (t) => {
-  const clock = freezeClock(t)
-  const { apps, secrets } = askable()
-  const { get, loginTo } = await startAppsHost(t, secrets)
-  const { token: one } = (await loginTo('wxone')).json()
-  const { token: two } = (await loginTo('wxtwo')).json()
-  delete apps.wxone
-  clock.advance(59_000)
-  await clockIsRead()
-  t.equal((await get('/who', one)).statusCode, 200, 'within it')
-  clock.advance(1_001)
-  await clockIsRead()
-  refused(t, await get('/who', one), 401, 'FST_WEAPP_TOKEN_INVALID')
-  refused(t, await loginTo('wxone'), 400, UNKNOWN)
-  t.equal((await get('/who', two)).statusCode, 200)
-  apps.wxone = APPS.wxone
-  clock.advance(60_001)
-  await clockIsRead()
-  t.equal((await get('/who', one)).statusCode, 200, 'and it is welcome back')
-})
+for (const [name, options] of Object.entries({ 'sessions in the store': {}, 'sessions in the cache': { cache: { maxAge: '1d' } } })) {
+  t.test(`an app that the function no longer knows: its tokens are invalid after the minute, others stay; ${name}`, async (t) => {
+    const clock = freezeClock(t)
+    const { apps, secrets } = askable()
+    const { get, loginTo } = await startAppsHost(t, secrets, { options })
+    const { token: one } = (await loginTo('wxone')).json()
+    const { token: two } = (await loginTo('wxtwo')).json()
+    for (const token of [one, two]) t.equal((await get('/who', token)).statusCode, 200)
+    delete apps.wxone
+    clock.advance(59_000)
+    await clockIsRead()
+    t.equal((await get('/who', one)).statusCode, 200, 'within it')
+    clock.advance(1_001)
+    await clockIsRead()
+    refused(t, await get('/who', one), 401, 'FST_WEAPP_TOKEN_INVALID')
+    refused(t, await loginTo('wxone'), 400, UNKNOWN)
+    t.equal((await get('/who', two)).statusCode, 200)
+    apps.wxone = APPS.wxone
+    clock.advance(60_001)
+    await clockIsRead()
+    t.equal((await get('/who', one)).statusCode, 200, 'and it is welcome back')
+  })
+}
 
 for (const [name, failure] of Object.entries(FAILURES)) {
   t.test(`a function that ${name}: 503 in time, WeChat is not asked, and nothing of it is remembered`, async (t) => {
