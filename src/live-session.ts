@@ -1,7 +1,7 @@
 /** What is found behind a token, by whoever read it last. */
 import type { Placed } from './recently-used.js'
 import type { SessionData } from './session-data.js'
-import type { StoredSession } from './stores/store.js'
+import type { LiveRecord, StoredSession } from './stores/store.js'
 
 /** A live session as the store knows it, its data read and frozen. */
 export interface LiveSession {
@@ -9,6 +9,8 @@ export interface LiveSession {
   unionid: string | null
   session: StoredSession
   data: Readonly<SessionData>
+  /** From when on a use is worth a write that moves the idle end, in epoch milliseconds. */
+  touchDue: number
 }
 
 /** A live session that this process keeps. It is shared by all who hold it: what is forgotten is forgotten for them all. */
@@ -24,4 +26,10 @@ export interface CheckedContent {
   openid: string
   text: string | null
   data: Readonly<SessionData>
+}
+
+/** A record that its store can tell about, and what was found in it. */
+export interface HeldRecord {
+  record: LiveRecord
+  live: LiveSession
 }

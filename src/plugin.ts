@@ -24,7 +24,7 @@ import { createSessionKeys } from './session-key.js'
 import { createSessions } from './session-policy.js'
 import type { WeappIdentity } from './session.js'
 import { boundStore, createBound, type Bound } from './stores/bounded.js'
-import { isMemoryStore } from './stores/memory.js'
+import { holdsOf, isMemoryStore } from './stores/memory.js'
 import { createTokens } from './token.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
 import { createClient, type WechatClient } from './wechat/client.js'
@@ -71,7 +71,9 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   const apps = createApps(boundApps(options.apps, bound))
   const wechat = createClient({ ...options.wechat, apps, onConfigError: log.configError })
   const keys = createSessionKeys({ store, seal, keepSessionKey, wechat })
-  const sessions = createSessions({ ...options.session, store, seal, keys, keepSessionKey, cache, onUnreadable: log.unreadableRecord })
+  const sessions = createSessions({
+    ...options.session, store, holds: holdsOf(options.store), cache, seal, keys, keepSessionKey, onUnreadable: log.unreadableRecord
+  })
   const guard = createGuard({ tokens, apps, sessions, keys, protect: options.protect })
   const login = createLogin({ selectApp: options.selectApp, wechat, tokens, sessions, keys, onLogin: options.onLogin })
 

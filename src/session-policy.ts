@@ -12,7 +12,8 @@ import type { Seal } from './seal.js'
 import { decodeData, encodeData, type SessionData } from './session-data.js'
 import type { SessionKeys } from './session-key.js'
 import { Session, type SessionActions, type WeappIdentity } from './session.js'
-import type { EndReason, SessionRecord, SessionRef, SessionStore, StoredSession } from './stores/store.js'
+import type { Holds } from './stores/memory.js'
+import type { EndReason, LiveRecord, SessionRecord, SessionRef, SessionStore, StoredSession } from './stores/store.js'
 import { userIdOf, type TokenClaims, type VerifiedClaims } from './token.js'
 
 export interface SessionPolicy {
@@ -28,6 +29,8 @@ export interface SessionPolicy {
   keepSessionKey: boolean
   /** What this process has read lately; null where every request asks the store. */
   cache: SessionCache | null
+  /** Whether the store would still answer with a record; null where it has to be asked for that. */
+  holds: Holds | null
   /** Told when a record is not one of ours, which is worth an operator's look. */
   onUnreadable: (sessionId: string) => void
 }
@@ -64,8 +67,6 @@ export interface Sessions extends SessionActions {
   revokeAll (userId: string, reason: EndReason, except: string | null): Promise<number>
 }
 
-type LiveRecord = Extract<SessionRecord, { status: 'live' }>
-
 const ENDED: Record<EndReason, WeappErrorConstructor> = {
   revoked: FST_WEAPP_SESSION_REVOKED,
   kicked: FST_WEAPP_SESSION_KICKED,
@@ -79,7 +80,7 @@ const TOUCHES_PER_IDLE = 20
 const MAX_REMEMBERED_DATA = 256
 
 export function createSessions (policy: SessionPolicy): Sessions {
-  const { store, seal, keys, ttl, idle, limit, keepSessionKey, cache, onUnreadable } = policy
+  const { store, seal, keys, ttl, idle, limit, keepSessionKey, cache, holds, onUnreadable } = policy
 
   function idleEnd (expiresAt: number, now: number): number {
     return idle === false ? expiresAt : Math.min(now + idle, expiresAt)
@@ -106,10 +107,14 @@ export function createSessions (policy: SessionPolicy): Sessions {
 
   /** The live session of the token's own user. */
   function ownSession (claims: VerifiedClaims, record: SessionRecord | null): LiveSession {
-    const { openid, unionid, session } = liveRecord(record, claims.sessionId)
+    const own = liveRecord(record, claims.sessionId)
+    const { openid, unionid, session } = own
     const { checked } = claims
     const isChecked = checked !== null && checked.openid === openid && checked.text === session.data
-    return { openid, unionid, session, data: isChecked ? checked.data : check(claims, openid, session.data) }
+    const data = isChecked ? checked.data : check(claims, openid, session.data)
+    const live = { openid, unionid, session, data, touchDue: touchDue(session) }
+    if (holds !== null && isShort(session.data)) claims.held = { record: own, live }
+    return live
   }
 
   /**
@@ -119,8 +124,13 @@ export function createSessions (policy: SessionPolicy): Sessions {
   function check (claims: VerifiedClaims, openid: string, text: string | null): Readonly<SessionData> {
     const data = decodeData(text)
     if (data === null || userIdOf(claims.appId, openid) !== claims.userId) throw unreadable(claims.sessionId)
-    if (text === null || text.length <= MAX_REMEMBERED_DATA) claims.checked = { openid, text, data }
+    if (isShort(text)) claims.checked = { openid, text, data }
     return data
+  }
+
+  /** What was found last, where that is still what a read would find, and nothing has to be written. */
+  function heldSession ({ held }: VerifiedClaims, now: number): LiveSession | null {
+    return held !== null && now < held.live.touchDue && holds?.(held.record, now) === true ? held.live : null
   }
 
   /** Moves the idle end of a session that is in use. */
@@ -147,10 +157,8 @@ export function createSessions (policy: SessionPolicy): Sessions {
     claims: VerifiedClaims, ref: SessionRef, record: SessionRecord | null, keep: Keep | undefined
   ): WeappIdentity | Promise<WeappIdentity> {
     const live = ownSession(claims, record)
-    const { idleExpiresAt, expiresAt } = live.session
-    const due = touchDue(live.session)
-    if (ref.now >= due) return touch(claims, ref, live, idleEnd(expiresAt, ref.now))
-    keep?.(live, ref.now, Math.min(due, idleExpiresAt))
+    if (ref.now >= live.touchDue) return touch(claims, ref, live, idleEnd(live.session.expiresAt, ref.now))
+    keep?.(live, ref.now, Math.min(live.touchDue, live.session.idleExpiresAt))
     return identityOf(claims, live)
   }
 
@@ -181,7 +189,7 @@ export function createSessions (policy: SessionPolicy): Sessions {
     },
 
     resume (claims, now) {
-      const known = cache?.recall(claims, now) ?? null
+      const known = cache?.recall(claims, now) ?? heldSession(claims, now)
       return known === null ? readIdentity(claims, now) : identityOf(claims, known)
     },
 
@@ -201,6 +209,10 @@ export function createSessions (policy: SessionPolicy): Sessions {
     revokeAll: (userId, reason, except) => store.revokeAll({ userId, reason, except, now: Date.now() })
   }
   return sessions
+}
+
+function isShort (text: string | null): boolean {
+  return text === null || text.length <= MAX_REMEMBERED_DATA
 }
 
 // Records are checked by hand, field by field: a store of the host's may answer with anything.

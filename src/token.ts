@@ -7,7 +7,7 @@ import { hash, randomBytes } from 'node:crypto'
 import fastifyJwt from '@fastify/jwt'
 import type { FastifyInstance } from 'fastify'
 import { FST_WEAPP_TOKEN_EXPIRED, FST_WEAPP_TOKEN_INVALID } from './errors.js'
-import type { CheckedContent, KnownSession } from './live-session.js'
+import type { CheckedContent, HeldRecord, KnownSession } from './live-session.js'
 import { RecentlyUsed, type Placed } from './recently-used.js'
 import { NONCE_BYTES, type SecretKeys } from './seal.js'
 
@@ -22,6 +22,8 @@ export interface TokenClaims {
 export interface VerifiedClaims extends Readonly<TokenClaims> {
   /** What its session was last found to hold, so that the same need not be checked again; null before that. */
   checked: CheckedContent | null
+  /** What a store of this process has last answered with. */
+  held: HeldRecord | null
   /** Its session, where the cache has kept it. */
   known: KnownSession | null
 }
@@ -128,7 +130,7 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
       const known = verified.get(key)
       if (known !== undefined && known.authorization === authorization && now < known.expiresAt) return known.claims
       const { claims, expiresAt } = verify(bearerToken(authorization))
-      const remembered = { ...claims, checked: null, known: null }
+      const remembered = { ...claims, checked: null, held: null, known: null }
       verified.set(key, { authorization, claims: remembered, expiresAt, place: 0 })
       return remembered
     }

@@ -480,10 +480,12 @@ test('a store that cannot be watched, and a Cluster, make the cache an invalid o
 test('a cache without a server around it', async (t) => {
   const USER = 'u'
   const liveOf = (id: string, end = 1000) => ({
-    openid: 'o', unionid: null, data: {}, session: { id, createdAt: 0, expiresAt: end, idleExpiresAt: end, label: null, data: null }
+    openid: 'o', unionid: null, data: {}, touchDue: Infinity, session: { id, createdAt: 0, expiresAt: end, idleExpiresAt: end, label: null, data: null }
   })
   /** As they are when a token has just been verified. */
-  const claimsOf = (sessionId: string, userId = USER): VerifiedClaims => ({ appId: APP_ID, userId, sessionId, checked: null, known: null })
+  const claimsOf = (sessionId: string, userId = USER): VerifiedClaims => (
+    { appId: APP_ID, userId, sessionId, checked: null, held: null, known: null }
+  )
   const cache = new SessionCache({ max: 10, maxAge: 100 })
   const keep = (id: string, now = 0, claims = claimsOf(id)) => cache.reading(claims)(liveOf(id), now, 1000)
   const knows = (id: string, now = 0) => cache.recall(claimsOf(id), now) !== null

@@ -257,6 +257,18 @@ test('a record that is not ours ends nothing but the request, and is told to the
   }
 })
 
+test('a host may put a read of its own in the place of a memoryStore\'s at any time', async (t) => {
+  const store = memoryStore()
+  const host = await startWith(t, { store })
+  const { token } = await host.signIn()
+  t.equal(await codeOf(host, token), 'live')
+  const { read } = store
+  store.read = () => ({ status: 'ended', reason: 'kicked' })
+  t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_KICKED')
+  store.read = read
+  t.equal(await codeOf(host, token), 'live')
+})
+
 test('the secret is rotated: sessions live on, until it is retired', async (t) => {
   const store = memoryStore()
   const NEW = 'the new secret of the tests, long enough as well'

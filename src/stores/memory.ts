@@ -5,7 +5,8 @@
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
 import { RecentlyUsed, type Placed } from '../recently-used.js'
 import {
-  MAX_REASONS, type EndReason, type SealedKey, type SessionStore, type StoreWatcher, type StoredSession, type UserRef
+  MAX_REASONS, type EndReason, type LiveRecord, type SealedKey, type SessionRecord, type SessionRef, type SessionStore, type StoredSession,
+  type StoreWatcher, type UserRef
 } from './store.js'
 
 export interface MemoryStoreOptions {
@@ -23,11 +24,21 @@ interface EndedSession {
   until: number
 }
 
+/** Whether `read` would answer with this record, of those that it has answered with; `now` is in epoch milliseconds. */
+export type Holds = (record: LiveRecord, now: number) => boolean
+
+/** Leads from a record to its user, and is not enumerable: nobody else sees it, and no copy has it. */
+const HOLDER = Symbol('fastify-weapp.holder')
+
+/** Frozen with its session, for `read` gives it away: what changes is replaced. */
+interface HeldRecord extends LiveRecord {
+  readonly [HOLDER]: User
+}
+
 interface User extends Placed {
-  openid: string
-  unionid: string | null
+  id: string
   /** By `createdAt`, then by order of creation. */
-  live: StoredSession[]
+  live: HeldRecord[]
   /** By order of ending. */
   ended: EndedSession[]
   /** The newest key, its fingerprint, and the key before it. */
@@ -37,11 +48,18 @@ interface User extends Placed {
 }
 
 const MAX_USERS = 2 ** 24
-const memoryStores = new WeakSet<SessionStore>()
+const memoryStores = new WeakMap<SessionStore, Holds>()
 
 /** Whether a store keeps its sessions in this process alone: not what a server in production wants. */
 export function isMemoryStore (store: SessionStore): boolean {
   return memoryStores.has(store)
+}
+
+/**
+ * Spares the guard a look-up for every request. Null for any other store: one that wraps a memory store answers for itself.
+ */
+export function holdsOf (store: SessionStore): Holds | null {
+  return memoryStores.get(store) ?? null
 }
 
 /**
@@ -51,7 +69,10 @@ export function isMemoryStore (store: SessionStore): boolean {
  */
 export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   const watchers = new Set<StoreWatcher>()
-  const users = new RecentlyUsed<User>(checkedMax(options), (_user, userId) => tell(userId))
+  const users = new RecentlyUsed<User>(checkedMax(options), (user, userId) => {
+    user.live = []
+    tell(userId)
+  })
 
   function tell (userId: string): void {
     for (const watcher of watchers) watcher.changed(userId)
@@ -61,7 +82,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   function userAt ({ userId, now }: UserRef): User | null {
     const user = users.get(userId)
     if (user === undefined) return null
-    user.live = keep(user.live, ({ idleExpiresAt }) => now < idleExpiresAt)
+    user.live = keep(user.live, ({ session }) => now < session.idleExpiresAt)
     user.ended = keep(user.ended, ({ until }) => now < until)
     if (user.live.length === 0) forgetKeys(user)
     if (user.live.length > 0 || user.ended.length > 0) return user
@@ -69,29 +90,43 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
     return null
   }
 
-  function liveSession (ref: UserRef & { sessionId: string }): StoredSession | undefined {
+  /** False when no such session is live. */
+  function change (ref: SessionRef, changed: (session: StoredSession) => StoredSession): boolean {
     const user = userAt(ref)
-    return user === null ? undefined : sessionOf(user, ref.sessionId)
+    const record = user === null ? undefined : recordOf(user, ref.sessionId)
+    if (user === null || record === undefined) return false
+    user.live = user.live.map((other) => other === record ? heldRecord(user, record, changed(record.session)) : other)
+    tell(ref.userId)
+    return true
   }
 
   /** Ends the live sessions that are chosen, and says how many those were. */
   function end (ref: UserRef & { reason: EndReason }, chosen: (id: string) => boolean): number {
     const user = userAt(ref)
-    const ending = user?.live.filter(({ id }) => chosen(id)) ?? []
+    const ending = user?.live.filter(({ session }) => chosen(session.id)) ?? []
     if (user !== null) endSessions(user, ending, ref.reason)
     tell(ref.userId)
     return ending.length
   }
 
+  // Nothing is dropped, and nothing made, while the session is live: it is asked with every guarded request.
+  function read (ref: SessionRef): SessionRecord | null {
+    const user = users.get(ref.userId)
+    const record = user === undefined ? undefined : recordOf(user, ref.sessionId)
+    if (record !== undefined && ref.now < record.session.idleExpiresAt) return record
+    const ended = userAt(ref)?.ended.find(({ id }) => id === ref.sessionId)
+    return ended === undefined ? null : { status: 'ended', reason: ended.reason }
+  }
+
   const store: SessionStore = {
     async create ({ userId, now, openid, unionid, session, key, limit, replaces }) {
       // Before `replaces` is removed: a login over the user's only session keeps the key that it had.
-      const user = userAt({ userId, now }) ?? newUser()
-      user.openid = openid
-      user.unionid = unionid
+      const user = userAt({ userId, now }) ?? newUser(userId)
       user.ended = user.ended.filter(({ id }) => id !== replaces)
-      const others = user.live.filter(({ id }) => id !== replaces)
-      user.live = [...others, copyOf(session)].sort((a, b) => a.createdAt - b.createdAt)
+      const others = user.live
+        .filter(({ session }) => session.id !== replaces)
+        .map((record) => record.openid === openid && record.unionid === unionid ? record : heldRecord(user, { openid, unionid }, record.session))
+      user.live = [...others, heldRecord(user, { openid, unionid }, session)].sort((a, b) => a.session.createdAt - b.session.createdAt)
       if (limit !== null) endSessions(user, others.slice(0, Math.max(0, others.length + 1 - limit)), 'replaced')
       if (key === null) forgetKeys(user)
       else keepKey(user, key)
@@ -99,31 +134,14 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
       tell(userId)
     },
 
-    // With every guarded request: nothing is dropped, and nothing made but the answer, while the session is live.
-    read (ref) {
-      const user = users.get(ref.userId)
-      const session = user === undefined ? undefined : sessionOf(user, ref.sessionId)
-      if (user !== undefined && session !== undefined && ref.now < session.idleExpiresAt) {
-        return { status: 'live', openid: user.openid, unionid: user.unionid, session: copyOf(session) }
-      }
-      const ended = userAt(ref)?.ended.find(({ id }) => id === ref.sessionId)
-      return ended === undefined ? null : { status: 'ended', reason: ended.reason }
-    },
+    read,
 
     async touch (ref) {
-      const session = liveSession(ref)
-      if (session === undefined) return false
-      session.idleExpiresAt = Math.max(session.idleExpiresAt, ref.idleExpiresAt)
-      tell(ref.userId)
-      return true
+      return change(ref, (session) => ({ ...session, idleExpiresAt: Math.max(session.idleExpiresAt, ref.idleExpiresAt) }))
     },
 
     async update (ref) {
-      const session = liveSession(ref)
-      if (session === undefined) return false
-      session.data = ref.data
-      tell(ref.userId)
-      return true
+      return change(ref, (session) => ({ ...session, data: ref.data }))
     },
 
     async revoke (ref) {
@@ -135,7 +153,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
     },
 
     async list (ref) {
-      return userAt(ref)?.live.map(copyOf) ?? []
+      return userAt(ref)?.live.map(({ session }) => ({ ...session })) ?? []
     },
 
     async readKeys (ref) {
@@ -156,7 +174,14 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
       return () => { watchers.delete(watcher) }
     }
   }
-  memoryStores.add(store)
+  memoryStores.set(store, (record, now) => {
+    const user = (record as Partial<HeldRecord>)[HOLDER]
+    // Not where somebody has put another `read` in the place of ours.
+    if (user === undefined || store.read !== read) return false
+    if (!user.live.includes(record as HeldRecord) || now >= record.session.idleExpiresAt) return false
+    users.use(user.id, user)
+    return true
+  })
   return store
 }
 
@@ -169,13 +194,13 @@ function checkedMax ({ max = 100_000, ...unknown }: MemoryStoreOptions): number 
   return max
 }
 
-function newUser (): User {
-  return { openid: '', unionid: null, live: [], ended: [], sealed: null, fingerprint: null, previous: null, place: 0 }
+function newUser (id: string): User {
+  return { id, live: [], ended: [], sealed: null, fingerprint: null, previous: null, place: 0 }
 }
 
-function sessionOf ({ live }: User, id: string): StoredSession | undefined {
-  for (const session of live) {
-    if (session.id === id) return session
+function recordOf ({ live }: User, id: string): HeldRecord | undefined {
+  for (const record of live) {
+    if (record.session.id === id) return record
   }
   return undefined
 }
@@ -185,10 +210,10 @@ function keep<T> (items: T[], wanted: (item: T) => boolean): T[] {
   return items.every(wanted) ? items : items.filter(wanted)
 }
 
-function endSessions (user: User, ending: StoredSession[], reason: EndReason): void {
+function endSessions (user: User, ending: HeldRecord[], reason: EndReason): void {
   if (ending.length === 0) return
-  user.live = user.live.filter((session) => !ending.includes(session))
-  for (const { id, idleExpiresAt } of ending) user.ended.push({ id, reason, until: idleExpiresAt })
+  user.live = user.live.filter((record) => !ending.includes(record))
+  for (const { session: { id, idleExpiresAt } } of ending) user.ended.push({ id, reason, until: idleExpiresAt })
   user.ended = user.ended.slice(-MAX_REASONS)
   if (user.live.length === 0) forgetKeys(user)
 }
@@ -204,7 +229,11 @@ function forgetKeys (user: User): void {
   user.sealed = user.fingerprint = user.previous = null
 }
 
-/** Field by field: what a caller holds is never what is stored, and nothing else slips in. */
-function copyOf ({ id, createdAt, expiresAt, idleExpiresAt, label, data }: StoredSession): StoredSession {
-  return { id, createdAt, expiresAt, idleExpiresAt, label, data }
+/** Field by field: nothing else slips in. */
+function heldRecord (
+  user: User, { openid, unionid }: Pick<LiveRecord, 'openid' | 'unionid'>, { id, createdAt, expiresAt, idleExpiresAt, label, data }: StoredSession
+): HeldRecord {
+  const session = Object.freeze({ id, createdAt, expiresAt, idleExpiresAt, label, data })
+  const record: LiveRecord = { status: 'live', openid, unionid, session }
+  return Object.freeze(Object.defineProperty(record, HOLDER, { value: user })) as HeldRecord
 }

@@ -63,8 +63,15 @@ export interface CreateSession extends UserRef {
   replaces: string | null
 }
 
+export interface LiveRecord {
+  status: 'live'
+  openid: string
+  unionid: string | null
+  session: StoredSession
+}
+
 export type SessionRecord =
-  | { status: 'live', openid: string, unionid: string | null, session: StoredSession }
+  | LiveRecord
   | { status: 'ended', reason: EndReason }
   /** Something is stored there that this store did not write, or can no longer read. */
   | { status: 'unreadable' }

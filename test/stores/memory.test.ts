@@ -1,9 +1,10 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'tap'
-import { isMemoryStore, memoryStore } from '../../src/stores/memory.js'
+import { holdsOf, isMemoryStore, memoryStore } from '../../src/stores/memory.js'
+import type { LiveRecord, SessionStore } from '../../src/stores/store.js'
 import { storeSuite } from '../../src/testing/store-suite.js'
-import { sealedKey, TestUser } from '../../src/testing/store-suite/test-user.js'
+import { DAY, HOUR, sealedKey, TestUser } from '../../src/testing/store-suite/test-user.js'
 
 test('the memory store passes the conformance suite', (t) => storeSuite(t.test, () => memoryStore({ max: 10 }), { rounds: 100 }))
 
@@ -18,6 +19,43 @@ test('max counts users: the one longest unused is signed out', async (t) => {
   t.equal(await first.isLive(kept.id), true, 'used since')
   t.equal(await second.read(dropped.id), null, 'longest unused')
   t.equal((await first.list()).length, 2, 'sessions do not count')
+})
+
+test('an answer of read stays as it is, and the store tells whether it would still give it', async (t) => {
+  const ends: Record<string, (user: TestUser, id: string, store: SessionStore) => unknown> = {
+    touch: (user, id) => user.touch(id, user.now + DAY),
+    update: (user, id) => user.update(id, '{}'),
+    revoke: (user, id) => user.revoke(id),
+    'revoke all': (user) => user.revokeAll(),
+    'a login beyond the limit': (user) => user.signIn({ limit: 1 }),
+    'a login in its place': (user, id) => user.signIn({ replaces: id }),
+    'a user beyond max': (_user, _id, store) => new TestUser(store).signIn(),
+    'its idle end': (user) => { user.now += HOUR }
+  }
+  for (const [what, change] of Object.entries(ends)) {
+    const store = memoryStore({ max: 1 })
+    const holds = holdsOf(store)!
+    const user = new TestUser(store)
+    const { id } = await user.signIn()
+    const record = await user.read(id) as LiveRecord
+    const before = structuredClone(record)
+    t.equal(holds(record, user.now), true)
+    t.equal(holds({ ...record }, user.now), false, 'a copy is not what it gave')
+    await change(user, id, store)
+    t.equal(holds(record, user.now), false, what)
+    t.strictSame({ ...record }, before)
+  }
+})
+
+test('what the store is asked whether it holds counts as used', async (t) => {
+  const store = memoryStore({ max: 2 })
+  const [first, second, third] = [new TestUser(store), new TestUser(store), new TestUser(store)]
+  const kept = await first.signIn()
+  const record = await first.read(kept.id) as LiveRecord
+  await second.signIn()
+  t.equal(holdsOf(store)!(record, first.now), true)
+  await third.signIn()
+  t.equal(await first.isLive(kept.id), true)
 })
 
 test('max is a positive integer', async (t) => {
