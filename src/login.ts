@@ -82,9 +82,9 @@ const MAX_LABEL_LENGTH = 128
 
 export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogin }: LoginParts): Login {
   /** The session that the phone holds until now, if it is one of the same user; any other token is ignored. */
-  function sessionToReplace (request: FastifyRequest, user: { appId: string, userId: string }): string | null {
+  function sessionToReplace (request: FastifyRequest, user: { appId: string, userId: string }, now: number): string | null {
     try {
-      const claims = tokens.bearer(request.headers.authorization, Date.now())
+      const claims = tokens.bearer(request.headers.authorization, now)
       return claims !== null && claims.appId === user.appId && claims.userId === user.userId ? claims.sessionId : null
     } catch {
       return null
@@ -103,10 +103,11 @@ export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogi
     const label = checkedLabel(result.label)
     const reply = checkedReply(result.reply)
 
-    const lifetime = sessions.lifetime()
+    const now = Date.now()
+    const lifetime = sessions.lifetime(now)
     const { token, sessionId, nonce } = tokens.issue({ appId, userId, ...lifetime })
-    const replaces = sessionToReplace(request, { appId, userId })
-    await sessions.open({ appId, userId, sessionId, openid, unionid, sessionKey, nonce, ...lifetime, data, label, replaces })
+    const replaces = sessionToReplace(request, { appId, userId }, now)
+    await sessions.open({ appId, userId, sessionId, now, openid, unionid, sessionKey, nonce, ...lifetime, data, label, replaces })
     request.log.info({ weapp: { event: 'login', appId, userId, sessionId } }, 'weapp: signed in')
     const { createdAt, expiresAt } = lifetime
     return { ...reply, token, tokenType: 'Bearer', expiresIn: (expiresAt - createdAt) / 1000, expiresAt }

@@ -1,6 +1,6 @@
 /**
  * Sessions and their policy over a store: how long they live, how many there are, and what a token's bearer learns of
- * one. Time is taken here, once per operation, and handed to the store.
+ * one. Time is taken once per operation, here or by who asks, and handed to the store.
  */
 import {
   FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED, FST_WEAPP_SESSION_REVOKED,
@@ -36,6 +36,8 @@ export interface SessionPolicy {
 }
 
 export interface NewSession extends TokenClaims {
+  /** In epoch milliseconds; `createdAt` is its whole second. */
+  now: number
   openid: string
   unionid: string | null
   sessionKey: string
@@ -50,8 +52,8 @@ export interface NewSession extends TokenClaims {
 }
 
 export interface Sessions extends SessionActions {
-  /** The life of a session that begins now. Both are whole seconds, so that a token's claims say the same. */
-  lifetime (): { createdAt: number, expiresAt: number }
+  /** The life of a session that begins at `now`. Both are whole seconds, so that a token's claims say the same. */
+  lifetime (now: number): { createdAt: number, expiresAt: number }
   open (session: NewSession): Promise<void>
   /**
    * The identity behind a valid token, as of `now`; at once where the cache knows it.
@@ -169,13 +171,12 @@ export function createSessions (policy: SessionPolicy): Sessions {
   const sessions: Sessions = {
     keys,
 
-    lifetime () {
-      const createdAt = Math.floor(Date.now() / 1000) * 1000
+    lifetime (now) {
+      const createdAt = Math.floor(now / 1000) * 1000
       return { createdAt, expiresAt: createdAt + Math.floor(ttl / 1000) * 1000 }
     },
 
-    open ({ userId, sessionId, openid, unionid, sessionKey, nonce, createdAt, expiresAt, data, label, replaces }) {
-      const now = Date.now()
+    open ({ userId, sessionId, now, openid, unionid, sessionKey, nonce, createdAt, expiresAt, data, label, replaces }) {
       return store.create({
         userId,
         now,

@@ -1,5 +1,6 @@
 /** What has to end in time. */
 export interface Wait {
+  /** By `performance.now()`, which nobody sets. */
   readonly until: number
   /** What to do when the time is over; null once it has ended, in time or not. */
   expire: (() => void) | null
@@ -33,8 +34,8 @@ export class TimeLimit {
     this.#milliseconds = milliseconds
   }
 
-  /** Calls `expire` unless `end` is called with the answer in time. */
-  begin (expire: () => void): Wait {
+  /** Calls `expire` unless `end` is called with the answer in time. Work in steps says at each what to do: `wait.expire`. */
+  begin (expire = NOTHING): Wait {
     const wait = { until: performance.now() + this.#milliseconds, expire }
     this.#waits.push(wait)
     this.#timer = this.#timer?.ref() ?? this.#watch(this.#milliseconds)
@@ -58,9 +59,9 @@ export class TimeLimit {
     return true
   }
 
-  /** Does work in steps: each says what to do if it has to `expire`. */
+  /** Begins and ends the wait around work in steps; what happens with every login does so by itself, for a promise less. */
   async within<Result> (work: (wait: Wait) => Promise<Result>): Promise<Result> {
-    const wait = this.begin(NOTHING)
+    const wait = this.begin()
     try {
       return await work(wait)
     } finally {

@@ -54,7 +54,6 @@ function refusal ({ code, message }: { code: string, message: string }): Error {
 
 export class RedisConnection {
   readonly #client: RedisClient
-  readonly #timeout: number
   readonly #limit: TimeLimit
   /** Held back until the end of this turn of the event loop. */
   #corked: RedisClient['stream'] | null = null
@@ -68,7 +67,6 @@ export class RedisConnection {
   /** @param timeout milliseconds for one verb */
   constructor (client: RedisClient, timeout: number) {
     this.#client = client
-    this.#timeout = timeout
     this.#limit = new TimeLimit(timeout)
     if (client.status === 'ready') return
     const early = this.#early = new Set()
@@ -126,29 +124,28 @@ export class RedisConnection {
   }
 
   /** Runs a script of those that do not write late. */
-  write (script: RedisScript, key: string, args: string[]): Promise<number> {
-    // By a clock that nobody sets.
-    const end = performance.now() + this.#timeout
-    return this.#limit.within(async (wait) => {
+  async write (script: RedisScript, key: string, args: string[]): Promise<number> {
+    const wait = this.#limit.begin()
+    try {
       // One refusal tells the time; more are a busy process, which hears it late, or a clock that is being set.
       for (let attempt = 0; attempt < MAX_REFUSALS; attempt++) {
-        const fence = this.#ahead === null ? 0 : Math.floor(end + this.#ahead)
+        const fence = this.#ahead === null ? 0 : Math.floor(wait.until + this.#ahead)
         const [time, ...result] = await this.#run(script, key, [String(fence), ...args], wait) as unknown[]
         this.#ahead = Number(time) - performance.now()
         if (result.length > 0) return Number(result[0])
       }
       throw refusal(TOO_LATE)
-    })
+    } finally {
+      this.#limit.end(wait)
+    }
   }
 
   /** Sends the digest alone, and the text to a server that does not know it: a new one, or one that was flushed. */
-  async #run ({ source, sha1 }: RedisScript, key: string, args: string[], wait: Wait): Promise<unknown> {
-    try {
-      return await this.#command(() => this.#client.evalsha(sha1, 1, key, ...args), wait)
-    } catch (error) {
+  #run ({ source, sha1 }: RedisScript, key: string, args: string[], wait: Wait): Promise<unknown> {
+    return this.#command(() => this.#client.evalsha(sha1, 1, key, ...args), wait).catch((error: unknown) => {
       if (!isReply(error, 'NOSCRIPT')) throw error
-      return await this.#command(() => this.#client.eval(source, 1, key, ...args), wait)
-    }
+      return this.#command(() => this.#client.eval(source, 1, key, ...args), wait)
+    })
   }
 
   #command<T> (issue: () => Promise<T>, wait: Wait): Promise<T> {

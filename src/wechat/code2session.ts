@@ -63,7 +63,9 @@ export function createCode2Session (
   }
 
   function checkRest (appId: string): void {
-    const left = (restUntil.get(appId) ?? 0) - Date.now()
+    const until = restUntil.get(appId)
+    if (until === undefined) return
+    const left = until - Date.now()
     if (left > 0) throw limitedFor(Math.ceil(left / 1000))
     restUntil.delete(appId)
   }

@@ -43,15 +43,22 @@ export function createGate (concurrency: number): Gate {
     }
   }
 
+  function run<Result> (work: () => Promise<Result>): Promise<Result> {
+    let result
+    try {
+      result = work()
+    } catch (error) {
+      result = Promise.reject(error)
+    }
+    result.then(leave, leave)
+    return result
+  }
+
   return {
-    async pass (work) {
-      if (running < concurrency) running++
-      else await turn()
-      try {
-        return await work()
-      } finally {
-        leave()
-      }
+    pass (work) {
+      if (running === concurrency) return turn().then(() => run(work))
+      running++
+      return run(work)
     }
   }
 }

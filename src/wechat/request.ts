@@ -36,7 +36,11 @@ export interface WechatCall {
 export type WechatReply = Record<string, unknown>
 
 export interface Transport {
-  /** @throws FST_WEAPP_WECHAT_UNAVAILABLE, _TIMEOUT, _BAD_REPLY, or the error of WeChat's errcode */
+  /**
+   * Asks, and asks again where that is harmless.
+   *
+   * @throws FST_WEAPP_WECHAT_UNAVAILABLE, _TIMEOUT, _BAD_REPLY, or the error of WeChat's errcode
+   */
   call (call: WechatCall): Promise<WechatReply>
   /** Lets calls under way finish, then closes our own connections. */
   close (): Promise<void>
@@ -58,24 +62,27 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
   let closed: Promise<void> | undefined
 
   return {
-    call: (call) => limit.within((wait) => persist(call, wait)),
+    async call (call) {
+      const wait = limit.begin()
+      try {
+        for (let repeats = 0; ; repeats++) {
+          const answer = await ask(call, wait)
+          const attempt = 'error' in answer ? answer : interpret(answer, call.answers ?? [])
+          if ('reply' in attempt) return attempt.reply
+          if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
+          if (repeats === retries || !attempt.repeatable) throw attempt.error
+          await sleep(FIRST_BACKOFF_MS * 2 ** repeats, wait)
+          if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
+        }
+      } finally {
+        limit.end(wait)
+      }
+    },
 
     async close () {
       // An agent that is closed already would reject.
       await (closed ??= ownAgent?.close())
     }
-  }
-
-  /** Asks, and asks again where that is harmless. */
-  async function persist (call: WechatCall, wait: Wait, repeats = 0): Promise<WechatReply> {
-    const answer = await ask(call, wait)
-    const attempt = 'error' in answer ? answer : interpret(answer, call.answers ?? [])
-    if ('reply' in attempt) return attempt.reply
-    if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
-    if (repeats === retries || !attempt.repeatable) throw attempt.error
-    await sleep(FIRST_BACKOFF_MS * 2 ** repeats, wait)
-    if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
-    return await persist(call, wait, repeats + 1)
   }
 
   /** Never rejects: that there is no answer is one too. */
