@@ -28,8 +28,8 @@ export interface CheckedContent {
   data: Readonly<SessionData>
 }
 
-/** A record that its store can tell about, and what was found in it. */
-export interface HeldRecord {
+/** A record that its store can tell of, and what was found in it. */
+export interface HeldSession {
   record: LiveRecord
   live: LiveSession
 }

@@ -7,7 +7,7 @@ import { hash, randomBytes } from 'node:crypto'
 import fastifyJwt from '@fastify/jwt'
 import type { FastifyInstance } from 'fastify'
 import { FST_WEAPP_TOKEN_EXPIRED, FST_WEAPP_TOKEN_INVALID } from './errors.js'
-import type { CheckedContent, HeldRecord, KnownSession } from './live-session.js'
+import type { CheckedContent, HeldSession, KnownSession } from './live-session.js'
 import { RecentlyUsed, type Placed } from './recently-used.js'
 import { NONCE_BYTES, type SecretKeys } from './seal.js'
 
@@ -23,7 +23,7 @@ export interface VerifiedClaims extends Readonly<TokenClaims> {
   /** What its session was last found to hold, so that the same need not be checked again; null before that. */
   checked: CheckedContent | null
   /** What a store of this process has last answered with. */
-  held: HeldRecord | null
+  held: HeldSession | null
   /** Its session, where the cache has kept it. */
   known: KnownSession | null
 }
@@ -127,12 +127,12 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
     bearer (authorization, now) {
       if (authorization === undefined) return null
       const key = authorization.slice(-KEY_LENGTH)
-      const known = verified.get(key)
-      if (known !== undefined && known.authorization === authorization && now < known.expiresAt) return known.claims
+      const remembered = verified.get(key)
+      if (remembered !== undefined && remembered.authorization === authorization && now < remembered.expiresAt) return remembered.claims
       const { claims, expiresAt } = verify(bearerToken(authorization))
-      const remembered = { ...claims, checked: null, held: null, known: null }
-      verified.set(key, { authorization, claims: remembered, expiresAt, place: 0 })
-      return remembered
+      const verifiedClaims = { ...claims, checked: null, held: null, known: null }
+      verified.set(key, { authorization, claims: verifiedClaims, expiresAt, place: 0 })
+      return verifiedClaims
     }
   }
 

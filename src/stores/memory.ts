@@ -27,18 +27,19 @@ interface EndedSession {
 /** Whether `read` would answer with this record, of those that it has answered with; `now` is in epoch milliseconds. */
 export type Holds = (record: LiveRecord, now: number) => boolean
 
-/** Leads from a record to its user, and is not enumerable: nobody else sees it, and no copy has it. */
-const HOLDER = Symbol('fastify-weapp.holder')
+/** Leads from an answer of `read` to what it was made of. Not enumerable: nobody else sees it, and no copy has it. */
+const SOURCE = Symbol('fastify-weapp.source')
 
-/** Frozen with its session, for `read` gives it away: what changes is replaced. */
-interface HeldRecord extends LiveRecord {
-  readonly [HOLDER]: User
+interface Answer extends LiveRecord {
+  readonly [SOURCE]?: { user: User, session: StoredSession }
 }
 
 interface User extends Placed {
   id: string
-  /** By `createdAt`, then by order of creation. */
-  live: HeldRecord[]
+  openid: string
+  unionid: string | null
+  /** By `createdAt`, then by order of creation. One that changes is replaced, which is how `holds` finds out. */
+  live: StoredSession[]
   /** By order of ending. */
   ended: EndedSession[]
   /** The newest key, its fingerprint, and the key before it. */
@@ -55,9 +56,7 @@ export function isMemoryStore (store: SessionStore): boolean {
   return memoryStores.has(store)
 }
 
-/**
- * Spares the guard a look-up for every request. Null for any other store: one that wraps a memory store answers for itself.
- */
+/** Spares the guard a look-up for every request. Null for any other store: one that wraps a memory store answers for itself. */
 export function holdsOf (store: SessionStore): Holds | null {
   return memoryStores.get(store) ?? null
 }
@@ -82,7 +81,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   function userAt ({ userId, now }: UserRef): User | null {
     const user = users.get(userId)
     if (user === undefined) return null
-    user.live = keep(user.live, ({ session }) => now < session.idleExpiresAt)
+    user.live = keep(user.live, ({ idleExpiresAt }) => now < idleExpiresAt)
     user.ended = keep(user.ended, ({ until }) => now < until)
     if (user.live.length === 0) forgetKeys(user)
     if (user.live.length > 0 || user.ended.length > 0) return user
@@ -91,11 +90,11 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   }
 
   /** False when no such session is live. */
-  function change (ref: SessionRef, changed: (session: StoredSession) => StoredSession): boolean {
+  function change (ref: SessionRef, changes: (session: StoredSession) => Partial<StoredSession>): boolean {
     const user = userAt(ref)
-    const record = user === null ? undefined : recordOf(user, ref.sessionId)
-    if (user === null || record === undefined) return false
-    user.live = user.live.map((other) => other === record ? heldRecord(user, record, changed(record.session)) : other)
+    const session = user === null ? undefined : sessionOf(user, ref.sessionId)
+    if (user === null || session === undefined) return false
+    user.live = user.live.map((other) => other === session ? { ...session, ...changes(session) } : other)
     tell(ref.userId)
     return true
   }
@@ -103,17 +102,17 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   /** Ends the live sessions that are chosen, and says how many those were. */
   function end (ref: UserRef & { reason: EndReason }, chosen: (id: string) => boolean): number {
     const user = userAt(ref)
-    const ending = user?.live.filter(({ session }) => chosen(session.id)) ?? []
+    const ending = user?.live.filter(({ id }) => chosen(id)) ?? []
     if (user !== null) endSessions(user, ending, ref.reason)
     tell(ref.userId)
     return ending.length
   }
 
-  // Nothing is dropped, and nothing made, while the session is live: it is asked with every guarded request.
+  // Nothing is dropped while the session is live: it is asked with many a guarded request.
   function read (ref: SessionRef): SessionRecord | null {
     const user = users.get(ref.userId)
-    const record = user === undefined ? undefined : recordOf(user, ref.sessionId)
-    if (record !== undefined && ref.now < record.session.idleExpiresAt) return record
+    const session = user === undefined ? undefined : sessionOf(user, ref.sessionId)
+    if (user !== undefined && session !== undefined && ref.now < session.idleExpiresAt) return answerOf(user, session)
     const ended = userAt(ref)?.ended.find(({ id }) => id === ref.sessionId)
     return ended === undefined ? null : { status: 'ended', reason: ended.reason }
   }
@@ -122,11 +121,12 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
     async create ({ userId, now, openid, unionid, session, key, limit, replaces }) {
       // Before `replaces` is removed: a login over the user's only session keeps the key that it had.
       const user = userAt({ userId, now }) ?? newUser(userId)
+      const kept = user.live.filter(({ id }) => id !== replaces)
+      const others = user.openid === openid && user.unionid === unionid ? kept : kept.map(copyOf)
+      user.openid = openid
+      user.unionid = unionid
       user.ended = user.ended.filter(({ id }) => id !== replaces)
-      const others = user.live
-        .filter(({ session }) => session.id !== replaces)
-        .map((record) => record.openid === openid && record.unionid === unionid ? record : heldRecord(user, { openid, unionid }, record.session))
-      user.live = [...others, heldRecord(user, { openid, unionid }, session)].sort((a, b) => a.session.createdAt - b.session.createdAt)
+      user.live = [...others, copyOf(session)].sort((a, b) => a.createdAt - b.createdAt)
       if (limit !== null) endSessions(user, others.slice(0, Math.max(0, others.length + 1 - limit)), 'replaced')
       if (key === null) forgetKeys(user)
       else keepKey(user, key)
@@ -137,11 +137,11 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
     read,
 
     async touch (ref) {
-      return change(ref, (session) => ({ ...session, idleExpiresAt: Math.max(session.idleExpiresAt, ref.idleExpiresAt) }))
+      return change(ref, ({ idleExpiresAt }) => ({ idleExpiresAt: Math.max(idleExpiresAt, ref.idleExpiresAt) }))
     },
 
     async update (ref) {
-      return change(ref, (session) => ({ ...session, data: ref.data }))
+      return change(ref, () => ({ data: ref.data }))
     },
 
     async revoke (ref) {
@@ -153,7 +153,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
     },
 
     async list (ref) {
-      return userAt(ref)?.live.map(({ session }) => ({ ...session })) ?? []
+      return userAt(ref)?.live.map(copyOf) ?? []
     },
 
     async readKeys (ref) {
@@ -175,10 +175,11 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
     }
   }
   memoryStores.set(store, (record, now) => {
-    const user = (record as Partial<HeldRecord>)[HOLDER]
+    const source = (record as Answer)[SOURCE]
     // Not where somebody has put another `read` in the place of ours.
-    if (user === undefined || store.read !== read) return false
-    if (!user.live.includes(record as HeldRecord) || now >= record.session.idleExpiresAt) return false
+    if (source === undefined || store.read !== read) return false
+    const { user, session } = source
+    if (!user.live.includes(session) || now >= session.idleExpiresAt) return false
     users.use(user.id, user)
     return true
   })
@@ -195,12 +196,12 @@ function checkedMax ({ max = 100_000, ...unknown }: MemoryStoreOptions): number 
 }
 
 function newUser (id: string): User {
-  return { id, live: [], ended: [], sealed: null, fingerprint: null, previous: null, place: 0 }
+  return { id, openid: '', unionid: null, live: [], ended: [], sealed: null, fingerprint: null, previous: null, place: 0 }
 }
 
-function recordOf ({ live }: User, id: string): HeldRecord | undefined {
-  for (const record of live) {
-    if (record.session.id === id) return record
+function sessionOf ({ live }: User, id: string): StoredSession | undefined {
+  for (const session of live) {
+    if (session.id === id) return session
   }
   return undefined
 }
@@ -210,10 +211,10 @@ function keep<T> (items: T[], wanted: (item: T) => boolean): T[] {
   return items.every(wanted) ? items : items.filter(wanted)
 }
 
-function endSessions (user: User, ending: HeldRecord[], reason: EndReason): void {
+function endSessions (user: User, ending: StoredSession[], reason: EndReason): void {
   if (ending.length === 0) return
-  user.live = user.live.filter((record) => !ending.includes(record))
-  for (const { session: { id, idleExpiresAt } } of ending) user.ended.push({ id, reason, until: idleExpiresAt })
+  user.live = user.live.filter((session) => !ending.includes(session))
+  for (const { id, idleExpiresAt } of ending) user.ended.push({ id, reason, until: idleExpiresAt })
   user.ended = user.ended.slice(-MAX_REASONS)
   if (user.live.length === 0) forgetKeys(user)
 }
@@ -229,11 +230,12 @@ function forgetKeys (user: User): void {
   user.sealed = user.fingerprint = user.previous = null
 }
 
-/** Field by field: nothing else slips in. */
-function heldRecord (
-  user: User, { openid, unionid }: Pick<LiveRecord, 'openid' | 'unionid'>, { id, createdAt, expiresAt, idleExpiresAt, label, data }: StoredSession
-): HeldRecord {
-  const session = Object.freeze({ id, createdAt, expiresAt, idleExpiresAt, label, data })
-  const record: LiveRecord = { status: 'live', openid, unionid, session }
-  return Object.freeze(Object.defineProperty(record, HOLDER, { value: user })) as HeldRecord
+function answerOf (user: User, session: StoredSession): LiveRecord {
+  const record: LiveRecord = { status: 'live', openid: user.openid, unionid: user.unionid, session: copyOf(session) }
+  return Object.defineProperty(record, SOURCE, { value: { user, session } })
+}
+
+/** Field by field: what a caller holds is never what is stored, and nothing else slips in. */
+function copyOf ({ id, createdAt, expiresAt, idleExpiresAt, label, data }: StoredSession): StoredSession {
+  return { id, createdAt, expiresAt, idleExpiresAt, label, data }
 }

@@ -65,15 +65,15 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
     async call (call) {
       const wait = limit.begin()
       try {
-        for (let repeats = 0; ; repeats++) {
-          const answer = await ask(call, wait)
-          const attempt = 'error' in answer ? answer : interpret(answer, call.answers ?? [])
-          if ('reply' in attempt) return attempt.reply
+        let attempt = interpret(await ask(call, wait), call)
+        for (let repeats = 0; 'error' in attempt; repeats++) {
           if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
           if (repeats === retries || !attempt.repeatable) throw attempt.error
           await sleep(FIRST_BACKOFF_MS * 2 ** repeats, wait)
           if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
+          attempt = interpret(await ask(call, wait), call)
         }
+        return attempt.reply
       } finally {
         limit.end(wait)
       }
@@ -122,7 +122,9 @@ function sleep (milliseconds: number, wait: Wait): Promise<void> {
   })
 }
 
-function interpret ({ statusCode, text }: HttpAnswer, answers: readonly number[]): Attempt {
+function interpret (answer: HttpAnswer | Failure, { answers = [] }: WechatCall): Attempt {
+  if ('error' in answer) return answer
+  const { statusCode, text } = answer
   if (statusCode >= 500) return refuse(new FST_WEAPP_WECHAT_UNAVAILABLE())
   const reply = statusCode !== 200 || text === null ? null : parseObject(text)
   if (reply === null) return refuse(new FST_WEAPP_WECHAT_BAD_REPLY())

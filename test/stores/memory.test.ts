@@ -21,7 +21,7 @@ test('max counts users: the one longest unused is signed out', async (t) => {
   t.equal((await first.list()).length, 2, 'sessions do not count')
 })
 
-test('an answer of read stays as it is, and the store tells whether it would still give it', async (t) => {
+test('the store tells whether it would still give an answer of read', async (t) => {
   const ends: Record<string, (user: TestUser, id: string, store: SessionStore) => unknown> = {
     touch: (user, id) => user.touch(id, user.now + DAY),
     update: (user, id) => user.update(id, '{}'),
@@ -29,6 +29,7 @@ test('an answer of read stays as it is, and the store tells whether it would sti
     'revoke all': (user) => user.revokeAll(),
     'a login beyond the limit': (user) => user.signIn({ limit: 1 }),
     'a login in its place': (user, id) => user.signIn({ replaces: id }),
+    'a login that tells of a unionid': (user) => user.signIn({ unionid: 'u' }),
     'a user beyond max': (_user, _id, store) => new TestUser(store).signIn(),
     'its idle end': (user) => { user.now += HOUR }
   }
@@ -45,6 +46,15 @@ test('an answer of read stays as it is, and the store tells whether it would sti
     t.equal(holds(record, user.now), false, what)
     t.strictSame({ ...record }, before)
   }
+})
+
+test('a login that tells of a unionid ends no other session but those beyond the limit', async (t) => {
+  const user = new TestUser(memoryStore())
+  const [oldest, older] = [await user.signIn(), await user.signIn()]
+  const newest = await user.signIn({ unionid: 'u', limit: 2 })
+  t.strictSame(await user.liveIds(), [older.id, newest.id])
+  t.match(await user.read(older.id), { openid: user.openid, unionid: 'u' })
+  t.strictSame(await user.read(oldest.id), { status: 'ended', reason: 'replaced' })
 })
 
 test('what the store is asked whether it holds counts as used', async (t) => {
