@@ -60,8 +60,8 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
     const now = Date.now()
     const claims = tokens.bearer(request.headers.authorization, now)
     if (claims === null) throw new FST_WEAPP_TOKEN_MISSING()
-    // A session that was found before was one of our app's, and is still where apps do not come and go.
-    const isOurs = ((claims.known ?? claims.checked) !== null && apps.areFixed) || apps.has(claims.appId)
+    // A session that is kept was one of our app's, and is still where apps do not come and go.
+    const isOurs = (claims.known !== null && apps.areFixed) || apps.has(claims.appId)
     return isOurs === true ? sessions.resume(claims, now) : resumeIf(isOurs, claims)
   }
 

@@ -1,6 +1,6 @@
 /**
  * Sessions and their policy over a store: how long they live, how many there are, and what a token's bearer learns of
- * one. Time is taken once per operation, here or by who asks, and handed to the store.
+ * one. Time is taken once per operation, here or by the caller, and handed to the store.
  */
 import {
   FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED, FST_WEAPP_SESSION_REVOKED,
@@ -56,7 +56,7 @@ export interface Sessions extends SessionActions {
   lifetime (now: number): { createdAt: number, expiresAt: number }
   open (session: NewSession): Promise<void>
   /**
-   * The identity behind a valid token, as of `now`; at once where the cache knows it.
+   * The identity behind a valid token, as of `now`; at once where the cache knows it, or the store answers at once.
    *
    * @throws FST_WEAPP_SESSION_EXPIRED, _REVOKED, _KICKED, _REPLACED, FST_WEAPP_STORE_UNAVAILABLE
    */
@@ -109,14 +109,11 @@ export function createSessions (policy: SessionPolicy): Sessions {
 
   /** The live session of the token's own user. */
   function ownSession (claims: VerifiedClaims, record: SessionRecord | null): LiveSession {
-    const own = liveRecord(record, claims.sessionId)
-    const { openid, unionid, session } = own
+    const { openid, unionid, session } = liveRecord(record, claims.sessionId)
     const { checked } = claims
     const isChecked = checked !== null && checked.openid === openid && checked.text === session.data
     const data = isChecked ? checked.data : check(claims, openid, session.data)
-    const live = { openid, unionid, session, data, touchDue: touchDue(session) }
-    if (holds !== null && isShort(session.data)) claims.held = { record: own, live }
-    return live
+    return { openid, unionid, session, data, touchDue: touchDue(session) }
   }
 
   /**
@@ -131,8 +128,17 @@ export function createSessions (policy: SessionPolicy): Sessions {
   }
 
   /** What was found last, where that is still what a read would find, and nothing has to be written. */
-  function heldSession ({ held }: VerifiedClaims, now: number): LiveSession | null {
-    return held !== null && now < held.live.touchDue && holds?.(held.record, now) === true ? held.live : null
+  function heldSession (claims: VerifiedClaims, now: number): LiveSession | null {
+    const { held } = claims
+    if (held === null || now >= held.live.touchDue) return null
+    if (holds?.(held.record, now) === true) return held.live
+    claims.held = null
+    return null
+  }
+
+  /** Keeps with the token what was found, if it is the store's own word, which only the store's own `read` gives. */
+  function hold (claims: VerifiedClaims, record: LiveRecord, live: LiveSession, now: number): void {
+    claims.held = isShort(live.session.data) && holds?.(record, now) === true ? { record, live } : null
   }
 
   /** Moves the idle end of a session that is in use. */
@@ -159,6 +165,7 @@ export function createSessions (policy: SessionPolicy): Sessions {
     claims: VerifiedClaims, ref: SessionRef, record: SessionRecord | null, keep: Keep | undefined
   ): WeappIdentity | Promise<WeappIdentity> {
     const live = ownSession(claims, record)
+    if (holds !== null) hold(claims, record as LiveRecord, live, ref.now)
     if (ref.now >= live.touchDue) return touch(claims, ref, live, idleEnd(live.session.expiresAt, ref.now))
     keep?.(live, ref.now, Math.min(live.touchDue, live.session.idleExpiresAt))
     return identityOf(claims, live)

@@ -34,7 +34,7 @@ export class TimeLimit {
     this.#milliseconds = milliseconds
   }
 
-  /** Calls `expire` unless `end` is called with the answer in time. Work in steps says at each what to do: `wait.expire`. */
+  /** Calls `expire` unless `end` is called with the answer in time. Work in several steps sets `wait.expire` at each. */
   begin (expire = NOTHING): Wait {
     const wait = { until: performance.now() + this.#milliseconds, expire }
     this.#waits.push(wait)
@@ -59,7 +59,7 @@ export class TimeLimit {
     return true
   }
 
-  /** Begins and ends the wait around work in steps; what happens with every login does so by itself, for a promise less. */
+  /** Begins and ends the wait around work in steps. A login calls `begin` and `end` itself, which saves a promise. */
   async within<Result> (work: (wait: Wait) => Promise<Result>): Promise<Result> {
     const wait = this.begin()
     try {

@@ -22,7 +22,7 @@ export interface TokenClaims {
 export interface VerifiedClaims extends Readonly<TokenClaims> {
   /** What its session was last found to hold, so that the same need not be checked again; null before that. */
   checked: CheckedContent | null
-  /** What a store of this process has last answered with. */
+  /** What a store of this process last answered with, if it can tell of it: to be asked whether it still stands. */
   held: HeldSession | null
   /** Its session, where the cache has kept it. */
   known: KnownSession | null
@@ -58,7 +58,7 @@ const MAX_TOKEN_LENGTH = 4096
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const SCHEME = 'bearer '
 
-/** How many tokens are remembered at least: at about a kilobyte each, and up to four with as much data as is kept with one. */
+/** How many tokens are remembered at least: at one to two kilobytes each, and up to four with as much data as is kept with one. */
 const REMEMBERED_TOKENS = 20_000
 
 /**

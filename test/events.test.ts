@@ -208,6 +208,24 @@ t.test('store: every verb by its name, and our error in place of the store\'s', 
   heal()
 })
 
+t.test('store: a memoryStore that still holds what it answered is not asked again, but where the data is long', async (t) => {
+  let data = {}
+  const { app, wechat, signIn, get } = await startEventHost(t, { options: { onLogin: async () => ({ data }) } })
+  const { news } = listen(t, ['fastify-weapp.store'])
+  const reads = () => news().filter(({ kind, message }) => kind === 'start' && message.verb === 'read').length
+  for (const [what, length, expected] of [['short', 10, 1], ['long', 300, 3]] as const) {
+    data = { text: 'x'.repeat(length) }
+    const { token } = await signIn()
+    news()
+    for (let i = 0; i < 3; i++) t.equal((await get('/me', token)).statusCode, 200)
+    t.equal(reads(), expected, what)
+  }
+  const { token } = await signIn()
+  await get('/me', token)
+  await app.weapp.sessions.revokeAll({ appId: APP_ID, openid: wechat.openid('alice') })
+  t.equal((await get('/me', token)).json().code, 'FST_WEAPP_SESSION_KICKED')
+})
+
 t.test('nothing secret is told, whatever happens', async (t) => {
   const { store, instead, heal } = faultyStore()
   const { app, wechat, post, get } = await startEventHost(t, {

@@ -167,6 +167,16 @@ test('a session that is not used ends after idle; a used one lives on, to its ab
   refused(t, await host.get('/me', used.token), 401, 'FST_WEAPP_TOKEN_EXPIRED')
 })
 
+test('a session in use lives on, also where no request has to be looked up', async (t) => {
+  const clock = freezeClock(t)
+  const host = await startWith(t, { store: memoryStore(), session: { idle: '1h' } })
+  const { token } = await host.signIn()
+  for (let third = 0; third < 9; third++) {
+    t.equal(await codeOf(host, token), 'live')
+    clock.advance(HOUR / 3)
+  }
+})
+
 test('idle false: only the absolute end', async (t) => {
   const clock = freezeClock(t)
   const { store, asked } = faultyStore()
@@ -265,8 +275,11 @@ test('a host may put a read of its own in the place of a memoryStore\'s at any t
   const { read } = store
   store.read = () => ({ status: 'ended', reason: 'kicked' })
   t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_KICKED')
+  store.read = (ref) => Object.assign(read(ref)!, { unionid: 'of the host' })
+  const unionid = async () => (await host.within(token, ({ weapp }) => weapp!.unionid)).json().result
+  t.equal(await unionid(), 'of the host')
   store.read = read
-  t.equal(await codeOf(host, token), 'live')
+  t.equal(await unionid(), null)
 })
 
 test('the secret is rotated: sessions live on, until it is retired', async (t) => {

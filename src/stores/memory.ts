@@ -27,11 +27,11 @@ interface EndedSession {
 /** Whether `read` would answer with this record, of those that it has answered with; `now` is in epoch milliseconds. */
 export type Holds = (record: LiveRecord, now: number) => boolean
 
-/** Leads from an answer of `read` to what it was made of. Not enumerable: nobody else sees it, and no copy has it. */
+/** Leads from an answer of `read` to what it was made of. Not enumerable: no copy, no comparison and no JSON has it. */
 const SOURCE = Symbol('fastify-weapp.source')
 
 interface Answer extends LiveRecord {
-  readonly [SOURCE]?: { user: User, session: StoredSession }
+  readonly [SOURCE]?: { users: RecentlyUsed<User>, user: User, session: StoredSession }
 }
 
 interface User extends Placed {
@@ -69,7 +69,10 @@ export function holdsOf (store: SessionStore): Holds | null {
 export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   const watchers = new Set<StoreWatcher>()
   const users = new RecentlyUsed<User>(checkedMax(options), (user, userId) => {
+    // Whoever still has an answer of `read` has the user by it.
     user.live = []
+    user.ended = []
+    forgetKeys(user)
     tell(userId)
   })
 
@@ -112,7 +115,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   function read (ref: SessionRef): SessionRecord | null {
     const user = users.get(ref.userId)
     const session = user === undefined ? undefined : sessionOf(user, ref.sessionId)
-    if (user !== undefined && session !== undefined && ref.now < session.idleExpiresAt) return answerOf(user, session)
+    if (user !== undefined && session !== undefined && ref.now < session.idleExpiresAt) return answerOf(users, user, session)
     const ended = userAt(ref)?.ended.find(({ id }) => id === ref.sessionId)
     return ended === undefined ? null : { status: 'ended', reason: ended.reason }
   }
@@ -177,7 +180,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   memoryStores.set(store, (record, now) => {
     const source = (record as Answer)[SOURCE]
     // Not where somebody has put another `read` in the place of ours.
-    if (source === undefined || store.read !== read) return false
+    if (source?.users !== users || store.read !== read) return false
     const { user, session } = source
     if (!user.live.includes(session) || now >= session.idleExpiresAt) return false
     users.use(user.id, user)
@@ -230,9 +233,9 @@ function forgetKeys (user: User): void {
   user.sealed = user.fingerprint = user.previous = null
 }
 
-function answerOf (user: User, session: StoredSession): LiveRecord {
+function answerOf (users: RecentlyUsed<User>, user: User, session: StoredSession): LiveRecord {
   const record: LiveRecord = { status: 'live', openid: user.openid, unionid: user.unionid, session: copyOf(session) }
-  return Object.defineProperty(record, SOURCE, { value: { user, session } })
+  return Object.defineProperty(record, SOURCE, { value: { users, user, session } })
 }
 
 /** Field by field: what a caller holds is never what is stored, and nothing else slips in. */

@@ -43,6 +43,7 @@ export function createGate (concurrency: number): Gate {
     }
   }
 
+  /** Does the work of one who has a place, which is given up however the work ends. */
   function run<Result> (work: () => Promise<Result>): Promise<Result> {
     let result
     try {
@@ -56,7 +57,7 @@ export function createGate (concurrency: number): Gate {
 
   return {
     pass (work) {
-      if (running === concurrency) return turn().then(() => run(work))
+      if (running >= concurrency) return turn().then(() => run(work))
       running++
       return run(work)
     }

@@ -98,7 +98,11 @@ t.test('work that fails, or throws at once, gives its place up', async (t) => {
   await end(1)
   await next
   await t.rejects(gate.pass(() => { throw new Error('at once') }), { message: 'at once' })
-  t.equal(await gate.pass(async () => 'free'), 'free')
+  const places = [2, 3].map((n) => gate.pass(begin(n)))
+  await nextTurn()
+  t.strictSame(begun.slice(2), [2], 'and no other')
+  for (const n of [2, 3]) await end(n)
+  await Promise.all(places)
 })
 
 t.test('who has waited a second is told that we are busy, and never begins', async (t) => {
