@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'tap'
@@ -55,6 +56,18 @@ test('a login that tells of a unionid ends no other session but those beyond the
   t.strictSame(await user.liveIds(), [older.id, newest.id])
   t.match(await user.read(older.id), { openid: user.openid, unionid: 'u' })
   t.strictSame(await user.read(oldest.id), { status: 'ended', reason: 'replaced' })
+})
+
+test('a user beyond max takes the keys along, whoever holds an answer', async (t) => {
+  const store = memoryStore({ max: 1 })
+  const user = new TestUser(store)
+  const key = sealedKey()
+  const { id } = await user.signIn({ key })
+  const record = await user.read(id)
+  const reachable = () => inspect(record, { showHidden: true, depth: 10 }).includes(key.sealed)
+  t.equal(reachable(), true, 'the answer leads to the user')
+  await new TestUser(store).signIn()
+  t.equal(reachable(), false)
 })
 
 test('what the store is asked whether it holds counts as used', async (t) => {
