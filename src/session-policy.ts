@@ -165,8 +165,8 @@ export function createSessions (policy: SessionPolicy): Sessions {
     claims: VerifiedClaims, ref: SessionRef, record: SessionRecord | null, keep: Keep | undefined
   ): WeappIdentity | Promise<WeappIdentity> {
     const live = ownSession(claims, record)
-    if (holds !== null) hold(claims, record as LiveRecord, live, ref.now)
     if (ref.now >= live.touchDue) return touch(claims, ref, live, idleEnd(live.session.expiresAt, ref.now))
+    if (holds !== null) hold(claims, record as LiveRecord, live, ref.now)
     keep?.(live, ref.now, Math.min(live.touchDue, live.session.idleExpiresAt))
     return identityOf(claims, live)
   }

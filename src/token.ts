@@ -58,7 +58,7 @@ const MAX_TOKEN_LENGTH = 4096
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const SCHEME = 'bearer '
 
-/** How many tokens are remembered at least: at one to two kilobytes each, and up to four with as much data as is kept with one. */
+/** How many tokens are remembered at least: at a kilobyte each, two over a memoryStore, and up to four with as much data as is kept with one. */
 const REMEMBERED_TOKENS = 20_000
 
 /**

@@ -68,12 +68,12 @@ export function holdsOf (store: SessionStore): Holds | null {
  */
 export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   const watchers = new Set<StoreWatcher>()
-  const users = new RecentlyUsed<User>(checkedMax(options), (user, userId) => {
+  const users = new RecentlyUsed<User>(checkedMax(options), (user) => {
     // Whoever still has an answer of `read` has the user by it.
     user.live = []
     user.ended = []
     forgetKeys(user)
-    tell(userId)
+    tell(user.id)
   })
 
   function tell (userId: string): void {
