@@ -4,7 +4,8 @@
  * One secret gives several independent keys by HKDF-SHA256 (RFC 5869) with different labels, so that a token's
  * signature and a sealed key never share one. The first secret signs and seals; all of them verify and open.
  */
-import { createCipheriv, createDecipheriv, createSecretKey, hash, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
+import { digest } from './digest.js'
 import type { SealedKey } from './stores/store.js'
 
 function derive (secret: string, label: string, length: number): Buffer {
@@ -103,5 +104,5 @@ export function createSeal (keys: readonly SecretKeys[]): Seal {
  * HMAC here, for a third of the cost: who would extend it needs all of it, and only 96 of its 256 bits are shown.
  */
 function fingerprint ({ fingerprintKey }: SecretKeys, sessionKey: string, userId: string): string {
-  return hash('sha256', `${fingerprintKey}:${userId}:${sessionKey}`, 'base64url').slice(0, FINGERPRINT_LENGTH)
+  return digest(`${fingerprintKey}:${userId}:${sessionKey}`, FINGERPRINT_LENGTH)
 }

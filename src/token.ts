@@ -3,9 +3,10 @@
  * session's secret, `aud` the app id, `exp` the session's absolute end. A signature never suffices: the session must
  * be in the store, which knows only a digest of the secret.
  */
-import { hash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import fastifyJwt from '@fastify/jwt'
 import type { FastifyInstance } from 'fastify'
+import { digest } from './digest.js'
 import { FST_WEAPP_TOKEN_EXPIRED, FST_WEAPP_TOKEN_INVALID } from './errors.js'
 import type { CheckedContent, HeldSession, KnownSession } from './live-session.js'
 import { RecentlyUsed, type Placed } from './recently-used.js'
@@ -54,6 +55,8 @@ export interface Tokens {
 }
 
 const SECRET_BYTES = 32
+/** Of user and session ids: 132 bits. */
+const ID_LENGTH = 22
 const MAX_TOKEN_LENGTH = 4096
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const SCHEME = 'bearer '
@@ -80,11 +83,7 @@ function bearerToken (authorization: string): string {
 
 /** The user id: what the store and the token know a user of one app by, without telling who it is. */
 export function userIdOf (appId: string, openid: string): string {
-  return digest(JSON.stringify([appId, openid]))
-}
-
-function digest (text: string): string {
-  return hash('sha256', text, 'base64url').slice(0, 22)
+  return digest(JSON.stringify([appId, openid]), ID_LENGTH)
 }
 
 /**
@@ -121,7 +120,7 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
       const random = randomBytes(SECRET_BYTES + NONCE_BYTES)
       const secret = random.subarray(0, SECRET_BYTES).toString('base64url')
       const token = sign({ sub: userId, jti: secret, aud: appId, iat: createdAt / 1000, exp: expiresAt / 1000 })
-      return { token, sessionId: digest(secret), nonce: random.subarray(SECRET_BYTES) }
+      return { token, sessionId: digest(secret, ID_LENGTH), nonce: random.subarray(SECRET_BYTES) }
     },
 
     bearer (authorization, now) {
@@ -148,7 +147,7 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
     }
     if (!areOurs(claims)) throw new FST_WEAPP_TOKEN_INVALID()
     const { aud: appId, sub: userId, jti, exp } = claims
-    return { claims: { appId, userId, sessionId: digest(jti) }, expiresAt: exp * 1000 }
+    return { claims: { appId, userId, sessionId: digest(jti, ID_LENGTH) }, expiresAt: exp * 1000 }
   }
 }
 

@@ -39,9 +39,9 @@ interface User extends Placed {
   openid: string
   unionid: string | null
   /** By `createdAt`, then by order of creation. One that changes is replaced, which is how `holds` finds out. */
-  live: StoredSession[]
+  live: readonly StoredSession[]
   /** By order of ending. */
-  ended: EndedSession[]
+  ended: readonly EndedSession[]
   /** The newest key, its fingerprint, and the key before it. */
   sealed: string | null
   fingerprint: string | null
@@ -49,6 +49,8 @@ interface User extends Placed {
 }
 
 const MAX_USERS = 2 ** 24
+/** One for all: most users have no ended session. */
+const NONE: readonly never[] = []
 const memoryStores = new WeakMap<SessionStore, Holds>()
 
 /** Whether a store keeps its sessions in this process alone: not what a server in production wants. */
@@ -70,8 +72,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   const watchers = new Set<StoreWatcher>()
   const users = new RecentlyUsed<User>(checkedMax(options), (user) => {
     // Whoever still has an answer of `read` has the user by it.
-    user.live = []
-    user.ended = []
+    user.live = user.ended = NONE
     forgetKeys(user)
     tell(user.id)
   })
@@ -128,8 +129,8 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
       const others = user.openid === openid && user.unionid === unionid ? kept : kept.map(copyOf)
       user.openid = openid
       user.unionid = unionid
-      user.ended = user.ended.filter(({ id }) => id !== replaces)
-      user.live = [...others, copyOf(session)].sort((a, b) => a.createdAt - b.createdAt)
+      user.ended = keep(user.ended, ({ id }) => id !== replaces)
+      user.live = others.concat(copyOf(session)).sort((a, b) => a.createdAt - b.createdAt)
       if (limit !== null) endSessions(user, others.slice(0, Math.max(0, others.length + 1 - limit)), 'replaced')
       if (key === null) forgetKeys(user)
       else keepKey(user, key)
@@ -199,7 +200,7 @@ function checkedMax ({ max = 100_000, ...unknown }: MemoryStoreOptions): number 
 }
 
 function newUser (id: string): User {
-  return { id, openid: '', unionid: null, live: [], ended: [], sealed: null, fingerprint: null, previous: null, place: 0 }
+  return { id, openid: '', unionid: null, live: NONE, ended: NONE, sealed: null, fingerprint: null, previous: null, place: 0 }
 }
 
 function sessionOf ({ live }: User, id: string): StoredSession | undefined {
@@ -210,15 +211,14 @@ function sessionOf ({ live }: User, id: string): StoredSession | undefined {
 }
 
 /** Nothing is copied in the usual case, where nothing has ended since the last look. */
-function keep<T> (items: T[], wanted: (item: T) => boolean): T[] {
+function keep<T> (items: readonly T[], wanted: (item: T) => boolean): readonly T[] {
   return items.every(wanted) ? items : items.filter(wanted)
 }
 
-function endSessions (user: User, ending: StoredSession[], reason: EndReason): void {
+function endSessions (user: User, ending: readonly StoredSession[], reason: EndReason): void {
   if (ending.length === 0) return
   user.live = user.live.filter((session) => !ending.includes(session))
-  for (const { id, idleExpiresAt } of ending) user.ended.push({ id, reason, until: idleExpiresAt })
-  user.ended = user.ended.slice(-MAX_REASONS)
+  user.ended = user.ended.concat(ending.map(({ id, idleExpiresAt }) => ({ id, reason, until: idleExpiresAt }))).slice(-MAX_REASONS)
   if (user.live.length === 0) forgetKeys(user)
 }
 

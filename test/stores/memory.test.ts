@@ -1,11 +1,10 @@
 import { inspect } from 'node:util'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { test } from 'tap'
 import { holdsOf, isMemoryStore, memoryStore } from '../../src/stores/memory.js'
 import type { LiveRecord, SessionStore } from '../../src/stores/store.js'
 import { storeSuite } from '../../src/testing/store-suite.js'
 import { DAY, HOUR, sealedKey, TestUser } from '../../src/testing/store-suite/test-user.js'
+import { heapUsed } from '../fixtures/heap.js'
 
 test('the memory store passes the conformance suite', (t) => storeSuite(t.test, () => memoryStore({ max: 10 }), { rounds: 100 }))
 
@@ -111,7 +110,7 @@ test('a login loop under limit 1 leaves a small user', async (t) => {
   t.equal(records.filter((record) => record?.status === 'ended').length, 16)
 })
 
-test('a signed-in user takes at most 1.5 KiB of heap', async (t) => {
+test('a signed-in user takes at most 640 bytes of heap', async (t) => {
   const users = 20_000
   const store = memoryStore({ max: users })
   const before = heapUsed()
@@ -122,14 +121,6 @@ test('a signed-in user takes at most 1.5 KiB of heap', async (t) => {
   }
   const bytes = (heapUsed() - before) / users
   t.comment(`${Math.round(bytes)} bytes of heap per user`)
-  t.ok(bytes <= 1536, `${Math.round(bytes)} bytes`)
+  t.ok(bytes <= 640, `${Math.round(bytes)} bytes`)
   t.equal(isMemoryStore(store), true, 'the store is still in use here')
 })
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
-
-function heapUsed (): number {
-  collectGarbage()
-  return process.memoryUsage().heapUsed
-}
