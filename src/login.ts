@@ -1,5 +1,5 @@
 /** The login: code -> WeChat's user -> the host's account -> a session and its token. */
-import type { FastifyRequest } from 'fastify'
+import type { FastifyRequest, RawServerBase, RouteGenericInterface } from 'fastify'
 import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_DATA_INVALID, FST_WEAPP_REPLY_INVALID, isWeappError } from './errors.js'
 import { traced } from './events.js'
 import type { SelectApp } from './options.js'
@@ -76,7 +76,8 @@ export interface LoginInput {
   body?: object
 }
 
-export type Login = (request: FastifyRequest, input: LoginInput) => Promise<LoginReply>
+/** The request may be one of any of Fastify's servers, HTTP/2 among them. */
+export type Login = (request: FastifyRequest<RouteGenericInterface, RawServerBase>, input: LoginInput) => Promise<LoginReply>
 
 const MAX_LABEL_LENGTH = 128
 
@@ -113,7 +114,9 @@ export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogi
     return { ...reply, token, tokenType: 'Bearer', expiresIn: (expiresAt - createdAt) / 1000, expiresAt }
   }
 
-  return async (request, input) => {
+  return async (ofAnyServer, input) => {
+    // The host's functions are typed for the request that nearly all have.
+    const request = ofAnyServer as FastifyRequest
     let appId: string | null | undefined
     try {
       const selected = selectApp(request)

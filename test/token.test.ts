@@ -126,6 +126,24 @@ test('a token is remembered whole, and no longer than it is good', async (t) => 
   t.ok(tokens.bearer(long, Date.now()))
 })
 
+test('as many tokens are remembered as users are cached, and 20,000 at least', async (t) => {
+  const lifetime = { createdAt: 0, expiresAt: Date.UTC(2099, 0, 1) }
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const few = await createTokens(app, [deriveKeys(SECRET)], 10)
+  const many = await createTokens(app, [deriveKeys(SECRET)], 22_000)
+  const headers = Array.from({ length: 22_000 }, () => `Bearer ${few.issue({ appId: APP_ID, userId, ...lifetime }).token}`)
+  const isRemembered = (tokens: Tokens, count: number) => {
+    const [first, ...others] = headers.slice(0, count) as [string, ...string[]]
+    const known = tokens.bearer(first, Date.now())
+    for (const other of others) tokens.bearer(other, Date.now())
+    return tokens.bearer(first, Date.now()) === known
+  }
+  t.equal(isRemembered(few, 20_000), true)
+  t.equal(isRemembered(few, 22_000), false)
+  t.equal(isRemembered(many, 22_000), true)
+})
+
 test('a user id tells users and apps apart and says nothing of either', async (t) => {
   t.match(userId, /^[\w-]{22}$/)
   t.equal(userIdOf(APP_ID, 'openid'), userId)
