@@ -214,16 +214,18 @@ test('steps.js, on a phone', async (t) => {
     const data = await app.weapp.identity(request).session.decrypt(encryptedData, iv, { maxAge: '10m' })
     return { steps: data['stepInfoList'] }
   })
+  app.addContentTypeParser('multipart/form-data', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+  app.post('/avatar', { config: { weapp: true } }, async (request) => ({ url: /name="avatar"; filename="([^"]+)"/.exec(String(request.body))![1] }))
   const baseUrl = await app.listen({ host: '127.0.0.1', port: 0 })
 
   const mini = createMiniProgram(wechat, { user: 'alice' })
   const relaunched: string[] = []
   const steps = [{ step: 100 }]
+  const ours = (url: string) => url.replace('https://api.example.com', baseUrl)
   const wx = {
     ...mini.wx,
-    request: (options: Parameters<typeof mini.wx.request>[0]) => {
-      return mini.wx.request({ ...options, url: options.url.replace('https://api.example.com', baseUrl) })
-    },
+    request: (options: Parameters<typeof mini.wx.request>[0]) => mini.wx.request({ ...options, url: ours(options.url) }),
+    uploadFile: (options: Parameters<typeof mini.wx.uploadFile>[0]) => mini.wx.uploadFile({ ...options, url: ours(options.url) }),
     getWeRunData: async () => wechat.encrypt('alice', { stepInfoList: steps }),
     reLaunch: ({ url }: { url: string }) => { relaunched.push(url) }
   }
@@ -250,7 +252,9 @@ test('steps.js, on a phone', async (t) => {
   t.match(page.data, { openid: user.openid, devices: [], steps: [] })
   t.equal(mini.calls.login, 1)
   await page['onTapSteps']()
-  t.same(page.data, { openid: user.openid, devices: [], steps })
+  t.match(page.data, { openid: user.openid, devices: [], steps })
+  await page['onChooseAvatar']({ detail: { avatarUrl: join(t.testdir({ 'me.png': 'a picture' }), 'me.png') } })
+  t.match(page.data, { avatar: 'me.png' })
   await page['onTapDevices']()
   t.match(page.data, { devices: [{ current: true }] })
   t.equal(mini.calls.login, 1)

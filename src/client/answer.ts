@@ -1,6 +1,6 @@
 /** Reading what the server said: whose refusal it is, and what helps. */
 import { clientError, type WeappClientError } from './errors.js'
-import type { Answer, Failure } from './wx.js'
+import type { Answer, Failure, PlatformAnswer } from './wx.js'
 
 /** An answer, and the code of the plugin in it if the plugin refused. */
 export interface Reply {
@@ -8,7 +8,7 @@ export interface Reply {
   code: string | undefined
 }
 
-/** The code of an answer that brings neither headers nor a body to tell whose 401 it is. */
+/** The code of an answer that brings neither headers nor a body of ours to tell whose 401 it is. */
 const UNAUTHORIZED = 'WEAPP_UNAUTHORIZED'
 
 /**
@@ -28,26 +28,37 @@ export const REMEDY: Record<string, 'login' | 'new key' | 'none, signed out' | u
   FST_WEAPP_SESSION_REPLACED: 'none, signed out'
 }
 
-export function readAnswer (answer: Answer): Reply {
+/**
+ * A 401 without headers that says nothing of us may be the guard's, in an envelope of the host's, or the host's own. It
+ * counts as the guard's: at worst that is one login too many, and otherwise nobody whose session expired could go on.
+ */
+export function readAnswer (given: PlatformAnswer): Reply {
+  const { header, statusCode } = given
+  const answer = { ...given, header: header || {} }
   const { code } = answer.data || {} as { code?: unknown }
   const isOurs = typeof code === 'string' && code.startsWith('FST_WEAPP_')
-  return { answer, code: headerOf(answer, 'weapp-error') || (isOurs ? code : undefined) }
+  const unclear = statusCode === 401 && !header ? UNAUTHORIZED : undefined
+  return { answer, code: headerOf(answer, 'weapp-error') || (isOurs ? code : unclear) }
 }
 
 /**
  * The answer in what wx.request calls a failure, if there is one. WeChat on a PC was seen to report a 401 in this way:
  * https://developers.weixin.qq.com/community/develop/doc/0002888225c1e8458f492d38b5b400
- *
- * A 401 without headers and body may be the guard's or the host's. It counts as the guard's: at worst that is one
- * login too many, and otherwise nobody whose session expired could go on.
  */
 export function readFailure (failure: Failure & Partial<Answer>): Reply | null {
-  const { errMsg = '', header, data } = failure
+  const { errMsg = '', data } = failure
   // Not the -401 of the network's own error numbers.
   const statusCode = failure.statusCode || (/(^|[^-\w])401\b/.test(errMsg) ? 401 : 0)
-  if (!statusCode) return null
-  const reply = readAnswer({ ...failure, statusCode, header: header || {}, data })
-  return statusCode === 401 && !header && !data ? { ...reply, code: UNAUTHORIZED } : reply
+  return statusCode ? readAnswer({ ...failure, statusCode, data }) : null
+}
+
+/** What wx.uploadFile gave: a string, where wx.request would have parsed it. */
+export function parsed (answer: PlatformAnswer): PlatformAnswer {
+  try {
+    return { ...answer, data: JSON.parse(answer.data) }
+  } catch {
+    return answer
+  }
 }
 
 /** The refusal as an error, with what the caller needs to decide what to do. */

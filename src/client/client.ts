@@ -1,13 +1,17 @@
 /** The sign-in of a Mini Program: one login for all who ask, and requests that survive the end of a session. */
-import { payloadOf, readAnswer, readFailure, refusal, REMEDY, type Reply } from './answer.js'
+import { parsed, payloadOf, readAnswer, readFailure, refusal, REMEDY, type Reply } from './answer.js'
 import { clientError, type WeappClientError } from './errors.js'
 import { openSignIn } from './sign-in.js'
-import type { LoginAnswer, SessionAnswer, WeappClient, WeappClientOptions, WeappRequest } from './types.js'
-import { call, globalWx, type Answer, type Failure } from './wx.js'
+import type { Auth, LoginAnswer, SessionAnswer, WeappClient, WeappClientOptions, WeappRequest, WeappTransfer, WeappUpload } from './types.js'
+import { call, globalWx, type Answer, type Failure, type PlatformAnswer, type WxTransfer, type WxUpload } from './wx.js'
 
 const REVOKED = 'FST_WEAPP_SESSION_REVOKED'
 
 type Extra = Record<string, unknown> | undefined
+type PlainRequest = Omit<WeappRequest, 'auth'>
+type PlainUpload = Omit<WeappUpload, 'auth'>
+type Transfer = Omit<WeappTransfer, 'auth'> & Record<string, unknown>
+type SendWith = (token: string | null) => Promise<Reply>
 
 /**
  * One per Mini Program and server: make it in app.js and share it.
@@ -24,20 +28,18 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
   let flight: { promise: Promise<LoginAnswer>, extra: string | undefined } | null = null
   let keyCheck: Promise<void> | null = null
 
-  async function send ({ url, method = 'GET', data, header, ...rest }: WeappRequest, token: string | null): Promise<Reply> {
+  /** Has the platform send what goes to a URL below baseUrl, with the token. */
+  async function send (api: (transfer: WxTransfer<PlatformAnswer>) => unknown, { url, header, onTask, ...rest }: Transfer, token: string | null): Promise<Reply> {
     const path = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length) : url
     // Anything else might be part of another host's name.
     if (path[0] !== '/') throw clientError('WEAPP_BAD_URL', 'The url has to be a path, or a URL below baseUrl.')
-    const hasBody = /^(POST|PUT|DELETE)$/.test(method)
-    const request = {
-      ...rest,
-      url: baseUrl + path,
-      method,
-      data: data === undefined && hasBody && isJson(header) ? {} : data,
-      header: { ...header, ...token !== null && { Authorization: `Bearer ${token}` } }
-    }
+    const whole = { ...rest, url: baseUrl + path, header: { ...header, ...token !== null && { Authorization: `Bearer ${token}` } } }
     try {
-      return readAnswer(await call<Answer>((callbacks) => wx.request({ ...request, ...callbacks })))
+      return readAnswer(await call<PlatformAnswer>((callbacks) => {
+        const task = api({ ...whole, ...callbacks })
+        if (onTask) onTask(task)
+        return task
+      }))
     } catch (error) {
       const reply = readFailure(error as Failure)
       if (reply === null) throw platformError('WEAPP_NETWORK_FAILED', 'No answer from the server.', error)
@@ -45,12 +47,21 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     }
   }
 
+  function sendRequest ({ method = 'GET', data, ...rest }: PlainRequest, token: string | null): Promise<Reply> {
+    const isEmptyJson = data === undefined && /^(POST|PUT|DELETE)$/.test(method) && isJson(rest.header)
+    return send((request) => wx.request(request), { ...rest, method, data: isEmptyJson ? {} : data }, token)
+  }
+
+  function sendFile (upload: PlainUpload, token: string | null): Promise<Reply> {
+    return send((file) => wx.uploadFile({ ...file as WxUpload, success: (answer) => file.success(parsed(answer)) }), upload, token)
+  }
+
   async function exchange (extra: Extra): Promise<LoginAnswer> {
     const { code } = await call<{ code: string }>((callbacks) => wx.login(callbacks)).catch((error) => {
       throw platformError('WEAPP_WX_LOGIN_FAILED', 'wx.login failed.', error)
     })
     // The old token goes along, so that the server replaces its session instead of adding one.
-    const reply = await send({ url: `${prefix}/login`, method: 'POST', data: { ...extra, code } }, phone.token)
+    const reply = await sendRequest({ url: `${prefix}/login`, method: 'POST', data: { ...extra, code } }, phone.token)
     const answer = unwrap(payloadOf(reply))
     if (!answer || typeof answer.token !== 'string') {
       throw clientError('WEAPP_BAD_ANSWER', 'The answer to the login has no token. Does the host wrap its answers? Then give unwrap.')
@@ -89,15 +100,23 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     await login()
   }
 
-  async function request ({ auth = 'required', ...plain }: WeappRequest): Promise<Answer> {
-    return auth === false ? (await send(plain, null)).answer : await attempt(plain, auth, 0, false)
+  async function request ({ auth, ...plain }: WeappRequest): Promise<Answer> {
+    return await signedIn((token) => sendRequest(plain, token), auth)
+  }
+
+  async function upload ({ auth, ...plain }: WeappUpload): Promise<Answer> {
+    return await signedIn((token) => sendFile(plain, token), auth)
+  }
+
+  async function signedIn (sendWith: SendWith, auth: Auth = 'required'): Promise<Answer> {
+    return auth === false ? (await sendWith(null)).answer : await attempt(sendWith, auth, 0, false)
   }
 
   /** Sends and, where that helps, renews the sign-in (once) and sends again (at most twice). */
-  async function attempt (request: WeappRequest, auth: 'required' | 'optional', repeats: number, isRenewed: boolean): Promise<Answer> {
+  async function attempt (sendWith: SendWith, auth: 'required' | 'optional', repeats: number, isRenewed: boolean): Promise<Answer> {
     if (auth === 'required') await demandSignIn()
     const { token } = phone
-    const reply = await send(request, token)
+    const reply = await sendWith(token)
     const { answer, code } = reply
     const remedy = token !== null && REMEDY[code!]
 
@@ -124,7 +143,7 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     } else {
       return answer
     }
-    return await attempt(request, auth, repeats + 1, isRenewed)
+    return await attempt(sendWith, auth, repeats + 1, isRenewed)
   }
 
   async function ensureSessionKey (): Promise<void> {
@@ -157,7 +176,7 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     phone.end(REVOKED)
     let reply: Reply
     try {
-      reply = await send({ url: `${prefix}/logout${all ? '?all=true' : ''}`, method: 'POST' }, token)
+      reply = await sendRequest({ url: `${prefix}/logout${all ? '?all=true' : ''}`, method: 'POST' }, token)
       if (!REMEDY[reply.code!]) payloadOf(reply)
     } catch (error) {
       if (phone.signedOut !== null) phone.begin(token)
@@ -173,6 +192,7 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
   return {
     login,
     request,
+    upload,
     ensureSessionKey,
     logout,
     session: async () => unwrap(payloadOf(readAnswer(await request({ url: `${prefix}/session` })))) as SessionAnswer,

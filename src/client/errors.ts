@@ -5,10 +5,10 @@
 export interface WeappClientError extends Error {
   /**
    * The server's code (`FST_WEAPP_…`, or one of the host's own), or what went wrong on the phone:
-   * - `WEAPP_NETWORK_FAILED`: no answer arrived; `errMsg` and `errno` are wx.request's
+   * - `WEAPP_NETWORK_FAILED`: no answer arrived, or it was aborted; `errMsg` and `errno` are the platform's
    * - `WEAPP_WX_LOGIN_FAILED`: wx.login gave no code; `errMsg` and `errno` are wx.login's
    * - `WEAPP_REFUSED`: the server refused and named no code
-   * - `WEAPP_UNAUTHORIZED`: a 401 that arrived with neither headers nor a body
+   * - `WEAPP_UNAUTHORIZED`: the login or the logout was answered by a 401 that arrived without headers
    * - `WEAPP_BAD_ANSWER`: the answer to the login has no token
    * - `WEAPP_BAD_URL`: a url that is not under `baseUrl`, where the token must not go
    * - `WEAPP_NO_WX`: no `wx` was given, and there is no global one

@@ -49,28 +49,49 @@ export interface SessionAnswer extends Device {
   sessions: Array<Device & { current: boolean, label: string | null }>
 }
 
-export interface WeappRequest {
+/**
+ * - 'required' (default): signs in first when nobody is, and again when the session has expired
+ * - 'optional': sends the token if there is one, and never signs in
+ * - false: neither; the answer is not looked at
+ */
+export type Auth = 'required' | 'optional' | false
+
+/** What requests and uploads have in common. */
+export interface WeappTransfer {
   /** A path on the server such as '/me', or a whole URL below `baseUrl`. */
   url: string
+  header?: Record<string, string>
+  /** In milliseconds. Default: the platform's, 60 seconds. */
+  timeout?: number
+  enableHttp2?: boolean
+  enableQuic?: boolean
+  auth?: Auth
+  /**
+   * Told what wx.request or wx.uploadFile returned, whenever this is sent: to abort it, to show its progress, to read
+   * its chunks. A repetition is a task of its own. What was aborted rejects with WEAPP_NETWORK_FAILED.
+   */
+  onTask?: (task: any) => void
+}
+
+export interface WeappRequest extends WeappTransfer {
   /** Default 'GET'. */
   method?: 'OPTIONS' | 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE' | 'TRACE' | 'CONNECT'
   /** As for wx.request. JSON without data is sent as `{}`, for a server refuses JSON that is empty. */
   data?: string | object | ArrayBuffer
-  header?: Record<string, string>
-  /** In milliseconds. Default: the platform's, 60 seconds. */
-  timeout?: number
   /** Anything but 'json', the default, leaves `data` a string. */
   dataType?: string
   responseType?: 'text' | 'arraybuffer'
-  enableHttp2?: boolean
-  enableQuic?: boolean
   enableCache?: boolean
-  /**
-   * - 'required' (default): signs in first when nobody is, and again when the session has expired
-   * - 'optional': sends the token if there is one, and never signs in
-   * - false: neither; the answer is not looked at
-   */
-  auth?: 'required' | 'optional' | false
+  enableChunked?: boolean
+}
+
+export interface WeappUpload extends WeappTransfer {
+  /** Such as what `chooseAvatar` or wx.chooseMedia gave. */
+  filePath: string
+  /** The field of the form that holds the file. */
+  name: string
+  /** The other fields of the form. */
+  formData?: Record<string, any>
 }
 
 /** Every promise rejects with a WeappClientError. */
@@ -96,6 +117,14 @@ export interface WeappClient {
   request<Data = any> (request: WeappRequest): Promise<Answer<Data>>
 
   /**
+   * wx.uploadFile, signed in, and repeated as a `request` is: one file by POST as multipart/form-data. Resolves with every
+   * answer of the host; `data` is parsed where it is JSON, and `header` is empty, because the platform keeps the headers.
+   *
+   * @throws as `request`
+   */
+  upload<Data = any> (upload: WeappUpload): Promise<Answer<Data>>
+
+  /**
    * Makes sure that what the next tap encrypts can be opened: call it when a page with such a button appears, not in
    * its callback. Asks wx.checkSession once per launch, and signs in when the key is dead or nobody is signed in.
    *
@@ -115,6 +144,6 @@ export interface WeappClient {
   /** This session and the other devices of its user. */
   session (): Promise<SessionAnswer>
 
-  /** The token, for what does not go through `request`, such as a header of wx.uploadFile. Null when not signed in. */
+  /** The token, for what does not go through `request`, such as a header of wx.downloadFile. Null when not signed in. */
   readonly token: string | null
 }

@@ -20,12 +20,23 @@ export interface Answer<Data = any> {
   data: Data
 }
 
-/** What wx.request is called with. */
-export interface WxRequest extends Callbacks<Answer> {
+/** An answer as it may arrive: wx.uploadFile keeps the headers for itself. */
+export type PlatformAnswer = Omit<Answer, 'header'> & Partial<Answer>
+
+/** What wx.request and wx.uploadFile are called with. */
+export interface WxTransfer<Result> extends Callbacks<Result> {
   url: string
+  header?: Record<string, string>
+}
+
+export interface WxRequest extends WxTransfer<Answer> {
   method?: any
   data?: any
-  header?: Record<string, string>
+}
+
+export interface WxUpload extends WxTransfer<{ statusCode: number, data: string }> {
+  filePath: string
+  name: string
 }
 
 export interface Wx {
@@ -35,6 +46,8 @@ export interface Wx {
   checkSession (options: Callbacks<unknown>): unknown
   /** https://developers.weixin.qq.com/miniprogram/dev/api/network/request/wx.request.html */
   request (options: WxRequest): unknown
+  /** https://developers.weixin.qq.com/miniprogram/dev/api/network/upload/wx.uploadFile.html */
+  uploadFile (options: WxUpload): unknown
   /** https://developers.weixin.qq.com/miniprogram/dev/api/storage/wx.getStorageSync.html */
   getStorageSync (key: string): any
   /** https://developers.weixin.qq.com/miniprogram/dev/api/storage/wx.setStorageSync.html */

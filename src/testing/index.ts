@@ -8,5 +8,5 @@ export type { OpenStore, StoreFactory, StoreSuiteOptions, TestFunction } from '.
 export { createMiniProgram } from './mini-program.js'
 export type {
   FakeWx, MiniProgram, MiniProgramApi, MiniProgramFault, MiniProgramFaultScope, MiniProgramOptions, MiniProgramRequest,
-  WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult
+  WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxUploadOptions, WxUploadResult
 } from './mini-program.js'

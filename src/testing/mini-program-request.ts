@@ -1,4 +1,6 @@
-import { request } from 'undici'
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { FormData, request } from 'undici'
 
 export interface WxCallbacks<Result> {
   success?: (result: Result) => void
@@ -44,6 +46,31 @@ export interface WxRequestResult {
   cookies: string[]
 }
 
+export interface WxUploadOptions extends WxCallbacks<WxUploadResult> {
+  url: string
+  /** Of a file on this machine. */
+  filePath: string
+  /** The field of the form that holds the file. */
+  name: string
+  /** The other fields. */
+  formData?: Record<string, any>
+  header?: Record<string, any>
+  /**
+   * In milliseconds.
+   *
+   * @default 60_000
+   */
+  timeout?: number
+}
+
+/** Without headers, as in WeChat. */
+export interface WxUploadResult {
+  errMsg: string
+  statusCode: number
+  /** What the server sent, JSON as well. */
+  data: string
+}
+
 /** https://developers.weixin.qq.com/miniprogram/dev/framework/usability/PublicErrno.html */
 const TIMED_OUT = 5
 const NETWORK_FAILED = 600001
@@ -54,37 +81,72 @@ export function failure (api: string, reason: string, errno = INTERRUPTED): WxFa
   return { errMsg: `${api}:fail ${reason}`, errno }
 }
 
-/** wx.request over real HTTP. Follows no redirect. Every status is a result; rejects with a {@link WxFailure}. */
-export async function sendRequest (options: WxRequestOptions, referer: string, aborted: AbortSignal): Promise<WxRequestResult> {
-  const { method = 'GET', data, timeout = 60_000 } = options
-  const url = new URL(options.url)
-  const headers: Record<string, string> = { 'content-type': 'application/json' }
-  for (const [name, value] of Object.entries(options.header ?? {})) headers[name.toLowerCase()] = String(value)
-  // A Mini Program cannot set it.
-  headers['referer'] = referer
+/** Who sends, as the server may see it, and what ends it early. */
+export interface Sender {
+  referer: string
+  aborted: AbortSignal
+}
 
+/** wx.request over real HTTP. Every status is a result; rejects with a {@link WxFailure}. */
+export async function sendRequest (options: WxRequestOptions, sender: Sender): Promise<WxRequestResult> {
+  const { method = 'GET', data, timeout } = options
+  const url = new URL(options.url)
+  const headers = headersOf({ 'content-type': 'application/json', ...options.header })
   const hasBody = !['GET', 'HEAD'].includes(method)
   if (!hasBody) {
     for (const [name, value] of Object.entries(data ?? {})) url.searchParams.append(name, String(value))
   }
+  const body = hasBody ? bodyOf(data, headers['content-type']!) : null
+  const { bytes, ...result } = await send('request', { url, method, headers, body, timeout }, sender)
+  return { errMsg: 'request:ok', ...result, data: dataOf(bytes, options) }
+}
+
+/** wx.uploadFile over real HTTP: a POST of multipart/form-data. Every status is a result; rejects with a {@link WxFailure}. */
+export async function sendFile (options: WxUploadOptions, sender: Sender): Promise<WxUploadResult> {
+  const { url, filePath, name, formData = {}, timeout } = options
+  const bytes = await readFile(filePath).catch(() => { throw failure('uploadFile', 'file not found') })
+  const body = new FormData()
+  for (const [field, value] of Object.entries(formData)) body.append(field, String(value))
+  body.append(name, new Blob([bytes]), basename(filePath))
+  const { 'content-type': _ours, ...headers } = headersOf(options.header)
+  const answer = await send('uploadFile', { url: new URL(url), method: 'POST', headers, body, timeout }, sender)
+  return { errMsg: 'uploadFile:ok', statusCode: answer.statusCode, data: Buffer.from(answer.bytes).toString() }
+}
+
+interface Outgoing {
+  url: URL
+  method: string
+  headers: Record<string, string>
+  body: string | Buffer | FormData | null
+  timeout: number | undefined
+}
+
+type Incoming = Pick<WxRequestResult, 'statusCode' | 'header' | 'cookies'> & { bytes: ArrayBuffer }
+
+/** Follows no redirect. */
+async function send (api: string, { url, method, headers, body, timeout = 60_000 }: Outgoing, { referer, aborted }: Sender): Promise<Incoming> {
   try {
     const response = await request(url, {
       method: method as 'GET',
-      headers,
-      body: hasBody ? bodyOf(data, headers['content-type']!) : null,
+      // A Mini Program cannot set it.
+      headers: { ...headers, referer },
+      body,
       signal: AbortSignal.any([aborted, AbortSignal.timeout(timeout)]),
       responseHeaders: 'raw',
       // Nothing of a test outlives it: each request has a connection of its own.
       reset: true
     })
     const { header, cookies } = readHeaders(response.headers as unknown as string[])
-    const bytes = await response.body.arrayBuffer()
-    return { errMsg: 'request:ok', statusCode: response.statusCode, header, data: dataOf(bytes, options), cookies }
+    return { statusCode: response.statusCode, header, cookies, bytes: await response.body.arrayBuffer() }
   } catch (error) {
     const { name, message } = error as Error
-    if (name === 'TimeoutError') throw failure('request', 'timeout', TIMED_OUT)
-    throw failure('request', name === 'AbortError' ? 'abort' : message, NETWORK_FAILED)
+    if (name === 'TimeoutError') throw failure(api, 'timeout', TIMED_OUT)
+    throw failure(api, name === 'AbortError' ? 'abort' : message, NETWORK_FAILED)
   }
+}
+
+function headersOf (header: Record<string, any> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(header).map(([name, value]) => [name.toLowerCase(), String(value)]))
 }
 
 function bodyOf (data: unknown, contentType: string): string | Buffer | null {

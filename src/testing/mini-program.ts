@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { failure, sendRequest } from './mini-program-request.js'
-import type { WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult } from './mini-program-request.js'
+import { failure, sendFile, sendRequest } from './mini-program-request.js'
+import type {
+  Sender, WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxUploadOptions, WxUploadResult
+} from './mini-program-request.js'
 import type { WechatSimulator } from './simulator.js'
 
-export type { WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult }
+export type { WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxUploadOptions, WxUploadResult }
 
 export interface MiniProgramOptions {
   /** Whose phone it is, by any name; the simulator knows the user by the same. */
@@ -31,7 +33,7 @@ export interface MiniProgramOptions {
 }
 
 /** The APIs that faults can hit. */
-export type MiniProgramApi = 'login' | 'checkSession' | 'request' | 'getStorageSync' | 'setStorageSync'
+export type MiniProgramApi = 'login' | 'checkSession' | 'request' | 'uploadFile' | 'getStorageSync' | 'setStorageSync'
 
 export interface MiniProgramFault {
   /** Milliseconds, or a promise, to wait for before anything happens. Storage does not wait. */
@@ -45,7 +47,7 @@ export interface MiniProgramFault {
 export interface MiniProgramFaultScope {
   /** @default 'request' */
   api?: MiniProgramApi
-  /** Only requests to this path, such as '/weapp/login'. */
+  /** Only requests and uploads to this path, such as '/weapp/login'. */
   path?: string
   /**
    * How many calls, counted as they are made.
@@ -55,13 +57,14 @@ export interface MiniProgramFaultScope {
   times?: number
 }
 
-/** A request that the Mini Program made. */
+/** A request or an upload that the Mini Program made. */
 export interface MiniProgramRequest {
   method: string
   /** Without the query. */
   path: string
   url: string
   header: Record<string, any>
+  /** Of an upload, its `formData`. */
   data: any
   /** Null as long as there is no answer. */
   statusCode: number | null
@@ -69,12 +72,13 @@ export interface MiniProgramRequest {
 
 /**
  * Of `wx` what has to do with signing in. As in WeChat, login, checkSession and the storage return a promise when they
- * are called without callbacks, and request a task.
+ * are called without callbacks; request and uploadFile return a task.
  */
 export interface FakeWx {
   login (options?: WxCallbacks<{ code: string, errMsg: string }>): Promise<{ code: string, errMsg: string }> | undefined
   checkSession (options?: WxCallbacks<{ errMsg: string }>): Promise<{ errMsg: string }> | undefined
   request (options: WxRequestOptions): { abort (): void }
+  uploadFile (options: WxUploadOptions): { abort (): void }
   getStorageSync (key: string): any
   setStorageSync (key: string, data: any): void
   removeStorageSync (key: string): void
@@ -93,7 +97,7 @@ export interface MiniProgram {
   offline: boolean
   /** How often each API was called. */
   readonly calls: Readonly<Record<MiniProgramApi, number>>
-  /** The requests so far, in the order they were made. */
+  /** The requests and uploads so far, in the order they were made. */
   readonly requests: readonly MiniProgramRequest[]
   /** Makes calls go wrong, first in, first out, until the function that it returns is called, or `times` calls have. */
   fault (fault: MiniProgramFault, scope?: MiniProgramFaultScope): () => void
@@ -115,7 +119,7 @@ export function createMiniProgram (
   { user, appId = Object.keys(wechat.apps)[0] ?? '', storage = new Map(), unauthorizedAs = 'answer' }: MiniProgramOptions
 ): MiniProgram {
   if (!Object.hasOwn(wechat.apps, appId)) throw new Error(`The simulator has no app '${appId}'`)
-  const calls = { login: 0, checkSession: 0, request: 0, getStorageSync: 0, setStorageSync: 0 }
+  const calls = { login: 0, checkSession: 0, request: 0, uploadFile: 0, getStorageSync: 0, setStorageSync: 0 }
   const requests: MiniProgramRequest[] = []
   const faults: Array<{ fault: MiniProgramFault, api: MiniProgramApi, path: string | undefined, times: number }> = []
   const referer = `https://servicewechat.com/${appId}/devtools/page-frame.html`
@@ -137,18 +141,25 @@ export function createMiniProgram (
     return result
   }
 
-  async function performRequest (options: WxRequestOptions, aborted: AbortSignal): Promise<WxRequestResult> {
-    const { method = 'GET', url, header = {}, data } = options
-    const record: MiniProgramRequest = { method, path: new URL(url).pathname, url, header, data, statusCode: null }
+  async function performTransfer<Result extends { statusCode: number }> (
+    api: 'request' | 'uploadFile', sent: Omit<MiniProgramRequest, 'path' | 'statusCode'>, work: () => Promise<Result>
+  ): Promise<Result> {
+    const record: MiniProgramRequest = { ...sent, path: new URL(sent.url).pathname, statusCode: null }
     requests.push(record)
-    const result = await perform('request', begin('request', record.path), async () => {
-      const result = await sendRequest(options, referer, aborted)
+    const result = await perform(api, begin(api, record.path), async () => {
+      const result = await work()
       record.statusCode = result.statusCode
       return result
     })
     if (result.statusCode !== 401 || unauthorizedAs === 'answer') return result
-    const failed = failure('request', '401 Unauthorized')
+    const failed = failure(api, '401 Unauthorized')
     throw unauthorizedAs === 'failure' ? { ...result, ...failed } : failed
+  }
+
+  function task<Result> (callbacks: WxCallbacks<Result>, work: (sender: Sender) => Promise<Result>): { abort (): void } {
+    const abortion = new AbortController()
+    settle({ complete () {}, ...callbacks }, work({ referer, aborted: abortion.signal }))
+    return { abort: () => abortion.abort() }
   }
 
   function touchStorage (api: 'getStorageSync' | 'setStorageSync'): void {
@@ -167,9 +178,12 @@ export function createMiniProgram (
     })),
 
     request (options) {
-      const task = new AbortController()
-      settle({ complete () {}, ...options }, performRequest(options, task.signal))
-      return { abort: () => task.abort() }
+      const { method = 'GET', url, header = {}, data } = options
+      return task(options, (sender) => performTransfer('request', { method, url, header, data }, () => sendRequest(options, sender)))
+    },
+    uploadFile (options) {
+      const { url, header = {}, formData: data } = options
+      return task(options, (sender) => performTransfer('uploadFile', { method: 'POST', url, header, data }, () => sendFile(options, sender)))
     },
 
     getStorageSync (key) {

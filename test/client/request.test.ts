@@ -189,3 +189,22 @@ test('a base URL may end with a slash, and the plugin may live elsewhere', async
   await client.logout()
   t.same(sent(), ['POST /auth/login 200', 'GET /me 200', 'GET /auth/session 200', 'POST /auth/logout 204'])
 })
+
+test('who holds the task of a request can abort it', async (t) => {
+  const { client, mini, sent } = await startPhone(t)
+  const gate = deferred()
+  t.teardown(gate.resolve)
+  await client.login()
+  sent()
+  mini.fault({ delay: gate.promise }, { path: '/me', times: 1 })
+  const request = client.request({
+    url: '/me',
+    onTask (task) {
+      task.abort()
+      gate.resolve()
+    }
+  })
+  await t.rejects(request, { code: 'WEAPP_NETWORK_FAILED', errMsg: 'request:fail abort' })
+  t.same(sent(), ['GET /me null'])
+  t.equal((await client.request({ url: '/me' })).statusCode, 200, 'the phone is signed in as before')
+})

@@ -1,9 +1,11 @@
 import Fastify, { type FastifyInstance } from 'fastify'
+import { join } from 'node:path'
 import formbody from 'node:querystring'
 import { test, type Test } from 'tap'
 import {
   createMiniProgram, startWechatSimulator,
-  type MiniProgram, type MiniProgramOptions, type WechatSimulator, type WxFailure, type WxRequestOptions, type WxRequestResult
+  type MiniProgram, type MiniProgramOptions, type WechatSimulator, type WxFailure, type WxRequestOptions, type WxRequestResult,
+  type WxUploadOptions, type WxUploadResult
 } from '../../src/testing/index.js'
 
 interface Setup {
@@ -138,6 +140,30 @@ test('wx.request: no answer', async (t) => {
   })
   t.match(await failed, { errMsg: 'request:fail abort' })
   phone.wx.request({ url: `${url}/never` }).abort()
+})
+
+test('wx.uploadFile: what is sent, and what comes back without headers', async (t) => {
+  const filePath = join(t.testdir({ 'a.txt': 'a file' }), 'a.txt')
+  const { phone, url } = await setUp(t, {}, (app) => {
+    app.addContentTypeParser('multipart/form-data', { parseAs: 'string' }, async (_request: unknown, body: string) => body)
+  })
+  const upload = (options: Partial<WxUploadOptions> = {}) => new Promise<WxUploadResult>((resolve, reject) => {
+    const header = { 'X-Page': 1, 'Content-Type': 'text/plain' }
+    phone.wx.uploadFile({ url: `${url}/echo`, filePath, name: 'file', formData: { page: 2 }, header, ...options, success: resolve, fail: reject })
+  })
+  const { data, ...result } = await upload()
+  t.strictSame(result, { errMsg: 'uploadFile:ok', statusCode: 200 })
+  const { headers, body } = JSON.parse(data)
+  t.match(headers, { 'x-page': '1', 'content-type': /^multipart\/form-data; boundary=/, referer: 'https://servicewechat.com/wx1/devtools/page-frame.html' })
+  t.match(body, /name="page"\r\n\r\n2\r\n[^]*name="file"; filename="a.txt"[^]*\r\n\r\na file\r\n/)
+  t.strictSame(await failureOf(upload({ filePath: `${filePath}.gone` })), { errMsg: 'uploadFile:fail file not found', errno: 600003 })
+  phone.fault({ fail: 'timeout' }, { api: 'uploadFile', path: '/echo', times: 1 })
+  t.match(await failureOf(upload()), { errMsg: 'uploadFile:fail timeout' })
+  t.equal(phone.calls.uploadFile, 3)
+  t.match(phone.requests, [
+    { method: 'POST', path: '/echo', data: { page: 2 }, statusCode: 200 }, { statusCode: null }, { statusCode: null }
+  ])
+  t.match(JSON.parse((await upload({ formData: {} })).data).body, /a file/)
 })
 
 test('a 401 as on a phone and as on a PC', async (t) => {

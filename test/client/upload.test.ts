@@ -1,0 +1,89 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import { test, type Test } from 'tap'
+import { freezeClock } from '../fixtures/clock.js'
+import { CODES, startPhone } from './fixtures/phone.js'
+
+const EIGHT_DAYS = 8 * 24 * 3600 * 1000
+
+/** A host that takes pictures, and a phone that has one. */
+async function startAlbum (t: Test, before: (app: FastifyInstance) => unknown = () => {}) {
+  const phone = await startPhone(t, {
+    before,
+    after (app) {
+      app.addContentTypeParser('multipart/form-data', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+      app.post('/avatar', { config: { weapp: true } }, async (request) => {
+        const form = await new Response(request.body as Buffer, { headers: { 'content-type': request.headers['content-type']! } }).formData()
+        const file = form.get('avatar') as File
+        return { openid: request.weapp!.openid, title: form.get('title'), name: file.name, text: await file.text() }
+      })
+      app.post('/anybody/:status', async (request, reply) => {
+        const { status } = request.params as { status: string }
+        return await reply.code(Number(status)).type('text/plain').send(`token: ${request.headers.authorization ?? 'none'}`)
+      })
+    }
+  })
+  const filePath = join(t.testdir(), 'me.png')
+  await writeFile(filePath, 'a picture')
+  return { ...phone, avatar: { url: '/avatar', filePath, name: 'avatar', formData: { title: '头像' } } }
+}
+
+test('an upload signs in first, and brings the file and the other fields', async (t) => {
+  const { client, host, sent, avatar } = await startAlbum(t)
+  t.strictSame((await client.upload(avatar)).data, {
+    openid: host.wechat.openid('alice'), title: '头像', name: 'me.png', text: 'a picture'
+  })
+  t.same(sent(), ['POST /weapp/login 200', 'POST /avatar 200'])
+})
+
+test('an upload that finds the session expired signs in once and is repeated', async (t) => {
+  const clock = freezeClock(t)
+  const { client, sent, avatar } = await startAlbum(t)
+  await client.login()
+  clock.advance(EIGHT_DAYS)
+  sent()
+  const tasks: unknown[] = []
+  const answer = await client.upload({ ...avatar, onTask: (task) => { tasks.push(task) } })
+  t.match(answer, { statusCode: 200, data: { text: 'a picture' }, header: {} })
+  t.same(sent(), ['POST /avatar 401', 'POST /weapp/login 200', 'POST /avatar 200'])
+  t.equal(new Set(tasks).size, 2, 'each time another task')
+})
+
+test('an upload of a phone that was signed out rejects', async (t) => {
+  const { client, kick, signedOut, avatar } = await startAlbum(t)
+  await client.login()
+  await kick()
+  await t.rejects(client.upload(avatar), { code: CODES.kicked, statusCode: 401 })
+  t.same(signedOut, [CODES.kicked])
+})
+
+test("a 401 without headers, in the host's own words, is taken for the guard's, once", async (t) => {
+  const clock = freezeClock(t)
+  const { client, mini, avatar } = await startAlbum(t, (app) => {
+    app.setErrorHandler((_error, _request, reply) => reply.code(401).send({ success: false }))
+  })
+  await client.login()
+  clock.advance(EIGHT_DAYS)
+  t.equal((await client.upload(avatar)).statusCode, 200)
+  t.equal(mini.calls.login, 2)
+  t.match(await client.upload({ ...avatar, url: '/anybody/401' }), { statusCode: 401, data: `token: Bearer ${client.token}` })
+  t.equal(mini.calls.login, 3)
+  t.match(await client.upload({ ...avatar, url: '/anybody/403' }), { statusCode: 403 })
+  t.equal(mini.calls.login, 3)
+})
+
+test('an upload may do without a sign-in', async (t) => {
+  const { client, mini, avatar } = await startAlbum(t)
+  for (const auth of ['optional', false] as const) {
+    t.match(await client.upload({ ...avatar, url: '/anybody/200', auth }), { statusCode: 200, data: 'token: none' })
+  }
+  t.equal(mini.calls.login, 0)
+})
+
+test('an upload goes below baseUrl only, and a file that is not there is told', async (t) => {
+  const { client, avatar } = await startAlbum(t)
+  await client.login()
+  await t.rejects(client.upload({ ...avatar, url: 'https://elsewhere.example/avatar' }), { code: 'WEAPP_BAD_URL' })
+  await t.rejects(client.upload({ ...avatar, filePath: '/nowhere.png' }), { code: 'WEAPP_NETWORK_FAILED', errMsg: 'uploadFile:fail file not found' })
+})
