@@ -52,8 +52,10 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     return send((request) => wx.request(request), { ...rest, method, data: isEmptyJson ? {} : data }, token)
   }
 
-  function sendFile (upload: PlainUpload, token: string | null): Promise<Reply> {
-    return send((file) => wx.uploadFile({ ...file as WxUpload, success: (answer) => file.success(parsed(answer)) }), upload, token)
+  async function sendFile (upload: PlainUpload, token: string | null): Promise<Reply> {
+    if (!wx.uploadFile) throw clientError('WEAPP_NO_WX', 'The given wx has no uploadFile.')
+    const api = (file: WxTransfer<PlatformAnswer>) => wx.uploadFile!({ ...file as WxUpload, success: (answer) => file.success(parsed(answer)) })
+    return await send(api, upload, token)
   }
 
   async function exchange (extra: Extra): Promise<LoginAnswer> {

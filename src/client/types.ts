@@ -120,7 +120,7 @@ export interface WeappClient {
    * wx.uploadFile, signed in, and repeated as a `request` is: one file by POST as multipart/form-data. Resolves with every
    * answer of the host; `data` is parsed where it is JSON, and `header` is empty, because the platform keeps the headers.
    *
-   * @throws as `request`
+   * @throws as `request`, and WEAPP_NO_WX when the `wx` that was given has no uploadFile
    */
   upload<Data = any> (upload: WeappUpload): Promise<Answer<Data>>
 

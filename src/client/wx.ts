@@ -46,8 +46,12 @@ export interface Wx {
   checkSession (options: Callbacks<unknown>): unknown
   /** https://developers.weixin.qq.com/miniprogram/dev/api/network/request/wx.request.html */
   request (options: WxRequest): unknown
-  /** https://developers.weixin.qq.com/miniprogram/dev/api/network/upload/wx.uploadFile.html */
-  uploadFile (options: WxUpload): unknown
+  /**
+   * For `upload` alone.
+   *
+   * https://developers.weixin.qq.com/miniprogram/dev/api/network/upload/wx.uploadFile.html
+   */
+  uploadFile? (options: WxUpload): unknown
   /** https://developers.weixin.qq.com/miniprogram/dev/api/storage/wx.getStorageSync.html */
   getStorageSync (key: string): any
   /** https://developers.weixin.qq.com/miniprogram/dev/api/storage/wx.setStorageSync.html */

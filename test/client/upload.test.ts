@@ -87,3 +87,10 @@ test('an upload goes below baseUrl only, and a file that is not there is told', 
   await t.rejects(client.upload({ ...avatar, url: 'https://elsewhere.example/avatar' }), { code: 'WEAPP_BAD_URL' })
   await t.rejects(client.upload({ ...avatar, filePath: '/nowhere.png' }), { code: 'WEAPP_NETWORK_FAILED', errMsg: 'uploadFile:fail file not found' })
 })
+
+test('a platform without uploadFile can do everything else', async (t) => {
+  const { launch, avatar } = await startAlbum(t)
+  const { client } = launch({ platform: ({ uploadFile: _unknown, ...wx }) => wx })
+  t.equal((await client.request({ url: '/me' })).statusCode, 200)
+  await t.rejects(client.upload(avatar), { code: 'WEAPP_NO_WX', message: /uploadFile/ })
+})
