@@ -9,7 +9,7 @@ export interface Reply {
 }
 
 /** The code of an answer that brings neither headers nor a body of ours to tell whose 401 it is. */
-const UNAUTHORIZED = 'WEAPP_UNAUTHORIZED'
+export const UNAUTHORIZED = 'WEAPP_UNAUTHORIZED'
 
 /**
  * What helps against a refusal of the guard; any other refusal is left to the caller. By code and never by status: a

@@ -1,5 +1,5 @@
 /** The sign-in of a Mini Program: one login for all who ask, and requests that survive the end of a session. */
-import { parsed, payloadOf, readAnswer, readFailure, refusal, REMEDY, type Reply } from './answer.js'
+import { parsed, payloadOf, readAnswer, readFailure, refusal, REMEDY, UNAUTHORIZED, type Reply } from './answer.js'
 import { clientError, type WeappClientError } from './errors.js'
 import { openSignIn } from './sign-in.js'
 import type { Auth, LoginAnswer, SessionAnswer, WeappClient, WeappClientOptions, WeappRequest, WeappTransfer, WeappUpload } from './types.js'
@@ -55,7 +55,11 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
   async function sendFile (upload: PlainUpload, token: string | null): Promise<Reply> {
     if (!wx.uploadFile) throw clientError('WEAPP_NO_WX', 'The given wx has no uploadFile.')
     const api = (file: WxTransfer<PlatformAnswer>) => wx.uploadFile!({ ...file as WxUpload, success: (answer) => file.success(parsed(answer)) })
-    return await send(api, upload, token)
+    const reply = await send(api, upload, token)
+    if (reply.code !== UNAUTHORIZED || token === null) return reply
+    // What would have told whose 401 it is went with the headers, which a request gets.
+    const { code, answer } = await sendRequest({ url: `${prefix}/session` }, token)
+    return answer.statusCode === 404 ? reply : { ...reply, code }
   }
 
   async function exchange (extra: Extra): Promise<LoginAnswer> {

@@ -3,13 +3,15 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { test, type Test } from 'tap'
 import { freezeClock } from '../fixtures/clock.js'
+import type { HostOptions } from '../fixtures/server.js'
 import { CODES, startPhone } from './fixtures/phone.js'
 
 const EIGHT_DAYS = 8 * 24 * 3600 * 1000
 
 /** A host that takes pictures, and a phone that has one. */
-async function startAlbum (t: Test, before: (app: FastifyInstance) => unknown = () => {}) {
+async function startAlbum (t: Test, before: (app: FastifyInstance) => unknown = () => {}, options: HostOptions['options'] = {}) {
   const phone = await startPhone(t, {
+    options,
     before,
     after (app) {
       app.addContentTypeParser('multipart/form-data', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
@@ -58,18 +60,36 @@ test('an upload of a phone that was signed out rejects', async (t) => {
   t.same(signedOut, [CODES.kicked])
 })
 
-test("a 401 without headers, in the host's own words, is taken for the guard's, once", async (t) => {
+test("a 401 without headers, in the host's own words: the session route tells whose it is", async (t) => {
   const clock = freezeClock(t)
-  const { client, mini, avatar } = await startAlbum(t, (app) => {
+  const { client, mini, kick, sent, signedOut, avatar } = await startAlbum(t, (app) => {
     app.setErrorHandler((_error, _request, reply) => reply.code(401).send({ success: false }))
   })
   await client.login()
   clock.advance(EIGHT_DAYS)
   t.equal((await client.upload(avatar)).statusCode, 200)
   t.equal(mini.calls.login, 2)
-  t.match(await client.upload({ ...avatar, url: '/anybody/401' }), { statusCode: 401, data: `token: Bearer ${client.token}` })
-  t.equal(mini.calls.login, 3)
-  t.match(await client.upload({ ...avatar, url: '/anybody/403' }), { statusCode: 403 })
+  sent()
+  for (const status of [401, 403]) {
+    t.match(await client.upload({ ...avatar, url: `/anybody/${status}` }), { statusCode: status, data: `token: Bearer ${client.token}` })
+  }
+  t.same(sent(), ['POST /anybody/401 401', 'GET /weapp/session 200', 'POST /anybody/403 403'])
+  await kick()
+  await t.rejects(client.upload(avatar), { code: CODES.kicked, statusCode: 401 })
+  t.same(signedOut, [CODES.kicked])
+  t.equal(mini.calls.login, 2)
+})
+
+test('where there is no session route, such a 401 costs one login', async (t) => {
+  const clock = freezeClock(t)
+  const { client, mini, avatar } = await startAlbum(t, (app) => {
+    app.setErrorHandler((_error, _request, reply) => reply.code(401).send({ success: false }))
+  }, { routes: { session: false } })
+  await client.login()
+  clock.advance(EIGHT_DAYS)
+  t.equal((await client.upload(avatar)).statusCode, 200)
+  t.equal(mini.calls.login, 2)
+  t.equal((await client.upload({ ...avatar, url: '/anybody/401' })).statusCode, 401)
   t.equal(mini.calls.login, 3)
 })
 
