@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { MAX_REASONS, type EndReason } from '../../stores/store.js'
+import { MAX_REASONS, type EndReason, type StoredSession } from '../../stores/store.js'
 import { HOUR, MINUTE, randomId, SECOND, sealedKey, TestUser, type StoreCheck } from './test-user.js'
 
 const REASONS: EndReason[] = ['revoked', 'kicked', 'replaced']
@@ -164,6 +164,17 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
+    name: 'limit: a login within it ends nothing',
+    async run (store) {
+      const user = new TestUser(store)
+      const sessions: StoredSession[] = []
+      while (sessions.length < 5) {
+        sessions.push(await user.signIn({ limit: 5 }))
+        assert.deepEqual(await user.list(), sessions)
+      }
+    }
+  },
+  {
     name: 'limit: null is any number',
     async run (store) {
       const user = new TestUser(store)
@@ -180,6 +191,18 @@ export const endingChecks: StoreCheck[] = [
       const fresh = await user.signIn({ replaces: old.id, limit: 2 })
       assert.equal(await user.read(old.id), null)
       assert.deepEqual(await user.liveIds(), [kept.id, fresh.id])
+    }
+  },
+  {
+    name: 'replaces: of a session that has ended, the reason is gone',
+    async run (store) {
+      const user = new TestUser(store)
+      const [old, other] = [await user.signIn(), await user.signIn()]
+      await user.revokeAll('kicked')
+      const fresh = await user.signIn({ replaces: old.id })
+      assert.equal(await user.read(old.id), null)
+      assert.deepEqual(await user.read(other.id), { status: 'ended', reason: 'kicked' })
+      assert.deepEqual(await user.liveIds(), [fresh.id])
     }
   },
   {
