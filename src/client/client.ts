@@ -1,16 +1,14 @@
 /** The sign-in of a Mini Program: one login for all who ask, and requests that survive the end of a session. */
-import { parsed, payloadOf, readAnswer, readFailure, refusal, REMEDY, UNAUTHORIZED, type Reply } from './answer.js'
+import { payloadOf, readAnswer, refusal, REMEDY, type Reply } from './answer.js'
 import { clientError, type WeappClientError } from './errors.js'
 import { openSignIn } from './sign-in.js'
-import type { Auth, LoginAnswer, SessionAnswer, WeappClient, WeappClientOptions, WeappRequest, WeappTransfer, WeappUpload } from './types.js'
-import { call, globalWx, type Answer, type Failure, type PlatformAnswer, type WxTransfer, type WxUpload } from './wx.js'
+import { createTransfer } from './transfer.js'
+import type { Auth, LoginAnswer, SessionAnswer, WeappClient, WeappClientOptions, WeappRequest, WeappUpload } from './types.js'
+import { call, globalWx, platformError, type Answer } from './wx.js'
 
 const REVOKED = 'FST_WEAPP_SESSION_REVOKED'
 
 type Extra = Record<string, unknown> | undefined
-type PlainRequest = Omit<WeappRequest, 'auth'>
-type PlainUpload = Omit<WeappUpload, 'auth'>
-type Transfer = Omit<WeappTransfer, 'auth'> & Record<string, unknown>
 type SendWith = (token: string | null) => Promise<Reply>
 
 /**
@@ -23,51 +21,24 @@ type SendWith = (token: string | null) => Promise<Reply>
 export function createWeappClient (options: WeappClientOptions): WeappClient {
   const { prefix = '/weapp', wx = globalWx(), storageKey = 'fastify-weapp', onSignedOut, unwrap = (body) => body } = options
   const baseUrl = options.baseUrl.replace(/\/+$/, '')
+  const { sendRequest, sendFile } = createTransfer(wx, baseUrl, `${prefix}/session`)
   const phone = openSignIn(wx, storageKey)
   /** The login under way. */
   let flight: { promise: Promise<LoginAnswer>, extra: string | undefined } | null = null
   let keyCheck: Promise<void> | null = null
+  /** The sign-out under way. */
+  let departure: { promise: Promise<void>, all: boolean } | null = null
 
-  /** Has the platform send what goes to a URL below baseUrl, with the token. */
-  async function send (api: (transfer: WxTransfer<PlatformAnswer>) => unknown, { url, header, onTask, ...rest }: Transfer, token: string | null): Promise<Reply> {
-    const path = url.startsWith(`${baseUrl}/`) ? url.slice(baseUrl.length) : url
-    // Anything else might be part of another host's name.
-    if (path[0] !== '/') throw clientError('WEAPP_BAD_URL', 'The url has to be a path, or a URL below baseUrl.')
-    const whole = { ...rest, url: baseUrl + path, header: { ...header, ...token !== null && { Authorization: `Bearer ${token}` } } }
-    try {
-      return readAnswer(await call<PlatformAnswer>((callbacks) => {
-        const task = api({ ...whole, ...callbacks })
-        if (onTask) onTask(task)
-        return task
-      }))
-    } catch (error) {
-      const reply = readFailure(error as Failure)
-      if (reply === null) throw platformError('WEAPP_NETWORK_FAILED', 'No answer from the server.', error)
-      return reply
-    }
-  }
-
-  function sendRequest ({ method = 'GET', data, ...rest }: PlainRequest, token: string | null): Promise<Reply> {
-    const isEmptyJson = data === undefined && /^(POST|PUT|DELETE)$/.test(method) && isJson(rest.header)
-    return send((request) => wx.request(request), { ...rest, method, data: isEmptyJson ? {} : data }, token)
-  }
-
-  async function sendFile (upload: PlainUpload, token: string | null): Promise<Reply> {
-    if (!wx.uploadFile) throw clientError('WEAPP_NO_WX', 'The given wx has no uploadFile.')
-    const api = (file: WxTransfer<PlatformAnswer>) => wx.uploadFile!({ ...file as WxUpload, success: (answer) => file.success(parsed(answer)) })
-    const reply = await send(api, upload, token)
-    if (reply.code !== UNAUTHORIZED || token === null) return reply
-    // What would have told whose 401 it is went with the headers, which a request gets.
-    const { code, answer } = await sendRequest({ url: `${prefix}/session` }, token)
-    return answer.statusCode === 404 ? reply : { ...reply, code }
-  }
-
-  async function exchange (extra: Extra): Promise<LoginAnswer> {
+  async function exchange (extra: Extra, isRepeated = false): Promise<LoginAnswer> {
     const { code } = await call<{ code: string }>((callbacks) => wx.login(callbacks)).catch((error) => {
       throw platformError('WEAPP_WX_LOGIN_FAILED', 'wx.login failed.', error)
     })
+    if (!code) throw clientError('WEAPP_WX_LOGIN_FAILED', 'wx.login gave no code.')
     // The old token goes along, so that the server replaces its session instead of adding one.
     const reply = await sendRequest({ url: `${prefix}/login`, method: 'POST', data: { ...extra, code } }, phone.token)
+    // Such as a code of a request that the network repeated. What is invalid beside an extra may be a code in that.
+    const isSpent = reply.code === 'FST_WEAPP_CODE_USED' || (reply.code === 'FST_WEAPP_CODE_INVALID' && !extra)
+    if (isSpent && !isRepeated) return await exchange(extra, true)
     const answer = unwrap(payloadOf(reply))
     if (!answer || typeof answer.token !== 'string') {
       throw clientError('WEAPP_BAD_ANSWER', 'The answer to the login has no token. Does the host wrap its answers? Then give unwrap.')
@@ -170,6 +141,17 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
   }
 
   async function logout ({ all = false } = {}): Promise<void> {
+    if (departure !== null && all === departure.all) return await departure.promise
+    const promise = signOut(all)
+    departure = { promise, all }
+    try {
+      await promise
+    } finally {
+      if (departure.promise === promise) departure = null
+    }
+  }
+
+  async function signOut (all: boolean): Promise<void> {
     // What a login brings that is under way has to end too.
     await landing()
     if (all) await demandSignIn()
@@ -180,19 +162,25 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
   async function endSession (token: string, all: boolean, mayRenew: boolean): Promise<void> {
     // Before it is true, so that no request signs in meanwhile.
     phone.end(REVOKED)
-    let reply: Reply
-    try {
-      reply = await sendRequest({ url: `${prefix}/logout${all ? '?all=true' : ''}`, method: 'POST' }, token)
+    const asked = sendRequest({ url: `${prefix}/logout${all ? '?all=true' : ''}`, method: 'POST' }, token)
+    const reply = await orAsBefore(token, asked.then((reply) => {
       if (!REMEDY[reply.code!]) payloadOf(reply)
-    } catch (error) {
-      if (phone.signedOut !== null) phone.begin(token)
-      throw error
-    }
+      return reply
+    }))
     const remedy = REMEDY[reply.code!]
     if (!all || !remedy || reply.code === REVOKED) return
     // It has ended, and so it could not end the others; but a new one can.
     if (remedy !== 'login' || !mayRenew) throw refusal(reply)
-    await endSession((await login()).token, all, false)
+    const renewed = await orAsBefore(token, login())
+    await endSession(renewed.token, all, false)
+  }
+
+  /** A step of a sign-out that fails leaves this phone signed in, so that it can be repeated. */
+  function orAsBefore<Result> (token: string, step: Promise<Result>): Promise<Result> {
+    return step.catch((error) => {
+      if (phone.signedOut !== null) phone.begin(token)
+      throw error
+    })
   }
 
   return {
@@ -204,17 +192,6 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     session: async () => unwrap(payloadOf(readAnswer(await request({ url: `${prefix}/session` })))) as SessionAnswer,
     get token () { return phone.token }
   }
-}
-
-/** What wx.request assumes. */
-function isJson (header: Record<string, string> = {}): boolean {
-  const name = Object.keys(header).find((name) => name.toLowerCase() === 'content-type')
-  return name === undefined || /json/i.test(header[name]!)
-}
-
-function platformError (code: string, message: string, failure: unknown): WeappClientError {
-  const { errMsg, errno } = failure as Failure
-  return clientError(code, errMsg ? `${message} (${errMsg})` : message, { ...errMsg && { errMsg }, ...errno && { errno } })
 }
 
 function signedOutError (code: string): WeappClientError {

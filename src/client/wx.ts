@@ -1,5 +1,5 @@
 /** The platform: of `wx` only what is used here, so that the native one, Taro and uni all fit. */
-import { clientError } from './errors.js'
+import { clientError, type WeappClientError } from './errors.js'
 
 export interface Callbacks<Result> {
   success: (result: Result) => void
@@ -74,4 +74,10 @@ export function call<Result> (method: (callbacks: Callbacks<Result>) => unknown)
     // Taro calls back and rejects as well, and nobody would catch that.
     if (task && typeof task.catch === 'function') task.catch(() => {})
   })
+}
+
+/** A {@link Failure} as an error of ours. */
+export function platformError (code: string, message: string, failure: unknown): WeappClientError {
+  const { errMsg, errno } = failure as Failure
+  return clientError(code, errMsg ? `${message} (${errMsg})` : message, { ...errMsg && { errMsg }, ...errno && { errno } })
 }

@@ -58,10 +58,11 @@ test('a failing wx.login rejects all who wait, and the next one is free to succe
   t.same(sent(), ['POST /weapp/login 200'])
 })
 
-for (const [errcode, statusCode, code, retryAfter] of [
-  [-1, 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5],
-  [45011, 429, 'FST_WEAPP_WECHAT_LIMITED', 60],
-  [40029, 401, 'FST_WEAPP_CODE_INVALID', undefined]
+for (const [errcode, logins, statusCode, code, retryAfter] of [
+  [-1, 1, 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5],
+  [45011, 1, 429, 'FST_WEAPP_WECHAT_LIMITED', 60],
+  [40163, 2, 401, 'FST_WEAPP_CODE_USED', undefined],
+  [40029, 2, 401, 'FST_WEAPP_CODE_INVALID', undefined]
 ] as const) {
   test(`WeChat answers ${errcode}`, async (t) => {
     const { client, host, mini, sent } = await startPhone(t)
@@ -69,8 +70,8 @@ for (const [errcode, statusCode, code, retryAfter] of [
     const error = await client.request({ url: '/me' }).catch((error) => error)
     t.match(error, { statusCode, code, message: String, data: { code } })
     t.equal(error.retryAfter, retryAfter)
-    t.equal(mini.calls.login, 1, 'no login is repeated')
-    t.same(sent(), [`POST /weapp/login ${statusCode}`])
+    t.equal(mini.calls.login, logins, 'only a code that is spent is worth another, once')
+    t.same(sent(), Array(logins).fill(`POST /weapp/login ${statusCode}`))
   })
 }
 
@@ -90,9 +91,33 @@ test('a code that was used', async (t) => {
   })
   await client.login()
   await t.rejects(client.login(), { statusCode: 401, code: 'FST_WEAPP_CODE_USED' })
-  t.equal(mini.calls.login, 2)
+  t.equal(mini.calls.login, 3)
   code = undefined
   t.ok(await client.login())
+})
+
+test('a code that is spent is followed by a new one, with what else was to be said', async (t) => {
+  const { client, host, mini } = await startPhone(t, {
+    options: {
+      routes: { login: { body: { type: 'object', properties: { inviteCode: { type: 'string' } } } } },
+      onLogin: ({ body }) => ({ reply: { body } })
+    }
+  })
+  host.wechat.fault({ errcode: 40163 }, { times: 1 })
+  t.match(await client.login({ inviteCode: 'abc' }), { body: { inviteCode: 'abc' } })
+  t.equal(mini.calls.login, 2)
+  host.wechat.fault({ errcode: 40029 }, { times: 1 })
+  t.ok(await client.login())
+  t.equal(mini.calls.login, 4)
+  host.wechat.fault({ errcode: 40029 }, { times: 1 })
+  await t.rejects(client.login({ inviteCode: 'abc' }), { code: 'FST_WEAPP_CODE_INVALID' }, 'it may be a code in what else was said')
+  t.equal(mini.calls.login, 5)
+})
+
+test('wx.login that gives no code has failed', async (t) => {
+  const { client, sent } = await startPhone(t, {}, { platform: (wx) => ({ ...wx, login: ({ success }) => success({ code: '' }) }) })
+  await t.rejects(client.login(), { code: 'WEAPP_WX_LOGIN_FAILED' })
+  t.same(sent(), [])
 })
 
 test('a host that refuses', async (t) => {

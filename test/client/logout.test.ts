@@ -135,3 +135,34 @@ test('who signs in while the sign-out fails stays signed in', async (t) => {
   await t.rejects(logout, { code: 'WEAPP_NETWORK_FAILED' })
   t.equal(client.token, token)
 })
+
+test('everywhere, and the session that has expired cannot be renewed: everything is as before', async (t) => {
+  const clock = freezeClock(t)
+  const { client, mini, launch, host } = await startPhone(t)
+  const other = launch({ mini: { storage: new Map() } })
+  await client.login()
+  clock.advance(4 * 24 * 3600 * 1000)
+  await other.client.login()
+  clock.advance(4 * 24 * 3600 * 1000)
+  mini.fault({ fail: 'timeout' }, { api: 'login', times: 1 })
+  await t.rejects(client.logout({ all: true }), { code: 'WEAPP_WX_LOGIN_FAILED' })
+  t.not(client.token, null)
+  await client.logout({ all: true })
+  t.equal(client.token, null)
+  const [appId] = Object.keys(host.wechat.apps) as [string]
+  t.same(await host.app.weapp.sessions.list({ appId, openid: host.wechat.openid('alice') }), [])
+})
+
+test('who signs out twice at once hears the same twice', async (t) => {
+  const { client, mini, sent } = await startPhone(t)
+  const { token } = await client.login()
+  mini.offline = true
+  const outcomes = await Promise.allSettled([client.logout(), client.logout()])
+  t.match(outcomes, Array(2).fill({ status: 'rejected', reason: { code: 'WEAPP_NETWORK_FAILED' } }))
+  t.equal(client.token, token)
+  mini.offline = false
+  sent()
+  await Promise.all([client.logout(), client.logout()])
+  t.same(sent(), ['POST /weapp/logout 204'])
+  t.equal(client.token, null)
+})

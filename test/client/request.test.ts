@@ -208,3 +208,18 @@ test('who holds the task of a request can abort it', async (t) => {
   t.same(sent(), ['GET /me null'])
   t.equal((await client.request({ url: '/me' })).statusCode, 200, 'the phone is signed in as before')
 })
+
+test('what onTask throws is for its author to hear', async (t) => {
+  const { client, mini } = await startPhone(t)
+  await client.login()
+  for (const fail of [undefined, 'timeout']) {
+    if (fail !== undefined) mini.fault({ fail }, { path: '/me', times: 1 })
+    await t.rejects(client.request({ url: '/me', onTask () { throw new TypeError('a slip') } }), { name: 'TypeError', message: 'a slip' })
+  }
+  t.equal((await client.request({ url: '/me' })).statusCode, 200)
+})
+
+test('a url that is none', async (t) => {
+  const { client } = await startPhone(t)
+  for (const url of [undefined, null, 7, '', 'me']) await t.rejects(client.request({ url: url as string, auth: false }), { code: 'WEAPP_BAD_URL' })
+})
