@@ -17,7 +17,12 @@ export interface Credentials {
 }
 
 /** How a user shows which account is theirs, the first time. */
-export type Proof = { credentials: Credentials } | { phoneNumber: string }
+export type Proof = { credentials: Credentials } | PhoneNumberProof
+
+export interface PhoneNumberProof {
+  /** Such as '+86 13800138000'. */
+  phoneNumber: string
+}
 
 /** Which account an openid belongs to. It has to outlive the server wherever the sessions do. */
 export interface Bindings {
@@ -38,8 +43,8 @@ interface StoredAccount extends Account {
 
 /** The passwords are wonderland and builder; salt and hash are base64, the hash is that of `derive` below. */
 const ACCOUNTS: readonly StoredAccount[] = [
-  { username: 'alice', name: 'Alice', phoneNumber: '13800138000', salt: '8cXV9yaB54VB3kSr6Wqp+Q==', hash: 'JAUY5zXhcMG2Lym69FrCEr933raER1kDmfSsJ3Zhftc=' },
-  { username: 'bob', name: 'Bob', phoneNumber: '13900139000', salt: 'R+xsGuKiSGV8pz3FE5vFYg==', hash: 'TQ+/ctRNSCuFjkeMutrDw+njWq4oSnbPkR9M6TC62HI=' }
+  { username: 'alice', name: 'Alice', phoneNumber: '+86 13800138000', salt: '8cXV9yaB54VB3kSr6Wqp+Q==', hash: 'JAUY5zXhcMG2Lym69FrCEr933raER1kDmfSsJ3Zhftc=' },
+  { username: 'bob', name: 'Bob', phoneNumber: '+86 13900139000', salt: 'R+xsGuKiSGV8pz3FE5vFYg==', hash: 'TQ+/ctRNSCuFjkeMutrDw+njWq4oSnbPkR9M6TC62HI=' }
 ]
 
 const HASH_BYTES = 32

@@ -83,8 +83,9 @@ export async function buildApp (settings: Settings): Promise<FastifyInstance> {
   /** One tap on the phone number button is as good as a password: WeChat vouches for the number, and that this user tapped. */
   async function proofIn (openid: string, { account, phoneCode }: LoginBody): Promise<Proof | null> {
     if (phoneCode === undefined) return account === undefined ? null : { credentials: account }
-    const { purePhoneNumber } = await app.weapp.wechat.getPhoneNumber(phoneCode, { openid })
-    return { phoneNumber: purePhoneNumber }
+    const { countryCode, purePhoneNumber } = await app.weapp.wechat.getPhoneNumber(phoneCode, { openid })
+    // With its country: the same digits are somebody else's number in another one.
+    return { phoneNumber: `+${countryCode} ${purePhoneNumber}` }
   }
 
   await app.register(metrics)

@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import tap, { test, type Test } from 'tap'
+import { accountOf, memoryBindings } from '../example/accounts.js'
 import { childEnvironment } from './fixtures/child-environment.js'
 import { until } from './fixtures/programs.js'
 import { redisUrl } from './fixtures/redis.js'
@@ -203,4 +204,12 @@ test('what is wrong is said in one line', async (t) => {
     t.match(errors.trimEnd().split('\n'), [complaint])
     t.equal(errors.trimEnd().split('\n').length, 1)
   }))
+})
+
+test('the same digits in another country are not the same phone number', async (t) => {
+  const bindings = memoryBindings()
+  t.match(await accountOf('openid', { phoneNumber: '+86 13900139000' }, bindings), { username: 'bob' })
+  for (const phoneNumber of ['+55 13900139000', '13900139000', '+8613900139000']) {
+    await t.rejects(accountOf('stranger', { phoneNumber }, bindings), { code: 'SHOP_ACCOUNT_NOT_BOUND' })
+  }
 })
