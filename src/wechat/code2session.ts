@@ -26,11 +26,14 @@ const MOCK_CODE = 'the code is a mock one'
 
 const TOO_OFTEN = 45011
 
-/**
- * How long no code of an app is traded after WeChat said 45011, in milliseconds. WeChat counts by the minute, by some
- * accounts for each user: a longer rest would let one user keep all others out.
- */
+/** How long no code of an app is traded after WeChat said 45011, in milliseconds. WeChat counts by the minute. */
 const REST_MS = 10_000
+
+/**
+ * By some accounts WeChat counts for each user: where a code was traded within so many milliseconds before, 45011 may be
+ * one user's alone, and is no reason to keep all others out.
+ */
+const AT_WORK_MS = 1000
 
 /**
  * Throws at a code that cannot be one, and rejects otherwise.
@@ -44,6 +47,7 @@ export function createCode2Session (
   const underWay = new Map<string, Promise<WechatUser>>()
   /** When an app may ask again; an entry goes with the first exchange after that. */
   const restUntil = new Map<string, number>()
+  const lastTraded = new Map<string, number>()
 
   async function exchange ({ appId, appSecret }: AppCredentials, code: string): Promise<WechatUser> {
     const query = { appid: appId, secret: appSecret, js_code: code, grant_type: 'authorization_code' }
@@ -54,12 +58,18 @@ export function createCode2Session (
         return call(appId, { path: '/sns/jscode2session', query })
       })
     } catch (error) {
-      if (isWeappError(error) && error.errcode === TOO_OFTEN) restUntil.set(appId, Date.now() + REST_MS)
+      if (isWeappError(error) && error.errcode === TOO_OFTEN) rest(appId)
       throw error
     }
+    lastTraded.set(appId, Date.now())
     const { openid, session_key: sessionKey, unionid } = reply
     if (!isText(openid) || !isText(sessionKey) || !['string', 'undefined'].includes(typeof unionid)) throw new FST_WEAPP_WECHAT_BAD_REPLY()
     return { openid, sessionKey, unionid: isText(unionid) ? unionid : null }
+  }
+
+  function rest (appId: string): void {
+    const now = Date.now()
+    if (now - (lastTraded.get(appId) ?? -Infinity) > AT_WORK_MS) restUntil.set(appId, now + REST_MS)
   }
 
   function checkRest (appId: string): void {

@@ -50,6 +50,20 @@ t.test('45011 after the rest is another rest', async (t) => {
   t.equal((await login()).statusCode, 200)
 })
 
+t.test("while others' codes are traded, 45011 may be one user's alone, and nobody else is kept out", async (t) => {
+  const clock = freezeClock(t)
+  const { wechat, login } = await startLoginHost(t)
+  t.equal((await login()).statusCode, 200)
+  clock.advance(1000)
+  wechat.fault({ errcode: 45011 }, { times: 1 })
+  refused(t, await login(), 429, LIMITED, 60)
+  t.equal((await login()).statusCode, 200)
+  clock.advance(1001)
+  wechat.fault({ errcode: 45011 }, { times: 1 })
+  refused(t, await login(), 429, LIMITED, 60)
+  refused(t, await login(), 429, LIMITED, 10)
+})
+
 t.test('a refusal of our own does not make the rest longer', async (t) => {
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
