@@ -17,7 +17,7 @@ export type SessionSummary = Pick<StoredSession, 'id' | 'createdAt' | 'expiresAt
 /**
  * What the host may do with the sessions of any user. A phone whose session was ended here learns
  * FST_WEAPP_SESSION_KICKED. Everything rejects with FST_WEAPP_STORE_UNAVAILABLE when the outcome is unknown: repeat it; and
- * with FST_WEAPP_APP_UNKNOWN for an app that is not ours.
+ * with FST_WEAPP_APP_UNKNOWN for an app that is not ours, FST_WEAPP_INVALID_OPTION for what can be no openid or session id.
  */
 export interface Administration {
   /** The user's live sessions, oldest first. */
@@ -25,15 +25,14 @@ export interface Administration {
   /** Ends one session; false when it was not live. */
   revoke (session: UserOfApp & { id: string }): Promise<boolean>
   /** Ends every session of the user but `except`; resolves to how many. */
-  revokeAll (user: UserOfApp & { except?: string }): Promise<number>
+  revokeAll (user: UserOfApp & { except?: string | undefined }): Promise<number>
 }
 
 export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'credentials'>): Administration {
-  /** A user that cannot be has no sessions, and "ended none" would look like success. */
+  /** What cannot be has no sessions, and "ended none" would look like success. */
   async function userOf ({ appId, openid }: UserOfApp): Promise<string> {
     const app = await apps.credentials(appId)
-    if (typeof openid !== 'string' || openid === '') throw new FST_WEAPP_INVALID_OPTION('openid', 'must be a string that is not empty')
-    return userIdOf(app.appId, openid)
+    return userIdOf(app.appId, demandText(openid, 'openid'))
   }
 
   return {
@@ -41,7 +40,14 @@ export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'cred
       const stored = await sessions.list(await userOf(user))
       return stored.map(({ id, createdAt, expiresAt, idleExpiresAt, label }) => ({ id, createdAt, expiresAt, idleExpiresAt, label }))
     },
-    revoke: async ({ id, ...user }) => await sessions.revoke(await userOf(user), id, 'kicked'),
-    revokeAll: async ({ except = null, ...user }) => await sessions.revokeAll(await userOf(user), 'kicked', except)
+    revoke: async ({ id, ...user }) => await sessions.revoke(await userOf(user), demandText(id, 'id'), 'kicked'),
+    async revokeAll ({ except, ...user }) {
+      return await sessions.revokeAll(await userOf(user), 'kicked', except === undefined ? null : demandText(except, 'except'))
+    }
   }
+}
+
+function demandText (value: unknown, name: string): string {
+  if (typeof value !== 'string' || value === '') throw new FST_WEAPP_INVALID_OPTION(name, 'must be a string that is not empty')
+  return value
 }

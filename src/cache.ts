@@ -133,6 +133,7 @@ export function watchStore (store: SessionStore, cache: StoreWatcher, onOff: () 
       cache.live()
     },
     lost () {
+      clearTimeout(timer)
       timer = wait()
       cache.lost()
     },

@@ -13,7 +13,7 @@ export type { WeappEvents } from './events.js'
 export type { AnyRequest, RouteProtection } from './guard.js'
 export type { Login, LoginBody, LoginContext, LoginInput, LoginReply, LoginResult, OnLogin } from './login.js'
 export type {
-  CommonOptions, Duration, LoginRouteOptions, ObjectSchema, RouteDocumentation, SelectApp, SeveralApps, SingleApp, WeappOptions,
+  AnyDispatcher, CommonOptions, Duration, LoginRouteOptions, ObjectSchema, RouteDocumentation, SelectApp, SeveralApps, SingleApp, WeappOptions,
   WeappRouteOptions, WechatOptions
 } from './options.js'
 export type { WeappInstance } from './plugin.js'

@@ -2,6 +2,7 @@
 import type { FastifyRequest, RawServerBase, RouteGenericInterface } from 'fastify'
 import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_DATA_INVALID, FST_WEAPP_REPLY_INVALID, isWeappError } from './errors.js'
 import { traced } from './events.js'
+import { logSafely } from './log-safely.js'
 import type { SelectApp } from './options.js'
 import { encodeData, type SessionData } from './session-data.js'
 import type { DecryptOptions, SessionKeys } from './session-key.js'
@@ -37,17 +38,27 @@ export interface LoginContext {
   decrypt (encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData>
 }
 
-/** What `onLogin` may answer. */
-export interface LoginResult {
+/** Whether a session without data is what `SessionData` says. */
+type MayLackData = object extends SessionData ? true : false
+
+/** What `onLogin` may answer; `data` has to be there where `SessionData` demands something. */
+export type LoginResult = (MayLackData extends true ? Partial<LoginData> : LoginData) & LoginExtras
+
+interface LoginData {
   /** Becomes `session.data`: a JSON object of at most 4 KiB. */
-  data?: SessionData
+  data: SessionData
+}
+
+interface LoginExtras {
   /** Goes into the answer to the phone, beside the token and never over it. */
   reply?: Record<string, unknown>
   /** What to call this device in the list of devices: at most 128 characters. */
   label?: string | null
 }
 
-export type OnLogin = (context: LoginContext) => LoginResult | void | Promise<LoginResult | void>
+type LoginOutcome = LoginResult | (MayLackData extends true ? void : never)
+
+export type OnLogin = (context: LoginContext) => LoginOutcome | Promise<LoginOutcome>
 
 /** The answer to a login. */
 export interface LoginReply extends Record<string, unknown> {
@@ -109,7 +120,7 @@ export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogi
     const { token, sessionId, nonce } = tokens.issue({ appId, userId, ...lifetime })
     const replaces = sessionToReplace(request, { appId, userId }, now)
     await sessions.open({ appId, userId, sessionId, now, openid, unionid, sessionKey, nonce, ...lifetime, data, label, replaces })
-    request.log.info({ weapp: { event: 'login', appId, userId, sessionId } }, 'weapp: signed in')
+    logSafely(() => request.log.info({ weapp: { event: 'login', appId, userId, sessionId } }, 'weapp: signed in'))
     const { createdAt, expiresAt } = lifetime
     return { ...reply, token, tokenType: 'Bearer', expiresIn: (expiresAt - createdAt) / 1000, expiresAt }
   }
@@ -128,7 +139,7 @@ export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogi
       const code = codeOf(error)
       // What selectApp chose may be anything that a phone sent, until it turns out to be one of our apps.
       const known = code === 'FST_WEAPP_APP_UNKNOWN' ? undefined : appId
-      request.log.warn({ weapp: { event: 'login-failed', appId: known, code } }, 'weapp: login failed')
+      logSafely(() => request.log.warn({ weapp: { event: 'login-failed', appId: known, code } }, 'weapp: login failed'))
       throw error
     }
   }

@@ -34,7 +34,7 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
 
     storeFailure (verb, error) {
       // Not the error itself: clients put commands and their arguments into theirs.
-      const { name, code } = (error ?? { name: 'timeout' }) as { name?: unknown, code?: unknown }
+      const { name, code = replyCode(error) } = (error ?? { name: 'timeout' }) as { name?: unknown, code?: unknown }
       oncePerMinute(`store ${verb}`, () => {
         log.error({ weapp: { event: 'store-failed', verb, name, code } }, 'weapp: the session store, or the function apps, fails')
       })
@@ -48,4 +48,10 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
       log.warn({ weapp: { event: 'unreadable-record', sessionId } }, 'weapp: a session record is not readable')
     }
   }
+}
+
+/** Redis begins its refusals with a word such as OOM or READONLY, and what follows may hold anything. */
+function replyCode (error: unknown): string | undefined {
+  const { name, message } = (error ?? {}) as { name?: unknown, message?: unknown }
+  return name === 'ReplyError' ? /^[A-Z]+\b/.exec(String(message))?.[0] : undefined
 }

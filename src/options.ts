@@ -1,6 +1,5 @@
 /** The options of the plugin: what each means and what it is when left out. */
 import type { FastifyRequest, RegisterOptions, RouteOptions } from 'fastify'
-import type { Dispatcher } from 'undici'
 import type { CacheOptions } from './cache.js'
 import type { OnLogin } from './login.js'
 import type { SessionStore } from './stores/store.js'
@@ -41,6 +40,11 @@ export interface LoginRouteOptions extends WeappRouteOptions {
   body?: ObjectSchema
 }
 
+/** What is used of an undici dispatcher. The types of undici 6, 7 and 8 do not fit each other. */
+export interface AnyDispatcher {
+  dispatch (options: any, handler: any): boolean
+}
+
 export interface WechatOptions {
   /** Default 'https://api.weixin.qq.com'. Plain http only to this machine, for a simulator. */
   baseUrl?: string
@@ -51,7 +55,7 @@ export interface WechatOptions {
   /** How many logins may be at WeChat at once; the rest wait up to a second. Default 128. */
   concurrency?: number
   /** A dispatcher of undici 6, 7 or 8, for proxies. The host closes it. */
-  dispatcher?: Dispatcher
+  dispatcher?: AnyDispatcher
 }
 
 /** One Mini Program … */

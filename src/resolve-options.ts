@@ -211,7 +211,7 @@ function flag (value: unknown, name: string): boolean {
   return value
 }
 
-function callback<Callback> (value: Callback, name: string): Callback {
+export function callback<Callback> (value: Callback, name: string): Callback {
   if (typeof value !== 'function') throw invalid(name, 'must be a function')
   return value
 }

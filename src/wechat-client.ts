@@ -1,5 +1,5 @@
 import type { WechatOptions } from './options.js'
-import { resolveApps, resolveWechat } from './resolve-options.js'
+import { callback, resolveApps, resolveWechat } from './resolve-options.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
 import { createClient, type WechatClient } from './wechat/client.js'
 
@@ -16,5 +16,5 @@ export type WechatClientOptions = WechatOptions & ({ appId: string, appSecret: s
  */
 export function createWechatClient (options: WechatClientOptions): WechatClient {
   const { appId, appSecret, apps, onConfigError = () => {}, ...wechat } = options as Record<string, unknown> & WechatClientOptions
-  return createClient({ ...resolveWechat(wechat), apps: createApps(resolveApps({ appId, appSecret, apps })), onConfigError })
+  return createClient({ ...resolveWechat(wechat), apps: createApps(resolveApps({ appId, appSecret, apps })), onConfigError: callback(onConfigError, 'onConfigError') })
 }

@@ -30,6 +30,12 @@ test("the host lists a user's sessions, oldest first, and nothing of them that i
   for (const openid of ['', undefined as unknown as string]) {
     await t.rejects(sessions.revokeAll({ openid }), { code: 'FST_WEAPP_INVALID_OPTION' }, 'ending nobody is no success')
   }
+  for (const id of ['', undefined, null, { id: first.token }] as string[]) {
+    await t.rejects(sessions.revoke({ ...alice, id }), { code: 'FST_WEAPP_INVALID_OPTION', message: / id / })
+    if (id === undefined) continue
+    await t.rejects(sessions.revokeAll({ ...alice, except: id }), { code: 'FST_WEAPP_INVALID_OPTION', message: / except / }, 'nor is ending all')
+  }
+  t.equal((await sessions.list(alice)).length, 2)
 })
 
 test('the host ends one session; the phone learns that it was kicked', async (t) => {

@@ -580,6 +580,7 @@ test('whoever runs the server is told when the cache stays off, and not when it 
   await second
   t.equal(told, 2)
   watcher.lost()
+  watcher.lost()
   await end()
   await new Promise((resolve) => setTimeout(resolve, 5))
   t.equal(told, 2, 'nobody is told of a server that was closed')

@@ -154,6 +154,14 @@ test('a login that the store refuses sends no token', async (t) => {
   refused(t, login, 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
 })
 
+test("a logger of the host's that throws has no say in a login", async (t) => {
+  const write = (line: string) => { if (/"event":"login/.test(line)) throw new Error('the disk is full') }
+  const { post, get, signIn } = await startHost(t, { server: { logger: { stream: { write } } } })
+  const { token } = await signIn()
+  t.equal((await get('/me', token)).statusCode, 200)
+  refused(t, await post('/weapp/login', { code: 'unknown' }), 401, 'FST_WEAPP_CODE_INVALID')
+})
+
 test('a login over the old token takes the place of that session', async (t) => {
   const host = await startHost(t, { options: { session: { limit: 2 } } })
   const other = await host.signIn()

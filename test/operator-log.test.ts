@@ -58,6 +58,21 @@ test('a store that fails is an error, once a minute for each verb, without the w
   t.equal(take().length, 2)
 })
 
+test('what Redis refuses is told by its first word, and by nothing else of it', async (t) => {
+  const { log, take } = operatorLog()
+  const refusal = (message: string) => Object.assign(new Error(message), { name: 'ReplyError', command: { args: ['canary'] } })
+  log.storeFailure('touch', refusal("OOM command not allowed when used memory > 'maxmemory' canary"))
+  log.storeFailure('read', refusal('canary'))
+  log.storeFailure('list', Object.assign(new Error('OOM canary')))
+  const lines = take()
+  t.strictSame(lines.map(({ weapp }) => weapp), [
+    { event: 'store-failed', verb: 'touch', name: 'ReplyError', code: 'OOM' },
+    { event: 'store-failed', verb: 'read', name: 'ReplyError' },
+    { event: 'store-failed', verb: 'list', name: 'Error' }
+  ])
+  t.notMatch(JSON.stringify(lines), 'canary')
+})
+
 test('a record that is not readable is a warning each time, with the session that it stands for', async (t) => {
   const { log, take } = operatorLog()
   log.unreadableRecord('session')

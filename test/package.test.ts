@@ -1,12 +1,12 @@
 /** What is published: the names, the files and the dependencies are a contract as well. */
 import { spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import tap, { test } from 'tap'
 import * as everything from '../src/index.js'
 import * as testing from '../src/testing/index.js'
-import { installedProject } from './fixtures/installed.js'
+import { installedProject, typecheck } from './fixtures/installed.js'
 
 tap.setTimeout(300_000)
 
@@ -33,6 +33,46 @@ test('nothing but the build, the documents and the license is packed', async (t)
   const strangers = packed.files.map(({ path }) => path)
     .filter((path) => !/^(dist|miniprogram_dist)\/|^(README(\.[\w-]+)?\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(path))
   t.same(strangers, [])
+})
+
+test('the types hold a host to what it promises', (t) => {
+  const project = installedProject(t)
+  const compile = (name: string, code: string) => {
+    const folder = join(project, name)
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'tsconfig.json'), '{ "extends": "../tsconfig.json", "include": ["."] }')
+    writeFileSync(join(folder, 'host.ts'), code)
+    return typecheck(folder)
+  }
+  t.equal(compile('data', `
+    import type { OnLogin } from 'fastify-weapp'
+    declare module 'fastify-weapp' { interface SessionData { userId: number } }
+    export const onLogin: OnLogin[] = [
+      () => ({ data: { userId: 1 }, label: 'a phone' }),
+      async () => ({ data: { userId: 1 } }),
+      // @ts-expect-error session.data.userId would be undefined
+      () => ({}),
+      // @ts-expect-error here as well
+      async () => {},
+      // @ts-expect-error and this is no number
+      () => ({ data: { userId: '1' } })
+    ]
+  `), '')
+  t.equal(compile('no-data', `
+    import Fastify from 'fastify'
+    import weapp, { createWechatClient, type OnLogin } from 'fastify-weapp'
+    import { Agent, ProxyAgent } from 'undici'
+    import { Agent as Agent6 } from 'undici-6'
+    export const onLogin: OnLogin[] = [() => {}, async () => ({}), () => ({ reply: { a: 1 } }), () => ({ data: {} })]
+    const app = { appId: 'wx', appSecret: 'secret' }
+    for (const dispatcher of [new Agent(), new ProxyAgent('http://localhost'), new Agent6(), new Agent6().compose((dispatch) => dispatch)]) {
+      createWechatClient({ ...app, dispatcher })
+      Fastify().register(weapp, { ...app, secret: 'x', wechat: { dispatcher } })
+    }
+    // @ts-expect-error an agent of node:http dispatches nothing
+    createWechatClient({ ...app, dispatcher: {} })
+  `), '')
+  t.end()
 })
 
 test('the types bring nobody else into Fastify\'s', async (t) => {

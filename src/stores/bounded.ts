@@ -1,7 +1,8 @@
 import { FST_WEAPP_STORE_UNAVAILABLE } from '../errors.js'
 import { isTraced, traced } from '../events.js'
+import { logSafely } from '../log-safely.js'
 import { TimeLimit } from '../time-limit.js'
-import type { SessionStore } from './store.js'
+import type { SessionStore, StoredSession } from './store.js'
 
 /** Runs what belongs to the host within a time, and lets none of its words out. What needs no time is there at once. */
 export type Bound = <Input, Output>(
@@ -16,9 +17,7 @@ export function createBound (timeout: number, onFailure: (verb: string, error: u
   const limit = new TimeLimit(timeout)
 
   function failed (verb: string, error?: unknown): Error {
-    try {
-      onFailure(verb, error)
-    } catch { /* It is the host's logger that failed: whoever waits is answered all the same. */ }
+    logSafely(() => onFailure(verb, error))
     return new FST_WEAPP_STORE_UNAVAILABLE()
   }
 
@@ -73,15 +72,24 @@ export function boundStore (store: SessionStore, bound: Bound): SessionStore {
     update: pending('update', (input) => store.update(input)),
     revoke: pending('revoke', (input) => store.revoke(input)),
     revokeAll: pending('revokeAll', (input) => store.revokeAll(input)),
-    list: pending('list', (input) => arrayOf(store.list(input))),
-    readKeys: pending('readKeys', (input) => arrayOf(store.readKeys(input))),
+    list: pending('list', (input) => arrayOf(store.list(input), isSession)),
+    readKeys: pending('readKeys', (input) => arrayOf(store.readKeys(input), isText)),
     writeKey: pending('writeKey', (input) => store.writeKey(input))
   }
 }
 
 /** A host's own store may answer with anything; the verbs that are not checked record by record are checked here. */
-async function arrayOf<Item> (answer: Promise<Item[]>): Promise<Item[]> {
+async function arrayOf<Item> (answer: Promise<Item[]>, isItem: (item: unknown) => boolean): Promise<Item[]> {
   const items: unknown = await answer
-  if (!Array.isArray(items)) throw new TypeError('not an array')
+  if (!Array.isArray(items) || !items.every(isItem)) throw new TypeError('not what was asked for')
   return items
+}
+
+function isText (item: unknown): boolean {
+  return typeof item === 'string'
+}
+
+function isSession (item: unknown): boolean {
+  const { id, createdAt, expiresAt, idleExpiresAt } = (item ?? {}) as Partial<StoredSession>
+  return isText(id) && [createdAt, expiresAt, idleExpiresAt].every(Number.isFinite)
 }

@@ -30,7 +30,7 @@ for (const [name, failure] of Object.entries(FAILURES)) {
 
 test('a store whose lists are none has failed', async (t) => {
   for (const verb of ['list', 'readKeys'] as const) {
-    for (const answer of [null, undefined, {}, 'x', 0]) {
+    for (const answer of [null, undefined, {}, 'x', 0, [null], [1], [undefined], [{}], [{ id: 'x', createdAt: 1, expiresAt: '2', idleExpiresAt: 3 }]]) {
       const faulty = faultyStore()
       const failures: [string, unknown][] = []
       const store = boundStore(faulty.store, createBound(60_000, (verb, error) => failures.push([verb, error])))

@@ -392,7 +392,8 @@ t.test('wrong options', async (t) => {
     'wechat.timeout': { ...app, timeout: 'soon' },
     'wechat.baseUrl': { ...app, baseUrl: 'http://api.weixin.qq.com' },
     'wechat.retry': { ...app, retry: 1 },
-    'wechat.secret': { ...app, secret: 'of the plugin' }
+    'wechat.secret': { ...app, secret: 'of the plugin' },
+    onConfigError: { ...app, onConfigError: 5 }
   }
   for (const [name, options] of Object.entries(wrong)) {
     t.throws(() => createWechatClient(options as WechatClientOptions), { code: 'FST_WEAPP_INVALID_OPTION', message: new RegExp(`option ${name} `) })

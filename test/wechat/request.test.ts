@@ -307,7 +307,7 @@ t.test("a host's own dispatcher is used, and is the host's to close", async (t) 
 t.test("a dispatcher of undici 6, and one that is composed, speak to us as the plugin's own does", async (t) => {
   for (const dispatcher of [new Agent6(), new Agent6().compose((dispatch) => dispatch), new Agent().compose((dispatch) => dispatch)]) {
     t.teardown(() => dispatcher.close())
-    const { wechat, login } = await startLoginHost(t, { dispatcher: dispatcher as unknown as Dispatcher, timeout: 500, retries: 0 })
+    const { wechat, login } = await startLoginHost(t, { dispatcher, timeout: 500, retries: 0 })
     t.equal((await login()).statusCode, 200)
     for (const [fault, code, name] of [
       [{ body: 'x'.repeat(MAX_BYTES + 1) }, 502, 'BAD_REPLY'], [{ status: 500 }, 503, 'UNAVAILABLE'], [{ reset: true }, 503, 'UNAVAILABLE'],
