@@ -84,6 +84,15 @@ test('at most 1,000 wait for the first connection', async (t) => {
   t.same(new Set(await Promise.all(reads.slice(0, 1000))), new Set([null]))
 })
 
+test('what waited for the first connection too long makes room for others', async (t) => {
+  const server = await startRedis(t)
+  await server.kill()
+  const user = new TestUser(redisStore({ client: connect(t, server), timeout: 50 }))
+  const refused = await Promise.allSettled(Array.from({ length: 1000 }, () => user.read(randomId())))
+  t.ok(refused.every((result) => result.status === 'rejected' && result.reason.message === TOO_LATE.message))
+  await t.rejects(user.read(randomId()), TOO_LATE)
+})
+
 test('a lazy client connects when it is first asked', async (t) => {
   const client = connect(t, await startRedis(t), { lazyConnect: true })
   const user = new TestUser(redisStore({ client, timeout: FOREVER }))
