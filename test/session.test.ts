@@ -54,6 +54,18 @@ test('session.data is replaced whole, and the last write wins', async (t) => {
   t.same(await read(), {})
 })
 
+test('short data is read from its text once, long data with every request and kept with no token', async (t) => {
+  for (const [length, isKept] of [[200, true], [300, false]] as const) {
+    for (const store of [memoryStore(), faultyStore().store]) {
+      const host = await startWith(t, { store, onLogin: () => ({ data: data({ text: 'x'.repeat(length) }) }) })
+      const { token } = await host.signIn()
+      const seen = new Set<unknown>()
+      for (let i = 0; i < 3; i++) await host.within(token, ({ weapp }) => { seen.add(weapp!.session.data) })
+      t.equal(seen.size, isKept ? 1 : 3, `${length} characters`)
+    }
+  }
+})
+
 test('session.data is frozen to the bottom', async (t) => {
   const host = await startWith(t, { onLogin: () => ({ data: data({ list: [{ a: 1 }] }) }) })
   const { token } = await host.signIn()
