@@ -154,12 +154,13 @@ test('a login that the store refuses sends no token', async (t) => {
   refused(t, login, 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
 })
 
-test("a logger of the host's that throws has no say in a login", async (t) => {
-  const write = (line: string) => { if (/"event":"login/.test(line)) throw new Error('the disk is full') }
+test("a logger of the host's that throws has no say in a login, nor in a sign-out", async (t) => {
+  const write = (line: string) => { if (/"event":"log(in|out)/.test(line)) throw new Error('the disk is full') }
   const { post, get, signIn } = await startHost(t, { server: { logger: { stream: { write } } } })
   const { token } = await signIn()
   t.equal((await get('/me', token)).statusCode, 200)
   refused(t, await post('/weapp/login', { code: 'unknown' }), 401, 'FST_WEAPP_CODE_INVALID')
+  t.equal((await post('/weapp/logout', undefined, token)).statusCode, 204)
 })
 
 test('a login over the old token takes the place of that session', async (t) => {

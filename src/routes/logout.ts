@@ -1,4 +1,5 @@
 import type { RouteOptions } from 'fastify'
+import { logSafely } from '../log-safely.js'
 import type { WeappRouteOptions } from '../options.js'
 import type { Sessions } from '../session-policy.js'
 import { userIdOf } from '../token.js'
@@ -21,7 +22,7 @@ export function logoutRoute (options: WeappRouteOptions, sessions: Sessions): Ro
       const all = (request.query as { all?: string }).all === 'true'
       if (all) await sessions.revokeAll(userIdOf(appId, openid), 'revoked', null)
       else await session.revoke()
-      request.log.info({ weapp: { event: 'logout', sessionId: session.id, all } }, 'weapp: signed out')
+      logSafely(() => request.log.info({ weapp: { event: 'logout', sessionId: session.id, all } }, 'weapp: signed out'))
       return reply.code(204).send()
     }
   })
