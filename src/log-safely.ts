@@ -1,4 +1,4 @@
-/** Runs what writes into the host's log: a logger that fails has no say in what is answered. */
+/** Runs what tells whoever runs the server, in the host's log or by its own function: what fails there has no say in what is answered. */
 export function logSafely (write: () => void): void {
   try {
     write()

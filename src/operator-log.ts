@@ -1,5 +1,6 @@
 /** What whoever runs the server must know, in the log and without anything secret. */
 import type { FastifyBaseLogger } from 'fastify'
+import { logSafely } from './log-safely.js'
 
 export interface OperatorLog {
   /** WeChat refuses this server: at most once a minute for each errcode, for it will be every login. */
@@ -22,7 +23,7 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
     const now = Date.now()
     if (now - (lastLogged.get(subject) ?? -Infinity) < MINUTE) return
     lastLogged.set(subject, now)
-    write()
+    logSafely(write)
   }
 
   return {
@@ -41,11 +42,11 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
     },
 
     cacheOff () {
-      log.warn({ weapp: { event: 'cache-off' } }, 'weapp: the cache is off: the store cannot be watched')
+      logSafely(() => log.warn({ weapp: { event: 'cache-off' } }, 'weapp: the cache is off: the store cannot be watched'))
     },
 
     unreadableRecord (sessionId) {
-      log.warn({ weapp: { event: 'unreadable-record', sessionId } }, 'weapp: a session record is not readable')
+      logSafely(() => log.warn({ weapp: { event: 'unreadable-record', sessionId } }, 'weapp: a session record is not readable'))
     }
   }
 }

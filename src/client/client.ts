@@ -7,6 +7,7 @@ import type { Auth, LoginAnswer, SessionAnswer, WeappClient, WeappClientOptions,
 import { call, globalWx, platformError, type Answer } from './wx.js'
 
 const REVOKED = 'FST_WEAPP_SESSION_REVOKED'
+const SPENT_CODE = /^FST_WEAPP_CODE_(USED|INVALID)$/
 
 type Extra = Record<string, unknown> | undefined
 type SendWith = (token: string | null) => Promise<Reply>
@@ -36,9 +37,8 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     if (!code) throw clientError('WEAPP_WX_LOGIN_FAILED', 'wx.login gave no code.')
     // The old token goes along, so that the server replaces its session instead of adding one.
     const reply = await sendRequest({ url: `${prefix}/login`, method: 'POST', data: { ...extra, code } }, phone.token)
-    // Such as a code of a request that the network repeated. What is invalid beside an extra may be a code in that.
-    const isSpent = reply.code === 'FST_WEAPP_CODE_USED' || (reply.code === 'FST_WEAPP_CODE_INVALID' && !extra)
-    if (isSpent && !isRepeated) return await exchange(extra, true)
+    // Such as that of a request which the network repeated.
+    if (SPENT_CODE.test(reply.code!) && !isRepeated) return await exchange(extra, true)
     const answer = unwrap(payloadOf(reply))
     if (!answer || typeof answer.token !== 'string') {
       throw clientError('WEAPP_BAD_ANSWER', 'The answer to the login has no token. Does the host wrap its answers? Then give unwrap.')

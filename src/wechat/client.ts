@@ -3,6 +3,7 @@ import {
   FST_WEAPP_INVALID_OPTION, FST_WEAPP_PHONE_CODE_INVALID, FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_WECHAT_BAD_REPLY, isWeappError, type WeappError
 } from '../errors.js'
 import { traced } from '../events.js'
+import { logSafely } from '../log-safely.js'
 import { createAccessTokens } from './access-token.js'
 import type { AppCredentials, Apps } from './apps.js'
 import { createCode2Session, isText, type WechatUser } from './code2session.js'
@@ -12,7 +13,7 @@ import { signWithSessionKey } from './user-data.js'
 
 /** Which Mini Program; may be left out where there is one. */
 export interface OfApp {
-  appId?: string
+  appId?: string | undefined
 }
 
 /** A phone number as WeChat tells it. */
@@ -72,7 +73,7 @@ export interface WechatClient {
    *
    * @throws FST_WEAPP_CODE_INVALID
    */
-  getPhoneNumber (code: string, options?: OfApp & { openid?: string }): Promise<PhoneNumber>
+  getPhoneNumber (code: string, options?: OfApp & { openid?: string | undefined }): Promise<PhoneNumber>
   /**
    * Any other API that takes an access_token, by its path: the token is added, and renewed once when WeChat refuses it.
    * Resolves to the JSON object of the answer; an errcode other than 0 rejects.
@@ -126,7 +127,7 @@ export function createClient ({ apps, onConfigError, ...options }: ClientParts):
     } catch (error) {
       const { errcode } = error as Partial<WeappError>
       const hint = configHint(errcode)
-      if (hint !== undefined) onConfigError(errcode!, hint)
+      if (hint !== undefined) logSafely(() => onConfigError(errcode!, hint))
       throw error
     }
   }

@@ -378,9 +378,11 @@ t.test('onConfigError is told what to mend, each time, and may be left out', asy
   await t.rejects(client.code2Session('unknown'), { code: 'FST_WEAPP_CODE_INVALID', errcode: 40029 })
   t.equal(told.length, 3)
 
-  const { client: silent, wechat: other } = await startClient(t)
-  other.fault({ errcode: 40125 })
-  await t.rejects(silent.code2Session('code'), { code: 'FST_WEAPP_WECHAT_CONFIG' })
+  for (const options of [{}, { onConfigError () { throw new Error('of the host') } }]) {
+    const { client, wechat } = await startClient(t, options)
+    wechat.fault({ errcode: 40125 })
+    await t.rejects(client.code2Session('code'), { code: 'FST_WEAPP_WECHAT_CONFIG' })
+  }
 })
 
 t.test('wrong options', async (t) => {
