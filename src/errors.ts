@@ -51,7 +51,7 @@ function credentialError (code: string, message: string): WeappErrorConstructor 
 export const FST_WEAPP_INVALID_OPTION = createError('FST_WEAPP_INVALID_OPTION', 'fastify-weapp: option %s %s', 500)
 
 export const FST_WEAPP_APP_UNKNOWN = weappError('FST_WEAPP_APP_UNKNOWN', 400,
-  'The login is for a Mini Program that is not configured here.')
+  'This Mini Program is not configured here.')
 export const FST_WEAPP_CODE_INVALID = credentialError('FST_WEAPP_CODE_INVALID',
   'The code is not valid or has expired: call wx.login and send the new code. (Neither a code of the phone number button nor a mock code of DevTools works here.)')
 /** The other kind of code: what the phone number button gives. Same error code, for it is as useless. */

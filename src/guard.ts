@@ -2,8 +2,8 @@
  * The guard: token -> session -> request.weapp. It throws and never replies, so that it composes with other guards
  * and the host's error handler has the last word.
  */
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import { FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_MISSING, isWeappError, type WeappError } from './errors.js'
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { FST_WEAPP_INVALID_OPTION, FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_MISSING, isWeappError, type WeappError } from './errors.js'
 import { isTraced, traced } from './events.js'
 import { logSafely } from './log-safely.js'
 import type { SessionKeys } from './session-key.js'
@@ -16,7 +16,7 @@ import type { Apps } from './wechat/apps.js'
  * What a route says of itself in `config.weapp`. `freshKey: true` demands a session whose session_key WeChat still
  * knows, as it was within the last minute: for handlers that decrypt.
  */
-export type RouteProtection = boolean | 'optional' | { freshKey?: boolean }
+export type RouteProtection = boolean | 'optional' | { freshKey: boolean }
 
 /** What is used of a request; one of any of Fastify's servers has it. */
 export type AnyRequest = Pick<FastifyRequest, 'headers' | 'log'>
@@ -159,6 +159,24 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
       })
     }
   }
+}
+
+/**
+ * Tells a host of a slip when the route is declared. The guard itself takes whatever it does not know for protection, but a
+ * page that was meant for everybody would then be closed without a word.
+ *
+ * @throws FST_WEAPP_INVALID_OPTION
+ */
+export function checkProtection ({ config, method, url }: Pick<RouteOptions, 'config' | 'method' | 'url'>): void {
+  const protection: unknown = config?.weapp
+  if (protection === undefined || protection === 'optional' || typeof protection === 'boolean' || isKeyDemand(protection)) return
+  throw new FST_WEAPP_INVALID_OPTION(`config.weapp of ${String(method)} ${url}`, "must be true, false, 'optional' or { freshKey: true }")
+}
+
+function isKeyDemand (protection: unknown): boolean {
+  if (typeof protection !== 'object' || protection === null || Array.isArray(protection)) return false
+  const { freshKey, ...unknown } = protection as { freshKey?: unknown }
+  return typeof freshKey === 'boolean' && Object.keys(unknown).length === 0
 }
 
 /** Why the guard found nobody. */

@@ -10,7 +10,7 @@ import fp from 'fastify-plugin'
 import { createAdministration, type Administration } from './administration.js'
 import { SessionCache, watchStore } from './cache.js'
 import { isWeappError } from './errors.js'
-import { createGuard, type AnyRequest } from './guard.js'
+import { checkProtection, createGuard, type AnyRequest } from './guard.js'
 import { createLogin, type Login } from './login.js'
 import { createOperatorLog } from './operator-log.js'
 import type { WeappOptions } from './options.js'
@@ -86,6 +86,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
     sessions: createAdministration(sessions, apps),
     wechat: { getAccessToken, getPhoneNumber, request }
   })
+  fastify.addHook('onRoute', checkProtection)
   fastify.addHook(options.hook, guard.hook)
   // Before the host's error handler, which drops what an error carries; and only when it is this error that is answered:
   // where a stranger may pass, or another strategy lets him in, nobody hears of it.

@@ -53,12 +53,18 @@ t.test('false, and no mark: not guarded, and nobody is looked up', async (t) => 
   t.strictSame(calls, [])
 })
 
-t.test('a mark that nobody knows was meant to protect something', async (t) => {
+t.test('a mark that nobody knows, made by what nobody checks, was meant to protect something', async (t) => {
   const marks = [null, 0, '', 'false', 'Optional', 'optional ', 'yes', 1, {}, [], ['optional'], NaN]
   for (const protect of ['marked', 'all'] as const) {
     const { signIn, get } = await startHost(t, {
       options: { protect },
-      after: (app) => marks.forEach((mark, i) => app.get(`/${i}`, { config: { weapp: mark as true } }, whoAmI))
+      after (app) {
+        app.addHook('onRoute', ({ url, config }) => {
+          const index = Number(url.slice(1))
+          if (index in marks) config!.weapp = marks[index] as true
+        })
+        for (const i of marks.keys()) app.route({ method: 'GET', url: `/${i}`, exposeHeadRoute: false, config: { weapp: true }, handler: whoAmI })
+      }
     })
     const { token } = await signIn()
     for (const [i, mark] of marks.entries()) {
@@ -386,5 +392,23 @@ t.test('over the wire', async (t) => {
     const code = wechat.login('alice')
     await wechat.close()
     await answers(t, await login(code), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', '5')
+  })
+})
+
+t.test('what config.weapp cannot be is told when the route is declared', async (t) => {
+  await startHost(t, {
+    after (app) {
+      const handler = async () => 'served'
+      for (const weapp of ['optinal', 'required', '', 1, 0, null, [], { freshkey: true }, { freshKey: 'yes' }, { freshKey: true, optional: true }, {}]) {
+        t.throws(() => app.get('/wrong', { config: { weapp: weapp as unknown as true } }, handler), {
+          code: 'FST_WEAPP_INVALID_OPTION', message: /option config\.weapp of GET \/wrong must be true, false, 'optional' or \{ freshKey: true \}/
+        }, JSON.stringify(weapp))
+      }
+      for (const [index, weapp] of ([true, false, 'optional', { freshKey: true }, { freshKey: false }] as const).entries()) {
+        app.get(`/right/${index}`, { config: { weapp } }, handler)
+      }
+      app.get('/right/none', { config: {} }, handler)
+      app.register(async (scope) => { t.throws(() => scope.get('/inner', { config: { weapp: 'optinal' as 'optional' } }, handler), /of GET/) })
+    }
   })
 })

@@ -69,6 +69,13 @@ test('the types hold a host to what it promises', (t) => {
       createWechatClient({ ...app, dispatcher })
       Fastify().register(weapp, { ...app, secret: 'x', wechat: { dispatcher } })
     }
+    const app5 = Fastify()
+    app5.get('/a', { config: { weapp: 'optional' } }, async () => '')
+    app5.get('/b', { config: { weapp: { freshKey: true } } }, async () => '')
+    // @ts-expect-error a slip
+    app5.get('/c', { config: { weapp: 'optinal' } }, async () => '')
+    // @ts-expect-error another
+    app5.get('/d', { config: { weapp: { freshkey: true } } }, async () => '')
     // @ts-expect-error an agent of node:http dispatches nothing
     createWechatClient({ ...app, dispatcher: {} })
   `), '')

@@ -7,7 +7,6 @@ import type { Auth, LoginAnswer, SessionAnswer, WeappClient, WeappClientOptions,
 import { call, globalWx, platformError, type Answer } from './wx.js'
 
 const REVOKED = 'FST_WEAPP_SESSION_REVOKED'
-const SPENT_CODE = /^FST_WEAPP_CODE_(USED|INVALID)$/
 
 type Extra = Record<string, unknown> | undefined
 type SendWith = (token: string | null) => Promise<Reply>
@@ -21,7 +20,7 @@ type SendWith = (token: string | null) => Promise<Reply>
  */
 export function createWeappClient (options: WeappClientOptions): WeappClient {
   const { prefix = '/weapp', wx = globalWx(), storageKey = 'fastify-weapp', onSignedOut, unwrap = (body) => body } = options
-  const baseUrl = options.baseUrl.replace(/\/+$/, '')
+  const baseUrl = checkedBaseUrl(options.baseUrl)
   const { sendRequest, sendFile } = createTransfer(wx, baseUrl, `${prefix}/session`)
   const phone = openSignIn(wx, storageKey)
   /** The login under way. */
@@ -37,8 +36,9 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     if (!code) throw clientError('WEAPP_WX_LOGIN_FAILED', 'wx.login gave no code.')
     // The old token goes along, so that the server replaces its session instead of adding one.
     const reply = await sendRequest({ url: `${prefix}/login`, method: 'POST', data: { ...extra, code } }, phone.token)
-    // Such as that of a request which the network repeated.
-    if (SPENT_CODE.test(reply.code!) && !isRepeated) return await exchange(extra, true)
+    // Such as that of a request which the network repeated. What is invalid beside an extra may be a phone code in that.
+    const isSpent = reply.code === 'FST_WEAPP_CODE_USED' || (reply.code === 'FST_WEAPP_CODE_INVALID' && !extra)
+    if (isSpent && !isRepeated) return await exchange(extra, true)
     const answer = unwrap(payloadOf(reply))
     if (!answer || typeof answer.token !== 'string') {
       throw clientError('WEAPP_BAD_ANSWER', 'The answer to the login has no token. Does the host wrap its answers? Then give unwrap.')
@@ -102,7 +102,8 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
       await landing()
       if (phone.token === token) {
         phone.end(code!)
-        if (onSignedOut) onSignedOut(code!)
+        // What it throws is its author's, and must not take the place of the refusal.
+        if (onSignedOut) Promise.resolve(code!).then(onSignedOut)
       }
       if (phone.token === null) throw refusal(reply)
       if (repeats > 1) return answer
@@ -192,6 +193,14 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     session: async () => unwrap(payloadOf(readAnswer(await request({ url: `${prefix}/session` })))) as SessionAnswer,
     get token () { return phone.token }
   }
+}
+
+/** @throws WEAPP_BAD_URL */
+function checkedBaseUrl (url: string): string {
+  if (!/^https?:\/\/[^/]/.test(url) || /^https:\/\/api\.weixin\.qq\.com\b/.test(url)) {
+    throw clientError('WEAPP_BAD_URL', 'baseUrl has to be where your own server is, such as https://api.example.com.')
+  }
+  return url.replace(/\/+$/, '')
 }
 
 function signedOutError (code: string): WeappClientError {

@@ -10,7 +10,7 @@ export interface WeappClientError extends Error {
    * - `WEAPP_REFUSED`: the server refused and named no code
    * - `WEAPP_UNAUTHORIZED`: the login or the logout was answered by a 401 that arrived without headers
    * - `WEAPP_BAD_ANSWER`: the answer to the login has no token
-   * - `WEAPP_BAD_URL`: a url that is not under `baseUrl`, where the token must not go
+   * - `WEAPP_BAD_URL`: a url that is not under `baseUrl`, where the token must not go; or a `baseUrl` that is none
    * - `WEAPP_NO_WX`: no `wx` was given, and there is no global one; or it cannot upload
    */
   code: string

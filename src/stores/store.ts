@@ -99,7 +99,7 @@ export interface SessionStore {
   update (ref: SessionRef & { data: string | null }): Promise<boolean>
 
   /**
-   * Ends one session. The reason is reported by `read` until the session would have ended by itself; at most
+   * Ends one session. The reason is reported by `read` until the session would have ended by itself, at its `idleExpiresAt`; at most
    * {@link MAX_REASONS} reasons are kept per user, the newest. False when no such session is live.
    */
   revoke (ref: SessionRef & { reason: EndReason }): Promise<boolean>

@@ -14,6 +14,14 @@ test('wx is the global one unless another is given', async (t) => {
   t.equal((await createWeappClient({ baseUrl }).request({ url: '/me' })).statusCode, 200)
 })
 
+test('baseUrl is a server, and not WeChat', async (t) => {
+  const { mini: { wx } } = await startPhone(t)
+  for (const baseUrl of ['', 'api.example.com', '/api', 'https://', 'https:///x', 'https://api.weixin.qq.com', 'https://api.weixin.qq.com/x', undefined, null]) {
+    t.throws(() => createWeappClient({ baseUrl: baseUrl as string, wx }), { code: 'WEAPP_BAD_URL' }, String(baseUrl))
+  }
+  for (const baseUrl of ['http://localhost:3000', 'https://api.example.com/v1/', 'https://api.weixin.qq.community']) createWeappClient({ baseUrl, wx })
+})
+
 test('header names in any case', async (t) => {
   const clock = freezeClock(t)
   for (const rename of [(name: string) => name.toUpperCase(), (name: string) => name.replace(/\b\w/g, (letter) => letter.toUpperCase())]) {
