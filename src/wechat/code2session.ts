@@ -47,6 +47,7 @@ export function createCode2Session (
   const underWay = new Map<string, Promise<WechatUser>>()
   /** When an app may ask again; an entry goes with the first exchange after that. */
   const restUntil = new Map<string, number>()
+  /** When a code of an app was last traded. */
   const lastTraded = new Map<string, number>()
 
   async function exchange ({ appId, appSecret }: AppCredentials, code: string): Promise<WechatUser> {
