@@ -57,3 +57,15 @@ test('a login that fails does not end it', async (t) => {
   await t.rejects(client.login(), { code: 'WEAPP_WX_LOGIN_FAILED' })
   await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked })
 })
+
+test('an onSignedOut that throws does not take the place of the refusal, and is heard by its author', async (t) => {
+  const { client, kick } = await startPhone(t, {}, { client: { onSignedOut () { throw new TypeError('a slip') } } })
+  await client.login()
+  await kick()
+  const listeners = process.listeners('unhandledRejection')
+  process.removeAllListeners('unhandledRejection')
+  const heard = new Promise((resolve) => process.once('unhandledRejection', resolve))
+  await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked, statusCode: 401 })
+  t.match(await heard, { name: 'TypeError', message: 'a slip' })
+  for (const listener of listeners) process.on('unhandledRejection', listener)
+})
