@@ -1,6 +1,7 @@
 import { FST_WEAPP_INVALID_OPTION } from './errors.js'
 import type { Sessions } from './session-policy.js'
 import type { StoredSession } from './stores/store.js'
+import { isText } from './text.js'
 import { userIdOf } from './token.js'
 import type { Apps } from './wechat/apps.js'
 
@@ -48,6 +49,6 @@ export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'cred
 }
 
 function demandText (value: unknown, name: string): string {
-  if (typeof value !== 'string' || value === '') throw new FST_WEAPP_INVALID_OPTION(name, 'must be a string that is not empty')
+  if (!isText(value)) throw new FST_WEAPP_INVALID_OPTION(name, 'must be a string that is not empty')
   return value
 }

@@ -13,7 +13,8 @@ import { decodeData, encodeData, type SessionData } from './session-data.js'
 import type { SessionKeys } from './session-key.js'
 import { Session, type SessionActions, type WeappIdentity } from './session.js'
 import type { Holds } from './stores/memory.js'
-import type { EndReason, LiveRecord, SessionRecord, SessionRef, SessionStore, StoredSession } from './stores/store.js'
+import { isSession, type EndReason, type LiveRecord, type SessionRecord, type SessionRef, type SessionStore, type StoredSession } from './stores/store.js'
+import { isText } from './text.js'
 import { userIdOf, type TokenClaims, type VerifiedClaims } from './token.js'
 
 export interface SessionPolicy {
@@ -232,7 +233,6 @@ function isEnded (record: SessionRecord): record is Extract<SessionRecord, { sta
 function isLive (record: SessionRecord, sessionId: string): record is LiveRecord {
   if (record?.status !== 'live') return false
   const { openid, unionid, session } = record
-  return typeof openid === 'string' && openid !== '' && (unionid === null || typeof unionid === 'string') &&
-    session?.id === sessionId &&
-    Number.isFinite(session.createdAt) && Number.isFinite(session.expiresAt) && Number.isFinite(session.idleExpiresAt)
+  return isText(openid) && (unionid === null || typeof unionid === 'string') &&
+    isSession(session) && session.id === sessionId
 }

@@ -94,7 +94,7 @@ export interface WeappUpload extends WeappTransfer {
   formData?: Record<string, any>
 }
 
-/** Every promise rejects with a WeappClientError. */
+/** Every promise rejects with a WeappClientError, but for what an `onTask` of yours throws, which passes as it is. */
 export interface WeappClient {
   /**
    * Signs in: wx.login, then the server's login route. There is one login at a time, and who asks meanwhile gets its

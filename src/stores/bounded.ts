@@ -1,8 +1,9 @@
 import { FST_WEAPP_STORE_UNAVAILABLE } from '../errors.js'
 import { isTraced, traced } from '../events.js'
 import { logSafely } from '../log-safely.js'
+import { isText } from '../text.js'
 import { TimeLimit } from '../time-limit.js'
-import type { SessionStore, StoredSession } from './store.js'
+import { isSession, type SessionStore } from './store.js'
 
 /** Runs what belongs to the host within a time, and lets none of its words out. What needs no time is there at once. */
 export type Bound = <Input, Output>(
@@ -83,13 +84,4 @@ async function arrayOf<Item> (answer: Promise<Item[]>, isItem: (item: unknown) =
   const items: unknown = await answer
   if (!Array.isArray(items) || !items.every(isItem)) throw new TypeError('not what was asked for')
   return items
-}
-
-function isText (item: unknown): boolean {
-  return typeof item === 'string'
-}
-
-function isSession (item: unknown): boolean {
-  const { id, createdAt, expiresAt, idleExpiresAt } = (item ?? {}) as Partial<StoredSession>
-  return isText(id) && [createdAt, expiresAt, idleExpiresAt].every(Number.isFinite)
 }

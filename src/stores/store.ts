@@ -14,6 +14,7 @@
  *
  * `storeSuite` in `fastify-weapp/testing` checks an implementation against all of this.
  */
+import { isText } from '../text.js'
 
 /** Why a session ended before its time: its user's sign-out, the host, or a newer login beyond the limit. */
 export type EndReason = 'revoked' | 'kicked' | 'replaced'
@@ -31,6 +32,13 @@ export interface StoredSession {
   label: string | null
   /** The host's data as JSON text (at most 4 KiB), opaque to a store; null when there is none. */
   data: string | null
+}
+
+/** Whether what a host's store gave can be a session; every part that is relied on is looked at. */
+export function isSession (given: unknown): given is StoredSession {
+  const session = given as Partial<StoredSession> | null | undefined
+  return isText(session?.id) &&
+    Number.isFinite(session.createdAt) && Number.isFinite(session.expiresAt) && Number.isFinite(session.idleExpiresAt)
 }
 
 /** A session_key under seal, with what lets a store recognise the same key under another seal. */

@@ -4,6 +4,7 @@
  * https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_code2session
  */
 import { FST_WEAPP_CODE_INVALID, FST_WEAPP_WECHAT_BAD_REPLY, isWeappError } from '../errors.js'
+import { isText } from '../text.js'
 import type { AppCredentials } from './apps.js'
 import { limitedFor } from './errcodes.js'
 import { createGate } from './gate.js'
@@ -99,8 +100,4 @@ export function createCode2Session (
 function isCode (code: unknown): boolean {
   // eslint-disable-next-line no-control-regex
   return isText(code) && code.length <= MAX_CODE_LENGTH && code !== MOCK_CODE && !/[\x00-\x1f\x7f-\x9f]/.test(code)
-}
-
-export function isText (value: unknown): value is string {
-  return typeof value === 'string' && value !== ''
 }
