@@ -1,7 +1,6 @@
 import { FST_WEAPP_STORE_UNAVAILABLE } from '../errors.js'
 import { isTraced, traced } from '../events.js'
 import { logSafely } from '../log-safely.js'
-import { isText } from '../text.js'
 import { TimeLimit } from '../time-limit.js'
 import { isSession, type SessionStore } from './store.js'
 
@@ -74,7 +73,7 @@ export function boundStore (store: SessionStore, bound: Bound): SessionStore {
     revoke: pending('revoke', (input) => store.revoke(input)),
     revokeAll: pending('revokeAll', (input) => store.revokeAll(input)),
     list: pending('list', (input) => arrayOf(store.list(input), isSession)),
-    readKeys: pending('readKeys', (input) => arrayOf(store.readKeys(input), isText)),
+    readKeys: pending('readKeys', (input) => arrayOf(store.readKeys(input), (sealed) => typeof sealed === 'string')),
     writeKey: pending('writeKey', (input) => store.writeKey(input))
   }
 }
