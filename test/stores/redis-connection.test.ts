@@ -103,7 +103,7 @@ test('one key that is not ours harms its own read alone', async (t) => {
 test('another error of the server rejects those that it is about', async (t) => {
   const server = await startRedis(t)
   const admin = await connect(t, server.url)
-  await admin.call('ACL', 'SETUSER', 'weapp', 'on', '>password', 'allkeys', 'allchannels', '+@all')
+  await admin.call('ACL', 'SETUSER', 'weapp', 'on', '>password', 'allkeys', '+@all')
   const client = await connect(t, `redis://weapp:password@127.0.0.1:${server.port}`)
   const store = redisStore({ client, timeout: FOREVER })
   const users = [new TestUser(store), new TestUser(store), new TestUser(store)] as const
