@@ -1,6 +1,6 @@
 /**
  * The scripts of the Redis store: each is atomic on the one hash of one user, KEYS[1], so each runs on a Cluster.
- * They need Redis 5 or later, and nothing of it that a service in the cloud leaves out.
+ * They need Redis 6.0 or later, and nothing of it that a service in the cloud leaves out.
  *
  * The hash is kept small, in fields of at most 64 bytes for ordinary users, because Redis stores such a hash in half
  * the memory; and what the guard reads is in few of them, because a client pays for each:

@@ -35,7 +35,7 @@ const CONTENT = /^:("[^\n]*")\n(?:=([^]*))?$/
 const ENDED = /^!([rkp]),\d+,(\d{13})$/
 
 /**
- * A store in Redis 5 or later, on one server, behind Sentinel, or on a Cluster.
+ * A store in Redis 6.0 or later or Valkey, on one server, behind Sentinel, or on a Cluster.
  *
  * Every verb rejects after `timeout`, and at once while the client is not connected (before its first connection, it
  * waits for it within `timeout`) or when more than 1,000 commands of this store wait for an answer. A write that
