@@ -92,7 +92,12 @@ export const FST_WEAPP_SESSION_KEY_STALE = weappError('FST_WEAPP_SESSION_KEY_STA
 export const FST_WEAPP_SESSION_KEY_MISSING = weappError('FST_WEAPP_SESSION_KEY_MISSING', 409,
   'No session_key is kept for this session: sign in again, if the server keeps them.')
 export const FST_WEAPP_DATA_INVALID = weappError('FST_WEAPP_DATA_INVALID', 500,
-  'The session data is not a JSON object of at most 4 KiB, or the label not a string of at most 128 characters.')
+  'The session data is not a plain object that JSON holds unchanged: a Date, NaN or an instance of a class, among others, it would change.')
+/** Other reasons for the same error. */
+export const FST_WEAPP_DATA_TOO_LARGE = weappError('FST_WEAPP_DATA_INVALID', 500,
+  'The session data takes more than 4 KiB as JSON.')
+export const FST_WEAPP_LABEL_INVALID = weappError('FST_WEAPP_DATA_INVALID', 500,
+  'The label of the session is not a string of at most 128 characters.')
 export const FST_WEAPP_REPLY_INVALID = weappError('FST_WEAPP_REPLY_INVALID', 500,
   'The reply of onLogin is not a JSON object, or would overwrite token, tokenType, expiresIn or expiresAt.')
 

@@ -1,6 +1,6 @@
 /** The login: code -> WeChat's user -> the host's account -> a session and its token. */
 import type { FastifyRequest, RawServerBase, RouteGenericInterface } from 'fastify'
-import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_DATA_INVALID, FST_WEAPP_REPLY_INVALID, isWeappError } from './errors.js'
+import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_LABEL_INVALID, FST_WEAPP_REPLY_INVALID, isWeappError } from './errors.js'
 import { traced } from './events.js'
 import { logSafely } from './log-safely.js'
 import type { SelectApp } from './options.js'
@@ -154,7 +154,7 @@ function codeOf (error: unknown): string {
 
 function checkedLabel (label: unknown = null): string | null {
   if (label === null || (typeof label === 'string' && label.length <= MAX_LABEL_LENGTH)) return label
-  throw new FST_WEAPP_DATA_INVALID()
+  throw new FST_WEAPP_LABEL_INVALID()
 }
 
 const OUR_FIELDS = ['token', 'tokenType', 'expiresIn', 'expiresAt']

@@ -2,7 +2,7 @@
  * What a host keeps in a session: a small JSON object, written whole, handed out frozen. What JSON would change on
  * its way (a Date, NaN, a class instance) is refused when it is written, not discovered when it is read.
  */
-import { FST_WEAPP_DATA_INVALID } from './errors.js'
+import { FST_WEAPP_DATA_INVALID, FST_WEAPP_DATA_TOO_LARGE } from './errors.js'
 
 /**
  * The type of `session.data`, for a host to merge into:
@@ -24,7 +24,7 @@ const MAX_DEPTH = 32
 export function encodeData (data: unknown): string | null {
   if (!isPlainObject(data) || !isJson(data, 0)) throw new FST_WEAPP_DATA_INVALID()
   const text = JSON.stringify(data)
-  if (Buffer.byteLength(text) > MAX_DATA_BYTES) throw new FST_WEAPP_DATA_INVALID()
+  if (Buffer.byteLength(text) > MAX_DATA_BYTES) throw new FST_WEAPP_DATA_TOO_LARGE()
   return text === '{}' ? null : text
 }
 

@@ -137,6 +137,11 @@ test('a result that cannot be kept or sent is a coded 500, and no session is lef
   t.match(await host.signIn(), { tokens: 1, token: String })
 })
 
+test('a label that is none is called so', async (t) => {
+  const host = await startHost(t, { options: { onLogin: () => ({ label: 'x'.repeat(129) }) } })
+  t.match((await host.post('/weapp/login', { code: host.wechat.login('alice') })).json().message, /label/)
+})
+
 test('what a reply holds is what it was when onLogin answered', async (t) => {
   const reply = { user: { name: 'Alice' } }
   const store = memoryStore()
