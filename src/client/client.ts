@@ -19,8 +19,9 @@ type SendWith = (token: string | null) => Promise<Reply>
  * const { data } = await client.request({ url: '/me' })
  */
 export function createWeappClient (options: WeappClientOptions): WeappClient {
-  const { prefix = '/weapp', wx = globalWx(), storageKey = 'fastify-weapp', onSignedOut, unwrap = (body) => body } = options
   const baseUrl = checkedBaseUrl(options.baseUrl)
+  // A key for each server: none is ever sent what another has issued.
+  const { prefix = '/weapp', wx = globalWx(), storageKey = `weapp ${baseUrl}${prefix}`, onSignedOut, unwrap = (body) => body } = options
   const { sendRequest, sendFile } = createTransfer(wx, baseUrl, `${prefix}/session`)
   const phone = openSignIn(wx, storageKey)
   /** The login under way. */

@@ -8,7 +8,7 @@ export interface WeappClientOptions {
   prefix?: string
   /** The platform: Taro, uni, or a fake one in tests. Default: the global `wx`. */
   wx?: Wx
-  /** Under which key the sign-in is kept in the phone's storage. Default 'fastify-weapp'. */
+  /** Under which key the sign-in is kept in the phone's storage. Default: a key of this `baseUrl` and `prefix`. */
   storageKey?: string
   /**
    * The server has ended this sign-in: FST_WEAPP_SESSION_REVOKED (by its user, elsewhere), _KICKED (by the server's

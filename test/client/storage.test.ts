@@ -11,11 +11,12 @@ test('the next launch is signed in', async (t) => {
 })
 
 test('what is stored', async (t) => {
-  const { client, mini, launch } = await startPhone(t)
+  const { client, mini, baseUrl, launch } = await startPhone(t)
+  const storageKey = `weapp ${baseUrl}/weapp`
   await client.login()
-  t.same([...mini.storage], [['fastify-weapp', { token: client.token, signedOut: null }]])
+  t.same([...mini.storage], [[storageKey, { token: client.token, signedOut: null }]])
   for (const foreign of ['text', 5, { token: 5, signedOut: {} }, null]) {
-    mini.storage.set('fastify-weapp', foreign)
+    mini.storage.set(storageKey, foreign)
     const next = launch()
     t.equal(next.client.token, null)
     t.equal((await next.client.request({ url: '/me' })).statusCode, 200, 'anything else is as good as nothing')
@@ -30,12 +31,28 @@ test('clients with other storage keys know nothing of each other', async (t) => 
   await other.client.login()
   await client.logout()
   t.equal((await other.client.request({ url: '/me' })).statusCode, 200)
-  t.same([...mini.storage.keys()], ['fastify-weapp', 'other'])
+  t.same([...mini.storage.keys()].slice(1), ['other'])
+})
+
+test('a server is never sent the token of another, nor is one registration sent that of its neighbour', async (t) => {
+  const one = await startPhone(t)
+  const two = await startPhone(t)
+  const token = (await one.client.login()).token
+  const atTwo = one.launch({ client: { baseUrl: two.baseUrl } })
+  const neighbour = one.launch({ client: { prefix: '/other' } })
+  const seen: unknown[] = []
+  two.host.app.server.on('request', (request) => { seen.push(request.headers.authorization) })
+  await atTwo.client.request({ url: '/me' }).catch(() => {})
+  t.not(seen.length, 0)
+  t.notOk(seen.includes(`Bearer ${token}`))
+  t.equal(neighbour.client.token, null)
+  t.equal(one.launch().client.token, token)
 })
 
 test('a storage that fails costs the next launch a login and no more', async (t) => {
-  const { launch, mini: { storage } } = await startPhone(t)
-  storage.set('fastify-weapp', { token: 'unreadable', signedOut: null })
+  const { launch, baseUrl, mini: { storage } } = await startPhone(t)
+  const storageKey = `weapp ${baseUrl}/weapp`
+  storage.set(storageKey, { token: 'unreadable', signedOut: null })
   const { client, mini } = launch({
     platform (wx) {
       return { ...wx, getStorageSync () { throw new Error('no') } }
@@ -46,5 +63,5 @@ test('a storage that fails costs the next launch a login and no more', async (t)
   await client.login()
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
   t.equal(mini.calls.login, 1)
-  t.match([...storage], [['fastify-weapp', { token: 'unreadable' }]])
+  t.match([...storage], [[storageKey, { token: 'unreadable' }]])
 })
