@@ -91,6 +91,9 @@ export const FST_WEAPP_SESSION_KEY_STALE = weappError('FST_WEAPP_SESSION_KEY_STA
   'The data or signature does not fit the session_key: call wx.login, sign in again, and have the data made anew.')
 export const FST_WEAPP_SESSION_KEY_MISSING = weappError('FST_WEAPP_SESSION_KEY_MISSING', 409,
   'No session_key is kept for this session: sign in again, if the server keeps them.')
+/** Not the phone's fault, and no reason for it to sign in again. */
+export const FST_WEAPP_NOT_GUARDED = weappError('FST_WEAPP_NOT_GUARDED', 500,
+  'This route asks who is signed in, but the guard was not asked before: give the route config: { weapp: true }.')
 export const FST_WEAPP_DATA_INVALID = weappError('FST_WEAPP_DATA_INVALID', 500,
   'The session data is not a plain object that JSON holds unchanged: a Date, NaN or an instance of a class, among others, it would change.')
 /** Other reasons for the same error. */
@@ -109,7 +112,7 @@ export type WeappErrorCode =
   | 'FST_WEAPP_TOKEN_MISSING' | 'FST_WEAPP_TOKEN_INVALID' | 'FST_WEAPP_TOKEN_EXPIRED'
   | 'FST_WEAPP_SESSION_EXPIRED' | 'FST_WEAPP_SESSION_REVOKED' | 'FST_WEAPP_SESSION_KICKED' | 'FST_WEAPP_SESSION_REPLACED'
   | 'FST_WEAPP_SESSION_KEY_STALE' | 'FST_WEAPP_SESSION_KEY_MISSING'
-  | 'FST_WEAPP_STORE_UNAVAILABLE' | 'FST_WEAPP_DATA_INVALID' | 'FST_WEAPP_REPLY_INVALID'
+  | 'FST_WEAPP_STORE_UNAVAILABLE' | 'FST_WEAPP_NOT_GUARDED' | 'FST_WEAPP_DATA_INVALID' | 'FST_WEAPP_REPLY_INVALID'
 
 /** Whether an error is one of ours that answers a request; anything else comes from the host. */
 export function isWeappError (error: unknown): error is WeappError {

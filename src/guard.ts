@@ -3,7 +3,7 @@
  * and the host's error handler has the last word.
  */
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
-import { FST_WEAPP_INVALID_OPTION, FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_MISSING, isWeappError, type WeappError } from './errors.js'
+import { FST_WEAPP_INVALID_OPTION, FST_WEAPP_NOT_GUARDED, FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_MISSING, isWeappError, type WeappError } from './errors.js'
 import { isTraced, traced } from './events.js'
 import { logSafely } from './log-safely.js'
 import type { SessionKeys } from './session-key.js'
@@ -27,7 +27,7 @@ export interface Guard {
   /**
    * Whom this guard has found.
    *
-   * @throws FST_WEAPP_TOKEN_MISSING when it has found nobody, or was not asked
+   * @throws FST_WEAPP_NOT_GUARDED when it was not asked, and what it refused with when it has found nobody
    */
   identity (request: AnyRequest): WeappIdentity
   /** Does what the route's `config.weapp` asks for, and fails closed. */
@@ -124,7 +124,8 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
 
     identity (request) {
       const outcome = (request as GuardedRequest)[slot] ?? null
-      if (outcome === null || outcome instanceof Promise || outcome instanceof Refusal) throw new FST_WEAPP_TOKEN_MISSING()
+      if (outcome === null || outcome instanceof Promise) throw new FST_WEAPP_NOT_GUARDED()
+      if (outcome instanceof Refusal) throw outcome.error
       return outcome
     },
 

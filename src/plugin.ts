@@ -40,7 +40,7 @@ export interface WeappInstance {
   /**
    * `request.weapp` where the guard of this registration has made sure of it.
    *
-   * @throws FST_WEAPP_TOKEN_MISSING when nobody is signed in
+   * @throws FST_WEAPP_NOT_GUARDED where the guard does not stand, and what it refuses with where strangers may pass
    */
   identity (request: AnyRequest): WeappIdentity
   /**

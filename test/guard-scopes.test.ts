@@ -24,7 +24,7 @@ t.test('a scope that was made before the plugin is guarded like any other', asyn
   t.equal((await get('/by-hand')).json().code, 'FST_WEAPP_TOKEN_MISSING')
   t.equal((await get('/by-hand', 'forged')).json().code, 'FST_WEAPP_TOKEN_INVALID')
   t.match((await get('/by-hand', token)).json(), { openid: /^o/ })
-  t.equal((await get('/nobody', token)).json().code, 'FST_WEAPP_TOKEN_MISSING', 'identity() does not look for a token')
+  t.equal((await get('/nobody', token)).json().code, 'FST_WEAPP_NOT_GUARDED', 'identity() does not look for a token')
 })
 
 t.test('a scope whose weapp cannot be set is answered all the same, and lets nobody in', async (t) => {
@@ -107,7 +107,7 @@ t.test('who sets request.weapp changes what that request shows, and nothing that
   })
   const { token } = await signIn()
   t.same((await get('/shown')).json(), { weapp: forged })
-  t.equal((await get('/believed', token)).json().code, 'FST_WEAPP_TOKEN_MISSING')
+  t.equal((await get('/believed', token)).json().code, 'FST_WEAPP_NOT_GUARDED')
   t.equal((await get('/guarded')).json().code, 'FST_WEAPP_TOKEN_MISSING')
   const openid = wechat.openid('alice')
   t.same((await get('/guarded', token)).json(), { shown: openid, believed: openid })

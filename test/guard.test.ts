@@ -309,7 +309,7 @@ t.test('the guard by hand fails as often as it is asked, with the same error', a
   t.equal(log.events().filter(({ event }) => event === 'refused').length, 1, 'and is told once')
 })
 
-t.test('identity() is the session of the request, or the 401 that the guard would give', async (t) => {
+t.test('identity() is the session of the request, or the refusal of the guard; without one it is a slip of the host', async (t) => {
   const { wechat, signIn, get } = await startHost(t, {
     after (app) {
       const identity = async (request: Parameters<FastifyInstance['weapp']['identity']>[0]) => ({ openid: app.weapp.identity(request).openid })
@@ -319,8 +319,9 @@ t.test('identity() is the session of the request, or the 401 that the guard woul
     }
   })
   const { token } = await signIn()
-  refused(t, await get('/unguarded', token), 401, 'FST_WEAPP_TOKEN_MISSING')
+  for (const given of [token, undefined]) refused(t, await get('/unguarded', given), 500, 'FST_WEAPP_NOT_GUARDED')
   refused(t, await get('/optional'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  refused(t, await get('/optional', 'forged'), 401, 'FST_WEAPP_TOKEN_INVALID')
   for (const url of ['/optional', '/guarded']) t.strictSame((await get(url, token)).json(), { openid: wechat.openid('alice') })
 })
 

@@ -59,7 +59,7 @@ test("our headers arrive also when it is a handler of the host's that our error 
   const { token } = await host.signIn()
   for (const [response, statusCode, code] of [
     [await host.get('/decrypt', token), 409, 'FST_WEAPP_SESSION_KEY_STALE'],
-    [await host.get('/forgotten', token), 401, 'FST_WEAPP_TOKEN_MISSING'],
+    [await host.get('/forgotten', token), 500, 'FST_WEAPP_NOT_GUARDED'],
     [await host.post('/own-login'), 401, 'FST_WEAPP_CODE_INVALID']
   ] as const) {
     t.equal(response.statusCode, statusCode)
