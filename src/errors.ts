@@ -17,6 +17,11 @@ export interface WeappError extends FastifyError {
   headers: Readonly<Record<string, string>>
   /** WeChat's errcode, where that is what went wrong. */
   errcode?: number
+  /**
+   * What was in the way, where WeChat could not be reached or was not understood: the system's word for it, such as
+   * `ECONNREFUSED` or `CERT_HAS_EXPIRED`, `HTTP 403`, `not JSON` or `too large`.
+   */
+  failure?: string
 }
 
 export interface WeappErrorConstructor {

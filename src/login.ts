@@ -137,9 +137,10 @@ export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogi
       return await traced('fastify-weapp.login', { appId: chosen }, () => login(request, chosen, input))
     } catch (error) {
       const code = codeOf(error)
+      const { errcode, failure } = isWeappError(error) ? error : {}
       // What selectApp chose may be anything that a phone sent, until it turns out to be one of our apps.
       const known = code === 'FST_WEAPP_APP_UNKNOWN' ? undefined : appId
-      logSafely(() => request.log.warn({ weapp: { event: 'login-failed', appId: known, code } }, 'weapp: login failed'))
+      logSafely(() => request.log.warn({ weapp: { event: 'login-failed', appId: known, code, errcode, failure } }, 'weapp: login failed'))
       throw error
     }
   }

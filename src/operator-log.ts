@@ -3,8 +3,8 @@ import type { FastifyBaseLogger } from 'fastify'
 import { logSafely } from './log-safely.js'
 
 export interface OperatorLog {
-  /** WeChat refuses this server: at most once a minute for each errcode, for it will be every login. */
-  configError (errcode: number, hint: string): void
+  /** WeChat refuses this server: at most once a minute for each errcode of an app, for it will be every login. */
+  configError (errcode: number, hint: string, appId: string): void
   /** A verb of the store failed; `error` is undefined when it did not answer in time. At most once a minute for each verb. */
   storeFailure (verb: string, error: unknown): void
   /** The cache is off, because the store does not tell of changes: every request asks the store. */
@@ -27,9 +27,9 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
   }
 
   return {
-    configError (errcode, hint) {
-      oncePerMinute(`errcode ${errcode}`, () => {
-        log.error({ weapp: { event: 'wechat-config', errcode } }, `weapp: WeChat refuses this server: ${hint}`)
+    configError (errcode, hint, appId) {
+      oncePerMinute(`errcode ${errcode} ${appId}`, () => {
+        log.error({ weapp: { event: 'wechat-config', appId, errcode } }, `weapp: WeChat refuses this server: ${hint}`)
       })
     },
 
@@ -37,7 +37,7 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
       // Not the error itself: clients put commands and their arguments into theirs.
       const { name, code = replyCode(error) } = (error ?? { name: 'timeout' }) as { name?: unknown, code?: unknown }
       oncePerMinute(`store ${verb}`, () => {
-        log.error({ weapp: { event: 'store-failed', verb, name, code } }, 'weapp: the session store, or the function apps, fails')
+        log.error({ weapp: { event: 'store-failed', verb, name, code } }, `weapp: ${verb === 'apps' ? 'the function apps' : 'the session store'} fails`)
       })
     },
 

@@ -19,23 +19,25 @@ function operatorLog () {
   }
 }
 
-test('what WeChat refuses this server for is an error, once a minute for each errcode', async (t) => {
+test('what WeChat refuses this server for is an error, once a minute for each errcode of an app', async (t) => {
   const clock = freezeClock(t)
   const { log, take } = operatorLog()
-  log.configError(40125, 'the appSecret is wrong')
-  log.configError(40125, 'the appSecret is wrong')
-  log.configError(40164, 'the address is not on the list')
+  log.configError(40125, 'the appSecret is wrong', 'wxone')
+  log.configError(40125, 'the appSecret is wrong', 'wxone')
+  log.configError(40125, 'the appSecret is wrong', 'wxtwo')
+  log.configError(40164, 'the address is not on the list', 'wxone')
   const lines = take()
   t.match(lines, [
-    { level: 50, weapp: { event: 'wechat-config', errcode: 40125 }, msg: 'weapp: WeChat refuses this server: the appSecret is wrong' },
+    { level: 50, weapp: { event: 'wechat-config', appId: 'wxone', errcode: 40125 }, msg: 'weapp: WeChat refuses this server: the appSecret is wrong' },
+    { level: 50, weapp: { event: 'wechat-config', appId: 'wxtwo', errcode: 40125 } },
     { level: 50, weapp: { event: 'wechat-config', errcode: 40164 } }
   ])
-  t.equal(lines.length, 2)
+  t.equal(lines.length, 3)
   clock.advance(59_999)
-  log.configError(40125, 'the appSecret is wrong')
+  log.configError(40125, 'the appSecret is wrong', 'wxone')
   t.same(take(), [])
   clock.advance(1)
-  log.configError(40125, 'the appSecret is wrong')
+  log.configError(40125, 'the appSecret is wrong', 'wxone')
   t.equal(take().length, 1)
 })
 

@@ -1,6 +1,6 @@
 /** The Mini Programs of one registration: their ids and secrets. */
 import { LRUCache } from 'lru-cache'
-import { FST_WEAPP_APP_UNKNOWN } from '../errors.js'
+import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_INVALID_OPTION } from '../errors.js'
 
 /** App ids with their secrets, or who knows them: it answers null for an app that is not ours. */
 export type AppSecrets = Readonly<Record<string, string>> | ((appId: string) => string | null | Promise<string | null>)
@@ -14,13 +14,15 @@ export interface Apps {
   /**
    * The app's credentials; without an id, those of the only app there is.
    *
-   * @throws FST_WEAPP_APP_UNKNOWN
+   * @throws FST_WEAPP_APP_UNKNOWN, FST_WEAPP_INVALID_OPTION when an id is needed
    */
   credentials (appId: string | undefined): AppCredentials | Promise<AppCredentials>
   /** Whether the apps stay the same for as long as this process lives. */
   readonly areFixed: boolean
   /** Whether the app is ours: at once where that is known, for it is asked with every token. */
   has (appId: string): boolean | Promise<boolean>
+  /** What is remembered of the app may be wrong: it is looked up anew. */
+  forget (appId: string): void
 }
 
 /** How long the answer of a function is remembered, in milliseconds, and how many. */
@@ -31,7 +33,7 @@ const REMEMBERED_APPS = 10_000
 const MAX_APP_ID_LENGTH = 64
 
 export function createApps (secrets: AppSecrets): Apps {
-  const lookUp = typeof secrets === 'function' ? remembered(secrets) : inMap(secrets)
+  const { lookUp, forget } = typeof secrets === 'function' ? remembered(secrets) : inMap(secrets)
   const ids = typeof secrets === 'function' ? [] : Object.keys(secrets)
   const onlyId = ids.length === 1 ? ids[0] : undefined
 
@@ -39,7 +41,7 @@ export function createApps (secrets: AppSecrets): Apps {
     areFixed: typeof secrets !== 'function',
 
     credentials (appId = onlyId) {
-      if (appId === undefined) throw new FST_WEAPP_APP_UNKNOWN()
+      if (appId === undefined) throw new FST_WEAPP_INVALID_OPTION('appId', 'must say which of several Mini Programs is meant')
       const found = lookUp(appId)
       return found instanceof Promise ? found.then((appSecret) => known(appId, appSecret)) : known(appId, found)
     },
@@ -47,7 +49,9 @@ export function createApps (secrets: AppSecrets): Apps {
     has (appId) {
       const found = lookUp(appId)
       return found instanceof Promise ? found.then((secret) => secret !== null) : found !== null
-    }
+    },
+
+    forget
   }
 }
 
@@ -56,28 +60,37 @@ function known (appId: string, appSecret: string | null): AppCredentials {
   return { appId, appSecret }
 }
 
-type LookUp = (appId: string) => string | null | Promise<string | null>
-
-function inMap (secrets: Readonly<Record<string, string>>): LookUp {
-  // A copy: what the host does to its object later is not what was checked.
-  const known = new Map(Object.entries(secrets))
-  return (appId) => known.get(appId) ?? null
+interface Secrets {
+  lookUp (appId: string): string | null | Promise<string | null>
+  forget (appId: string): void
 }
 
-function remembered (ask: LookUp): LookUp {
+function inMap (secrets: Readonly<Record<string, string>>): Secrets {
+  // A copy: what the host does to its object later is not what was checked.
+  const known = new Map(Object.entries(secrets))
+  return { lookUp: (appId) => known.get(appId) ?? null, forget () {} }
+}
+
+function remembered (ask: Secrets['lookUp']): Secrets {
   const pending = new Map<string, Promise<string | null>>()
   const answers = new LRUCache<string, { secret: string | null }>({ max: REMEMBERED_APPS, ttl: REMEMBERED_MS, perf: Date })
-  return (appId) => {
-    const answer = answers.get(appId)
-    if (answer !== undefined) return answer.secret
-    // Whoever says it, nothing of this length is an app id: it is not asked about, nor remembered.
-    if (appId.length > MAX_APP_ID_LENGTH) return null
-    let asked = pending.get(appId)
-    if (asked === undefined) {
-      asked = askFor(appId).finally(() => pending.delete(appId))
-      pending.set(appId, asked)
+  return {
+    lookUp (appId) {
+      const answer = answers.get(appId)
+      if (answer !== undefined) return answer.secret
+      // Whoever says it, nothing of this length is an app id: it is not asked about, nor remembered.
+      if (appId.length > MAX_APP_ID_LENGTH) return null
+      let asked = pending.get(appId)
+      if (asked === undefined) {
+        asked = askFor(appId).finally(() => pending.delete(appId))
+        pending.set(appId, asked)
+      }
+      return asked
+    },
+
+    forget (appId) {
+      answers.delete(appId)
     }
-    return asked
   }
 
   async function askFor (appId: string): Promise<string | null> {

@@ -94,7 +94,7 @@ const CODE_REFUSED = [40029, 40163]
 export interface ClientParts extends TransportOptions {
   apps: Apps
   /** Told when WeChat refuses us for a reason that whoever runs the server must mend. */
-  onConfigError: (errcode: number, hint: string) => void
+  onConfigError: (errcode: number, hint: string, appId: string) => void
 }
 
 export function createClient ({ apps, onConfigError, ...options }: ClientParts): WechatClient {
@@ -128,7 +128,11 @@ export function createClient ({ apps, onConfigError, ...options }: ClientParts):
     } catch (error) {
       const { errcode } = error as Partial<WeappError>
       const hint = configHint(errcode)
-      if (hint !== undefined) logSafely(() => onConfigError(errcode!, hint))
+      if (hint !== undefined) {
+        // It may have been changed in the WeChat console, and since then where the host keeps it.
+        apps.forget(app.appId)
+        logSafely(() => onConfigError(errcode!, hint, app.appId))
+      }
       throw error
     }
   }

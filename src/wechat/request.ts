@@ -4,7 +4,8 @@
  */
 import { Agent, type Dispatcher } from 'undici'
 import {
-  FST_WEAPP_WECHAT_BAD_REPLY, FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_UNAVAILABLE, type WeappError
+  FST_WEAPP_WECHAT_BAD_REPLY, FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_UNAVAILABLE, type WeappError,
+  type WeappErrorConstructor
 } from '../errors.js'
 import { isOver, TimeLimit, type Wait } from '../time-limit.js'
 import { errorOf, SYSTEM_BUSY } from './errcodes.js'
@@ -89,7 +90,7 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
   function ask ({ path, query, body }: WechatCall, wait: Wait): Promise<HttpAnswer | Failure> {
     return new Promise((resolve) => {
       const fail = (error: unknown): void => {
-        resolve({ error: new FST_WEAPP_WECHAT_UNAVAILABLE(), repeatable: nothingWasSent(error) })
+        resolve({ error: failed(FST_WEAPP_WECHAT_UNAVAILABLE, systemWord(error)), repeatable: nothingWasSent(error) })
       }
       const exchange = new HttpExchange({ resolve, reject: fail })
       wait.expire = () => exchange.abort()
@@ -125,16 +126,28 @@ function sleep (milliseconds: number, wait: Wait): Promise<void> {
 function interpret (answer: HttpAnswer | Failure, { answers = [] }: WechatCall): Attempt {
   if ('error' in answer) return answer
   const { statusCode, text } = answer
-  if (statusCode >= 500) return refuse(new FST_WEAPP_WECHAT_UNAVAILABLE())
-  const reply = statusCode !== 200 || text === null ? null : parseObject(text)
-  if (reply === null) return refuse(new FST_WEAPP_WECHAT_BAD_REPLY())
+  if (statusCode >= 500) return refuse(FST_WEAPP_WECHAT_UNAVAILABLE, `HTTP ${statusCode}`)
+  if (statusCode !== 200) return refuse(FST_WEAPP_WECHAT_BAD_REPLY, `HTTP ${statusCode}`)
+  if (text === null) return refuse(FST_WEAPP_WECHAT_BAD_REPLY, 'too large')
+  const reply = parseObject(text)
+  if (reply === null) return refuse(FST_WEAPP_WECHAT_BAD_REPLY, 'not JSON')
   const { errcode } = reply
   if (errcode === undefined || errcode === 0 || answers.includes(errcode as number)) return { reply }
   return { error: errorOf(errcode), repeatable: errcode === SYSTEM_BUSY }
 }
 
-function refuse (error: WeappError): Failure {
-  return { error, repeatable: false }
+function refuse (Refusal: WeappErrorConstructor, failure: string): Failure {
+  return { error: failed(Refusal, failure), repeatable: false }
+}
+
+function failed (Refusal: WeappErrorConstructor, failure: string | undefined): WeappError {
+  return Object.assign(new Refusal(), failure !== undefined && { failure })
+}
+
+/** The one part of the HTTP client's error that is of a closed list, and of use to whoever runs the server. */
+function systemWord (error: unknown): string | undefined {
+  const { code } = (error ?? {}) as { code?: unknown }
+  return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code) ? code : undefined
 }
 
 /** WeChat labels its JSON text/plain in places, so the text decides; a byte order mark is skipped. */

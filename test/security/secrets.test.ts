@@ -201,14 +201,15 @@ t.test('row 45: one event for each thing that matters', async (t) => {
   t.strictSame(news(), [], 'a good token is no news')
 
   await post('/weapp/login', { code: wechat.requests[0]?.query.js_code })
-  t.strictSame(news(), [{ event: 'login-failed', appId: APP_ID, code: 'FST_WEAPP_CODE_USED' }], 'a code again')
+  t.strictSame(news(), [{ event: 'login-failed', appId: APP_ID, code: 'FST_WEAPP_CODE_USED', errcode: 40163 }], 'a code again')
   await post('/weapp/login', { code: 'unknown' })
-  t.strictSame(news(), [{ event: 'login-failed', appId: APP_ID, code: 'FST_WEAPP_CODE_INVALID' }], 'a failed login')
+  t.strictSame(news(), [{ event: 'login-failed', appId: APP_ID, code: 'FST_WEAPP_CODE_INVALID', errcode: 40029 }], 'a failed login')
 
   wechat.fault({ errcode: 40125 }, { times: 1 })
   await post('/weapp/login', { code: wechat.login('bob') })
   t.strictSame(news(), [
-    { event: 'wechat-config', errcode: 40125 }, { event: 'login-failed', appId: APP_ID, code: 'FST_WEAPP_WECHAT_CONFIG' }
+    { event: 'wechat-config', appId: APP_ID, errcode: 40125 },
+    { event: 'login-failed', appId: APP_ID, code: 'FST_WEAPP_WECHAT_CONFIG', errcode: 40125 }
   ], 'config')
 
   await get('/me', 'nonsense')

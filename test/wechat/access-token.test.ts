@@ -10,7 +10,7 @@ const CONFIG = 'FST_WEAPP_WECHAT_CONFIG'
 
 async function startClient (t: Test, options: WechatOptions & { apps?: AppSecrets } = {}, simulator: WechatSimulatorOptions = {}) {
   const wechat = await startWechatSimulator({ apps: { [APP_ID]: APP_SECRET }, ...simulator })
-  const told: [number, string][] = []
+  const told: [number, string, string][] = []
   const client = createWechatClient({
     ...options.apps === undefined && { appId: APP_ID, appSecret: APP_SECRET },
     baseUrl: wechat.url,

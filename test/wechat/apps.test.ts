@@ -137,16 +137,20 @@ t.test('a function that answers with no secret: the app is not ours', async (t) 
   t.strictSame(wechat.requests, [])
 })
 
-t.test('a secret that the function changes is used after a minute', async (t) => {
+t.test('a secret that the function changes is used after a minute, or once WeChat refuses the one before', async (t) => {
   const clock = freezeClock(t)
-  const { apps, secrets } = askable()
+  const { asked, apps, secrets } = askable()
   const { wechat, loginTo } = await startAppsHost(t, secrets)
   t.equal((await loginTo('wxone')).statusCode, 200)
   wechat.apps.wxone = apps.wxone = 'the-next-secret'
   refused(t, await loginTo('wxone'), 500, 'FST_WEAPP_WECHAT_CONFIG')
+  for (let i = 0; i < 2; i++) t.equal((await loginTo('wxone')).statusCode, 200)
+  t.strictSame(asked, ['wxone', 'wxone'], 'and is remembered again')
+  apps.wxone = 'another'
+  t.equal((await loginTo('wxone')).statusCode, 200)
   clock.advance(60_001)
   await clockIsRead()
-  t.equal((await loginTo('wxone')).statusCode, 200)
+  refused(t, await loginTo('wxone'), 500, 'FST_WEAPP_WECHAT_CONFIG')
 })
 
 for (const [name, options] of Object.entries({ 'sessions in the store': {}, 'sessions in the cache': { cache: { maxAge: '1d' } } })) {

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
+import type { Dispatcher } from 'undici'
 import { createWechatClient, type AppSecrets, type WechatClient, type WechatClientOptions, type WechatOptions } from '../../src/index.js'
 import { startWechatSimulator, type WechatSimulatorOptions } from '../../src/testing/simulator.js'
 import { captureLog } from '../fixtures/log.js'
@@ -143,7 +144,7 @@ t.test('a code that can be none is refused, and WeChat is not asked', async (t) 
 
 const PHONE = '/wxa/business/getuserphonenumber'
 
-type ClientOptions = WechatOptions & { apps?: AppSecrets, onConfigError?: (errcode: number, hint: string) => void }
+type ClientOptions = WechatOptions & { apps?: AppSecrets, onConfigError?: (errcode: number, hint: string, appId: string) => void }
 
 async function startClient (t: Test, options: ClientOptions = {}, simulator: WechatSimulatorOptions = {}) {
   const wechat = await startWechatSimulator({ apps: { [APP_ID]: APP_SECRET }, ...simulator })
@@ -352,11 +353,12 @@ t.test('several apps: each call names its own, and one that is not ours is not a
     wechat.clearRequests()
     const holder = { openid: 'o', sessionKey: 'k' }
     for (const app of [{ appId: 'wxother' }, { appId: '' }, { appId: 'constructor' }, { appId: '__proto__' }, {}]) {
+      const code = 'appId' in app ? 'FST_WEAPP_APP_UNKNOWN' : 'FST_WEAPP_INVALID_OPTION'
       const calls: Promise<unknown>[] = [
         client.code2Session('code', app), client.getAccessToken(app), client.getPhoneNumber('code', app), client.request('/x', app),
         client.checkSessionKey({ ...holder, ...app }), client.resetUserSessionKey({ ...holder, ...app })
       ]
-      for (const call of calls) await t.rejects(call, { code: 'FST_WEAPP_APP_UNKNOWN', statusCode: 400 }, JSON.stringify(app))
+      for (const call of calls) await t.rejects(call, { code }, JSON.stringify(app))
     }
     t.strictSame(wechat.requests, [])
   }
@@ -367,6 +369,29 @@ t.test('one app in a map need not be named', async (t) => {
   t.equal((await client.code2Session(wechat.login('alice'))).openid, wechat.openid('alice'))
 })
 
+t.test('an error says what was in the way, in words that can be shown', async (t) => {
+  const { client, wechat } = await startClient(t)
+  for (const [fault, code, failure] of [
+    [{ status: 403 }, 'BAD_REPLY', 'HTTP 403'], [{ status: 502 }, 'UNAVAILABLE', 'HTTP 502'], [{ body: '<html>' }, 'BAD_REPLY', 'not JSON'],
+    [{ body: 'x'.repeat(65 * 1024) }, 'BAD_REPLY', 'too large'], [{ reset: true }, 'UNAVAILABLE', 'ECONNRESET']
+  ] as const) {
+    wechat.fault(fault, { times: 1 })
+    await t.rejects(client.code2Session(wechat.login('alice')), { code: `FST_WEAPP_WECHAT_${code}`, failure })
+  }
+  for (const [error, failure] of [
+    [{ code: 'CERT_HAS_EXPIRED' }, 'CERT_HAS_EXPIRED'], [{ code: `https://secret/${APP_SECRET}` }, undefined], [{ code: 7 }, undefined], [null, undefined]
+  ]) {
+    const dispatch = ({ method }: { method: string }, handler: Dispatcher.DispatchHandler) => {
+      if (method === 'GET') handler.onResponseError!(undefined as never, error as unknown as Error)
+      return true
+    }
+    const { client } = await startClient(t, { retries: 0, dispatcher: { dispatch } })
+    const refusal = await client.code2Session('code').then(() => null, (error) => error)
+    t.match(refusal, { code: 'FST_WEAPP_WECHAT_UNAVAILABLE' })
+    t.equal(refusal.failure, failure)
+  }
+})
+
 t.test('onConfigError is told what to mend, each time, and may be left out', async (t) => {
   const told: unknown[] = []
   const { client, wechat } = await startClient(t, { onConfigError: (...args) => { told.push(args) } })
@@ -374,7 +399,7 @@ t.test('onConfigError is told what to mend, each time, and may be left out', asy
   for (let i = 0; i < 2; i++) await t.rejects(client.code2Session(wechat.login('alice')), { code: 'FST_WEAPP_WECHAT_CONFIG', errcode: 40125 })
   wechat.fault({ errcode: 40164 }, { times: 1 })
   await t.rejects(client.getAccessToken(), { code: 'FST_WEAPP_WECHAT_CONFIG', errcode: 40164 })
-  t.match(told, [[40125, /app secret is wrong/], [40125, /app secret is wrong/], [40164, /white list/]])
+  t.match(told, [[40125, /app secret is wrong/, APP_ID], [40125, /app secret is wrong/, APP_ID], [40164, /white list/, APP_ID]])
   await t.rejects(client.code2Session('unknown'), { code: 'FST_WEAPP_CODE_INVALID', errcode: 40029 })
   t.equal(told.length, 3)
 

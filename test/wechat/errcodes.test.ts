@@ -3,6 +3,7 @@ import t from 'tap'
 import { freezeClock } from '../fixtures/clock.js'
 import { captureLog } from '../fixtures/log.js'
 import { refused } from '../fixtures/refused.js'
+import { APP_ID } from '../fixtures/server.js'
 import { startLoginHost } from '../fixtures/wechat-options.js'
 
 const CONFIG = [40013, 40125, 40001, 41002, 41004, 41008, 40164, 61004, 43001, 43002, 43003, 48001]
@@ -53,7 +54,7 @@ t.test('an errcode that is not a whole number: 502', async (t) => {
   }
 })
 
-t.test('what is ours to mend is logged at error level, once a minute for each errcode, and the errcode alone', async (t) => {
+t.test('what is ours to mend is logged at error level, once a minute for each errcode, and nothing of what WeChat says', async (t) => {
   const clock = freezeClock(t)
   const log = captureLog()
   const { wechat, login } = await startLoginHost(t, {}, { server: log.server })
@@ -66,7 +67,7 @@ t.test('what is ours to mend is logged at error level, once a minute for each er
   clock.advance(59_999)
   await login()
   t.equal(errors().length, 1, 'once a minute')
-  t.strictSame(errors()[0]?.weapp, { event: 'wechat-config', errcode: 40125 })
+  t.strictSame(errors()[0]?.weapp, { event: 'wechat-config', appId: APP_ID, errcode: 40125 })
   t.match(errors()[0]?.msg, /app secret is wrong/, 'and what to do about it')
 
   clock.advance(1)
@@ -75,7 +76,7 @@ t.test('what is ours to mend is logged at error level, once a minute for each er
 
   wechat.fault({ errcode: 40164 }, { times: 1 })
   await login()
-  t.strictSame(errors()[2]?.weapp, { event: 'wechat-config', errcode: 40164 }, 'another errcode counts by itself')
+  t.strictSame(errors()[2]?.weapp, { event: 'wechat-config', appId: APP_ID, errcode: 40164 }, 'another errcode counts by itself')
   t.notMatch(log.text(), 'canary-of-errmsg')
 })
 
