@@ -59,8 +59,8 @@ export const FST_WEAPP_APP_UNKNOWN = weappError('FST_WEAPP_APP_UNKNOWN', 400,
   'This Mini Program is not configured here.')
 export const FST_WEAPP_CODE_INVALID = credentialError('FST_WEAPP_CODE_INVALID',
   'The code is not valid or has expired: call wx.login and send the new code. (Neither a code of the phone number button nor a mock code of DevTools works here.)')
-/** The other kind of code: what the phone number button gives. Same error code, for it is as useless. */
-export const FST_WEAPP_PHONE_CODE_INVALID = credentialError('FST_WEAPP_CODE_INVALID',
+/** The other kind of code: what the phone number button gives. Who sends a bad one is signed in all the same. */
+export const FST_WEAPP_PHONE_CODE_INVALID = weappError('FST_WEAPP_PHONE_CODE_INVALID', 400,
   'The phone code is not valid or has expired: send the code that the phone number button gives (getPhoneNumber), not the one of wx.login.')
 export const FST_WEAPP_CODE_USED = credentialError('FST_WEAPP_CODE_USED',
   'The code has been used: a code works once, call wx.login and send the new code.')
@@ -104,6 +104,8 @@ export const FST_WEAPP_DATA_INVALID = weappError('FST_WEAPP_DATA_INVALID', 500,
 /** Other reasons for the same error. */
 export const FST_WEAPP_DATA_TOO_LARGE = weappError('FST_WEAPP_DATA_INVALID', 500,
   'The session data takes more than 4 KiB as JSON.')
+export const FST_WEAPP_RESULT_INVALID = weappError('FST_WEAPP_DATA_INVALID', 500,
+  'What onLogin answered is not an object of data, reply and label alone: what the session is to hold belongs into data.')
 export const FST_WEAPP_LABEL_INVALID = weappError('FST_WEAPP_DATA_INVALID', 500,
   'The label of the session is not a string of at most 128 characters.')
 export const FST_WEAPP_REPLY_INVALID = weappError('FST_WEAPP_REPLY_INVALID', 500,
@@ -111,7 +113,7 @@ export const FST_WEAPP_REPLY_INVALID = weappError('FST_WEAPP_REPLY_INVALID', 500
 
 /** The codes that reach a phone. */
 export type WeappErrorCode =
-  | 'FST_WEAPP_APP_UNKNOWN' | 'FST_WEAPP_CODE_INVALID' | 'FST_WEAPP_CODE_USED' | 'FST_WEAPP_LOGIN_BLOCKED'
+  | 'FST_WEAPP_APP_UNKNOWN' | 'FST_WEAPP_CODE_INVALID' | 'FST_WEAPP_PHONE_CODE_INVALID' | 'FST_WEAPP_CODE_USED' | 'FST_WEAPP_LOGIN_BLOCKED'
   | 'FST_WEAPP_BUSY' | 'FST_WEAPP_WECHAT_LIMITED' | 'FST_WEAPP_WECHAT_UNAVAILABLE' | 'FST_WEAPP_WECHAT_TIMEOUT'
   | 'FST_WEAPP_WECHAT_BAD_REPLY' | 'FST_WEAPP_WECHAT_CONFIG'
   | 'FST_WEAPP_TOKEN_MISSING' | 'FST_WEAPP_TOKEN_INVALID' | 'FST_WEAPP_TOKEN_EXPIRED'

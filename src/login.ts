@@ -1,6 +1,6 @@
 /** The login: code -> WeChat's user -> the host's account -> a session and its token. */
 import type { FastifyRequest, RawServerBase, RouteGenericInterface } from 'fastify'
-import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_LABEL_INVALID, FST_WEAPP_REPLY_INVALID, isWeappError } from './errors.js'
+import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_LABEL_INVALID, FST_WEAPP_REPLY_INVALID, FST_WEAPP_RESULT_INVALID, isWeappError } from './errors.js'
 import { traced } from './events.js'
 import { logSafely } from './log-safely.js'
 import type { SelectApp } from './options.js'
@@ -8,6 +8,7 @@ import { encodeData, type SessionData } from './session-data.js'
 import type { DecryptOptions, SessionKeys } from './session-key.js'
 import type { Sessions } from './session-policy.js'
 import { userIdOf, type Tokens } from './token.js'
+import type { Apps } from './wechat/apps.js'
 import type { WechatClient } from './wechat/client.js'
 import type { UserData } from './wechat/user-data.js'
 
@@ -33,7 +34,7 @@ export interface LoginContext {
   /**
    * Opens what the phone encrypted and sent along, as `session.decrypt` will.
    *
-   * @throws FST_WEAPP_SESSION_KEY_STALE
+   * @throws FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_STORE_UNAVAILABLE
    */
   decrypt (encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData>
 }
@@ -73,6 +74,7 @@ export interface LoginReply extends Record<string, unknown> {
 
 export interface LoginParts {
   selectApp: SelectApp
+  apps: Pick<Apps, 'has'>
   wechat: WechatClient
   tokens: Tokens
   sessions: Sessions
@@ -92,7 +94,7 @@ export type Login = (request: FastifyRequest<RouteGenericInterface, RawServerBas
 
 const MAX_LABEL_LENGTH = 128
 
-export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogin }: LoginParts): Login {
+export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, onLogin }: LoginParts): Login {
   /** The session that the phone holds until now, if it is one of the same user; any other token is ignored. */
   function sessionToReplace (request: FastifyRequest, user: { appId: string, userId: string }, now: number): string | null {
     try {
@@ -109,7 +111,7 @@ export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogi
     const decrypt: LoginContext['decrypt'] = (encryptedData, iv, options) => {
       return keys.decryptAtLogin({ appId, openid, userId }, sessionKey, encryptedData, iv, options)
     }
-    const result = await onLogin({ appId, openid, unionid, body: { ...body, code }, request, decrypt }) ?? {}
+    const result = checkedResult(await onLogin({ appId, openid, unionid, body: { ...body, code }, request, decrypt }))
     // Whatever is wrong with the result is found before there is a session.
     const data = encodeData(result.data === undefined ? {} : result.data)
     const label = checkedLabel(result.label)
@@ -128,19 +130,18 @@ export function createLogin ({ selectApp, wechat, tokens, sessions, keys, onLogi
   return async (ofAnyServer, input) => {
     // The host's functions are typed for the request that nearly all have.
     const request = ofAnyServer as FastifyRequest
-    let appId: string | null | undefined
+    // Of one of our apps: what selectApp chose may be anything that a phone sent.
+    let appId: string | undefined
     try {
       const selected = selectApp(request)
-      appId = typeof selected === 'string' ? selected : await selected
-      if (typeof appId !== 'string') throw new FST_WEAPP_APP_UNKNOWN()
-      const chosen = appId
+      const chosen = typeof selected === 'string' ? selected : await selected
+      if (typeof chosen !== 'string' || !await apps.has(chosen)) throw new FST_WEAPP_APP_UNKNOWN()
+      appId = chosen
       return await traced('fastify-weapp.login', { appId: chosen }, () => login(request, chosen, input))
     } catch (error) {
       const code = codeOf(error)
       const { errcode, failure } = isWeappError(error) ? error : {}
-      // What selectApp chose may be anything that a phone sent, until it turns out to be one of our apps.
-      const known = code === 'FST_WEAPP_APP_UNKNOWN' ? undefined : appId
-      logSafely(() => request.log.warn({ weapp: { event: 'login-failed', appId: known, code, errcode, failure } }, 'weapp: login failed'))
+      logSafely(() => request.log.warn({ weapp: { event: 'login-failed', appId, code, errcode, failure } }, 'weapp: login failed'))
       throw error
     }
   }
@@ -151,6 +152,14 @@ function codeOf (error: unknown): string {
   if (isWeappError(error)) return error.code
   const statusCode = (error as { statusCode?: number } | null | undefined)?.statusCode ?? 500
   return statusCode < 500 ? 'REFUSED_BY_HOST' : 'FAILED_IN_HOST'
+}
+
+/** What is misplaced, such as `{ userId }` for `{ data: { userId } }`, would be missed by every route. */
+function checkedResult (result: unknown): LoginResult {
+  if (result === undefined || result === null) return {} as LoginResult
+  const { data, reply, label, ...misplaced } = result as Partial<Record<keyof LoginResult, unknown>>
+  if (typeof result !== 'object' || Array.isArray(result) || Object.keys(misplaced).length > 0) throw new FST_WEAPP_RESULT_INVALID()
+  return result as LoginResult
 }
 
 function checkedLabel (label: unknown = null): string | null {

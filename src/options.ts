@@ -36,7 +36,7 @@ export interface ObjectSchema {
 }
 
 export interface LoginRouteOptions extends WeappRouteOptions {
-  /** What a login's body holds besides the code. Nothing is coerced, and what is not named is dropped. */
+  /** What a login's body holds besides the code. Nothing is coerced, and what is not named is dropped; objects inside it need `additionalProperties: false` for that. */
   body?: ObjectSchema
 }
 

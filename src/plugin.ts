@@ -75,7 +75,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
     ...options.session, store, holds: holdsOf(options.store), cache, seal, keys, keepSessionKey, onUnreadable: log.unreadableRecord
   })
   const guard = createGuard({ tokens, apps, sessions, keys, protect: options.protect })
-  const login = createLogin({ selectApp: options.selectApp, wechat, tokens, sessions, keys, onLogin: options.onLogin })
+  const login = createLogin({ selectApp: options.selectApp, apps, wechat, tokens, sessions, keys, onLogin: options.onLogin })
 
   fastify.decorateRequest('weapp', null)
   const { getAccessToken, getPhoneNumber, request } = wechat

@@ -74,12 +74,14 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
     return { sealed, sessionKey }
   }
 
-  /** What the first key gives that fits. */
-  function tryKeys<Result> ({ appId }: KeyOwner, keys: () => Promise<string[]>, attempt: (sessionKey: string) => Result | null) {
-    return traced('fastify-weapp.decrypt', { appId }, async () => {
-      const candidates = await keys()
-      if (candidates.length === 0) throw new FST_WEAPP_SESSION_KEY_MISSING()
-      for (const sessionKey of candidates) {
+  /** What the first key gives that fits. For the one that a login has just brought, the store need not be asked. */
+  function tryKeys<Result> (owner: KeyOwner, attempt: (sessionKey: string) => Result | null, ofLogin: string | null = null) {
+    return traced('fastify-weapp.decrypt', { appId: owner.appId }, async () => {
+      const atOnce = ofLogin === null ? null : attempt(ofLogin)
+      if (atOnce !== null) return atOnce
+      const keys = await openKeys(owner)
+      if (keys.length === 0 && ofLogin === null) throw new FST_WEAPP_SESSION_KEY_MISSING()
+      for (const sessionKey of keys) {
         const result = attempt(sessionKey)
         if (result !== null) return result
       }
@@ -89,17 +91,16 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
 
   return {
     async decrypt (owner, encryptedData, iv, options) {
-      return await tryKeys(owner, () => openKeys(owner), decryption(owner, encryptedData, iv, options))
+      return await tryKeys(owner, decryption(owner, encryptedData, iv, options))
     },
 
     async decryptAtLogin (owner, sessionKey, encryptedData, iv, options) {
       // The phone may have encrypted it a moment before wx.login changed the key.
-      const keys = async () => [sessionKey, ...await openKeys(owner)]
-      return await tryKeys(owner, keys, decryption(owner, encryptedData, iv, options))
+      return await tryKeys(owner, decryption(owner, encryptedData, iv, options), sessionKey)
     },
 
     async verifySignature (owner, rawData, signature) {
-      return await tryKeys(owner, () => openKeys(owner), (sessionKey) => isSignatureOf(sessionKey, rawData, signature) || null)
+      return await tryKeys(owner, (sessionKey) => isSignatureOf(sessionKey, rawData, signature) || null)
     },
 
     async isAlive (owner) {

@@ -91,7 +91,9 @@ export function createSessions (policy: SessionPolicy): Sessions {
 
   /** From when on a use is worth a write that moves the idle end. */
   function touchDue ({ idleExpiresAt, expiresAt }: StoredSession): number {
-    if (idle === false || idleExpiresAt >= expiresAt) return Infinity
+    if (idleExpiresAt >= expiresAt) return Infinity
+    // It was made while the host had an idle end: the next use moves it to the absolute one.
+    if (idle === false) return -Infinity
     return Math.min(idleExpiresAt - idle + idle / TOUCHES_PER_IDLE, expiresAt - idle)
   }
 

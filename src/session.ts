@@ -102,16 +102,21 @@ export class Session implements WeappSession {
     this.#data = data
   }
 
+  /** Whom a session is of and which it is, whatever a host has written on `request.weapp`. */
+  static claimsOf (session: WeappSession): TokenClaims {
+    return (session as Session).#user
+  }
+
   get data (): Readonly<SessionData> {
     return this.#data
   }
 
   async update (data: SessionData): Promise<void> {
-    this.#data = await this.#actions.update(this.#user.userId, this.id, data)
+    this.#data = await this.#actions.update(this.#user.userId, this.#user.sessionId, data)
   }
 
   async revoke (): Promise<void> {
-    await this.#actions.revoke(this.#user.userId, this.id, 'revoked')
+    await this.#actions.revoke(this.#user.userId, this.#user.sessionId, 'revoked')
   }
 
   decrypt (encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData> {

@@ -157,8 +157,8 @@ function headerOf (token: string): string {
 
 /** By hand: JWT libraries let an array through where a claim should be a string. */
 function areOurs (claims: unknown): claims is { sub: string, jti: string, aud: string, exp: number } {
-  const { sub, jti, aud } = claims as Record<string, unknown>
+  const { sub, jti, aud, exp } = claims as Record<string, unknown>
   return typeof sub === 'string' && /^[\w-]{22}$/.test(sub) &&
     typeof jti === 'string' && /^[\w-]{43}$/.test(jti) &&
-    typeof aud === 'string'
+    typeof aud === 'string' && Number.isSafeInteger(exp)
 }

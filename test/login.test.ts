@@ -120,6 +120,7 @@ test('a result that cannot be kept or sent is a coded 500, and no session is lef
   for (const [code, results] of Object.entries({
     FST_WEAPP_DATA_INVALID: [
       { data: null }, { data: [] }, { data: 'text' }, { data: { at: new Date() } }, { data: cycle }, { data: { text: 'x'.repeat(4096) } },
+      [], 'text', 5, true, { userId: 5 }, { data: {}, openid: 'o' },
       { label: 1 }, { label: {} }, { label: 'x'.repeat(129) }
     ],
     FST_WEAPP_REPLY_INVALID: [

@@ -201,6 +201,18 @@ test('idle false: only the absolute end', async (t) => {
   t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_EXPIRED')
 })
 
+test('idle false spares also those who signed in while there was an idle end', async (t) => {
+  const clock = freezeClock(t)
+  const { store, asked } = faultyStore()
+  const before = await startWith(t, { store, session: { idle: '7d' } })
+  const { token } = await before.signIn()
+  const host = await startWith(t, { store, session: { idle: false } })
+  for (let day = 0; day < 29; day++, clock.advance(DAY)) t.equal(await codeOf(host, token), 'live', `day ${day}`)
+  t.equal(asked('touch'), 1)
+  clock.advance(DAY)
+  t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_EXPIRED')
+})
+
 test('the idle end moves at most once per twentieth of idle', async (t) => {
   const clock = freezeClock(t)
   const { store, asked } = faultyStore()

@@ -76,7 +76,7 @@ test('claims of another form are none of ours, whoever signed them', async (t) =
   for (const claims of [
     { sub: undefined }, { sub: [good.sub] }, { sub: '' }, { sub: 'x'.repeat(21) }, { sub: 'x'.repeat(23) }, { sub: `${'x'.repeat(21)}\n` },
     { jti: undefined }, { jti: [good.jti] }, { jti: 'x'.repeat(42) }, { jti: 'x'.repeat(44) }, { jti: 1 },
-    { aud: undefined }, { aud: [APP_ID] }, { aud: 1 }, { exp: undefined }, { exp: '9999999999' }, { exp: null }
+    { aud: undefined }, { aud: [APP_ID] }, { aud: 1 }, { exp: undefined }, { exp: '9999999999' }, { exp: null }, { exp: 1e20 }, { exp: 9999999999.5 }
   ]) {
     t.throws(() => verify(tokens, forge({ ...good, ...claims })), { code: 'FST_WEAPP_TOKEN_INVALID' }, JSON.stringify(claims))
   }

@@ -37,8 +37,8 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     if (!code) throw clientError('WEAPP_WX_LOGIN_FAILED', 'wx.login gave no code.')
     // The old token goes along, so that the server replaces its session instead of adding one.
     const reply = await sendRequest({ url: `${prefix}/login`, method: 'POST', data: { ...extra, code } }, phone.token)
-    // Such as that of a request which the network repeated. What is invalid beside an extra may be a phone code in that.
-    const isSpent = reply.code === 'FST_WEAPP_CODE_USED' || (reply.code === 'FST_WEAPP_CODE_INVALID' && !extra)
+    // Such as that of a request which the network repeated.
+    const isSpent = reply.code === 'FST_WEAPP_CODE_USED' || reply.code === 'FST_WEAPP_CODE_INVALID'
     if (isSpent && !isRepeated) return await exchange(extra, true)
     const answer = unwrap(payloadOf(reply))
     if (!answer || typeof answer.token !== 'string') {
@@ -149,7 +149,8 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     try {
       await promise
     } finally {
-      if (departure.promise === promise) departure = null
+      // Another kind of sign-out may have taken its place, and even be over.
+      if (departure?.promise === promise) departure = null
     }
   }
 

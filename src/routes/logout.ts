@@ -2,7 +2,7 @@ import type { RouteOptions } from 'fastify'
 import { logSafely } from '../log-safely.js'
 import type { WeappRouteOptions } from '../options.js'
 import type { Sessions } from '../session-policy.js'
-import { userIdOf } from '../token.js'
+import { Session } from '../session.js'
 import { ourRoute } from './route.js'
 import { errorAnswers, LogoutQuery, NoContent } from './schemas.js'
 
@@ -18,11 +18,11 @@ export function logoutRoute (options: WeappRouteOptions, sessions: Sessions): Ro
       response: { 204: NoContent, ...errorAnswers(400, 401, 503) }
     },
     async handler (request, reply) {
-      const { appId, openid, session } = request.weapp!
+      const { userId, sessionId } = Session.claimsOf(request.weapp!.session)
       const all = (request.query as { all?: string }).all === 'true'
-      if (all) await sessions.revokeAll(userIdOf(appId, openid), 'revoked', null)
-      else await session.revoke()
-      logSafely(() => request.log.info({ weapp: { event: 'logout', sessionId: session.id, all } }, 'weapp: signed out'))
+      if (all) await sessions.revokeAll(userId, 'revoked', null)
+      else await sessions.revoke(userId, sessionId, 'revoked')
+      logSafely(() => request.log.info({ weapp: { event: 'logout', sessionId, all } }, 'weapp: signed out'))
       return reply.code(204).send()
     }
   })

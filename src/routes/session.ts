@@ -1,8 +1,7 @@
 import type { RouteOptions } from 'fastify'
 import type { WeappRouteOptions } from '../options.js'
-import type { WeappSession } from '../session.js'
 import type { Sessions } from '../session-policy.js'
-import { userIdOf } from '../token.js'
+import { Session, type WeappSession } from '../session.js'
 import { ourRoute } from './route.js'
 import { errorAnswers, SessionAnswer } from './schemas.js'
 
@@ -17,11 +16,12 @@ export function sessionRoute (options: WeappRouteOptions, sessions: Sessions): R
       response: { 200: SessionAnswer, ...errorAnswers(401, 503) }
     },
     async handler (request) {
-      const { appId, openid, session } = request.weapp!
-      const devices = await sessions.list(userIdOf(appId, openid))
+      const { session } = request.weapp!
+      const { userId, sessionId } = Session.claimsOf(session)
+      const devices = await sessions.list(userId)
       return {
         ...times(session),
-        sessions: devices.map((device) => ({ ...times(device), current: device.id === session.id, label: device.label }))
+        sessions: devices.map((device) => ({ ...times(device), current: device.id === sessionId, label: device.label }))
       }
     }
   })

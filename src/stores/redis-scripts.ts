@@ -84,10 +84,22 @@ local function remove(id)
   redis.call('HDEL', key, 'm' .. id, 'd' .. id)
 end
 
-local function finish(session, reason)
-  remove(session.id)
-  redis.call('HSET', key, 'm' .. session.id, '!' .. reason .. ',' .. nextOrder() .. ',' .. session.last)
-  ended[#ended + 1] = session
+-- What follows the first \`count\` of a list. Taking them out one by one would move all others each time.
+local function after(list, count)
+  local rest = {}
+  for i = math.max(count, 0) + 1, #list do rest[#rest + 1] = list[i] end
+  return rest
+end
+
+-- Ends sessions, oldest first. Only as many reasons are written as are kept.
+local function finish(sessions, reason)
+  for i, session in ipairs(sessions) do
+    remove(session.id)
+    if i > #sessions - ${MAX_REASONS} then
+      redis.call('HSET', key, 'm' .. session.id, '!' .. reason .. ',' .. nextOrder() .. ',' .. session.last)
+      ended[#ended + 1] = session
+    end
+  end
 end
 
 -- ARGV from \`first\`: the sealed key and its fingerprints.
@@ -105,7 +117,8 @@ end
 
 local function save()
   for _, session in ipairs(over) do remove(session.id) end
-  while #ended > ${MAX_REASONS} do remove(table.remove(ended, 1).id) end
+  for i = 1, #ended - ${MAX_REASONS} do remove(ended[i].id) end
+  ended = after(ended, #ended - ${MAX_REASONS})
   if #live == 0 then forgetKeys() end
   local latest = '0'
   for _, list in ipairs({ live, ended }) do
@@ -141,7 +154,11 @@ for _, list in ipairs({ live, ended }) do
 end
 if ARGV[6] ~= '' then remove(ARGV[6]) end
 local id, limit = ARGV[2], tonumber(ARGV[5])
-while limit and #live > 0 and #live >= limit do finish(table.remove(live, 1), 'p') end
+local excess = limit and math.min(#live, #live - limit + 1) or 0
+local oldest = {}
+for i = 1, excess do oldest[i] = live[i] end
+finish(oldest, 'p')
+live = after(live, excess)
 live[#live + 1] = { id = id, last = ARGV[4] }
 redis.call('HSET', key, 'o', ARGV[7], 'm' .. id, nextOrder() .. ARGV[3])
 if ARGV[8] == '' then redis.call('HDEL', key, 'd' .. id) else redis.call('HSET', key, 'd' .. id, ARGV[8]) end
@@ -171,18 +188,15 @@ return 1
 /** ARGV: now, reason, 'only' or 'except', id. Gives how many sessions it ended. */
 export const END = write(PRELUDE, LOAD, SAVE, `
 load()
-local rest, count = {}, 0
+local rest, ending = {}, {}
 for _, session in ipairs(live) do
-  if (session.id == ARGV[4]) == (ARGV[3] == 'only') then
-    finish(session, ARGV[2])
-    count = count + 1
-  else
-    rest[#rest + 1] = session
-  end
+  local list = (session.id == ARGV[4]) == (ARGV[3] == 'only') and ending or rest
+  list[#list + 1] = session
 end
+finish(ending, ARGV[2])
 live = rest
-if count > 0 then save() end
-return count
+if #ending > 0 then save() end
+return #ending
 `)
 
 /** ARGV: now. Gives id, session and data of each live session, oldest first. */

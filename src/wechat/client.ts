@@ -72,7 +72,7 @@ export interface WechatClient {
    * code is of that user.
    * https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-info/phone-number/getPhoneNumber.html
    *
-   * @throws FST_WEAPP_CODE_INVALID
+   * @throws FST_WEAPP_PHONE_CODE_INVALID
    */
   getPhoneNumber (code: string, options?: OfApp & { openid?: string | undefined }): Promise<PhoneNumber>
   /**

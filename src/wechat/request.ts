@@ -165,6 +165,8 @@ function parseObject (text: string): WechatReply | null {
  * tell whether WeChat has used up the code.
  */
 function nothingWasSent (error: unknown): boolean {
+  // Of a name with several addresses, each of which was tried.
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(nothingWasSent)
   const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException
   return syscall === 'connect' || syscall === 'getaddrinfo' || code === 'ECONNREFUSED' || code === 'UND_ERR_CONNECT_TIMEOUT'
 }

@@ -166,3 +166,15 @@ test('who signs out twice at once hears the same twice', async (t) => {
   t.same(sent(), ['POST /weapp/logout 204'])
   t.equal(client.token, null)
 })
+
+test('who signs out here and everywhere at once: neither hides what became of the other', async (t) => {
+  for (const kinds of [[{}, { all: true }], [{ all: true }, {}]]) {
+    const { client } = await startPhone(t)
+    await client.login()
+    const outcomes = await Promise.allSettled(kinds.map((kind) => client.logout(kind)))
+    t.equal(outcomes[0]?.status, 'fulfilled')
+    const [second] = outcomes.slice(1)
+    if (second?.status === 'rejected') t.match(second.reason, { code: CODES.revoked })
+    t.equal(client.token, null)
+  }
+})

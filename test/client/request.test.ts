@@ -114,7 +114,7 @@ test("the host's own answers resolve untouched, whatever their status", async (t
   t.equal(mini.calls.login, 1)
 })
 
-test('a phone code that is not valid is a 401 of the plugin, and no reason to sign in', async (t) => {
+test('a phone code that is not valid is a 400 of the plugin, and no reason to sign in', async (t) => {
   const { client, mini, host } = await startPhone(t, {
     after: (app) => {
       app.post('/phone', { config: { weapp: true } }, async (request) => {
@@ -125,7 +125,7 @@ test('a phone code that is not valid is a 401 of the plugin, and no reason to si
   const right = await client.request({ url: '/phone', method: 'POST', data: { code: host.wechat.phoneCode('alice') } })
   t.match(right, { statusCode: 200, data: { phoneNumber: '13800138000' } })
   const wrong = await client.request({ url: '/phone', method: 'POST', data: { code: 'wrong' } })
-  t.match(wrong, { statusCode: 401, data: { code: 'FST_WEAPP_CODE_INVALID' } })
+  t.match(wrong, { statusCode: 400, data: { code: 'FST_WEAPP_PHONE_CODE_INVALID' } })
   t.equal(mini.calls.login, 1)
 })
 

@@ -1,5 +1,7 @@
 import t, { type Test } from 'tap'
+import type { FastifyRequest } from 'fastify'
 import type { SessionData } from '../../src/index.js'
+import { refused } from '../fixtures/refused.js'
 import { startHost } from '../fixtures/server.js'
 
 /** A host that lets a test write what it likes into its session. */
@@ -77,6 +79,23 @@ t.test('row 47: data that a host goes on changing is not what is kept', async (t
   await update(token, data)
   data.roles.push('admin')
   t.strictSame((await get('/data', token)).json(), { roles: ['user'] })
+})
+
+t.test('row 47: what a host writes on a request does not make our routes act for somebody else', async (t) => {
+  const victim: { openid?: string, id?: string } = {}
+  const preHandler = async ({ weapp }: FastifyRequest) => { Object.assign(weapp!, { openid: victim.openid }); Object.assign(weapp!.session, { id: victim.id }) }
+  const { app, get, post, signIn, wechat } = await startHost(t, { options: { routes: { logout: { preHandler }, session: { preHandler } } } })
+  const alice = { openid: wechat.openid('alice') }
+  await signIn('alice')
+  const { token } = await signIn('mallory')
+  Object.assign(victim, alice, { id: (await app.weapp.sessions.list(alice))[0]!.id })
+  t.equal((await get('/weapp/session', token)).json().sessions[0].current, true)
+  t.equal((await post('/weapp/logout?all=true', undefined, token)).statusCode, 204)
+  refused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  const { token: next } = await signIn('mallory')
+  t.equal((await post('/weapp/logout', undefined, next)).statusCode, 204)
+  refused(t, await get('/me', next), 401, 'FST_WEAPP_SESSION_REVOKED')
+  t.equal((await app.weapp.sessions.list(alice)).length, 1)
 })
 
 t.test('row 47: no data and no client changes who it is and how long', async (t) => {

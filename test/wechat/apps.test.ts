@@ -242,7 +242,7 @@ t.test('a selectApp that chooses no app of ours: 400, and WeChat is not asked', 
       const host = await startAppsHost(t, APPS, { server: log.server, options: { selectApp } })
       refused(t, await host.loginTo('wxone'), 400, UNKNOWN)
       t.strictSame(host.wechat.requests, [])
-      t.match(log.events(), [{ event: 'login-failed', code: UNKNOWN }])
+      t.strictSame(log.events(), [{ event: 'login-failed', code: UNKNOWN }], 'nor is told what it chose')
     }
   }
 })

@@ -217,7 +217,7 @@ for (const countryCodeAs of ['string', 'number'] as const) {
     t.equal(method, 'POST')
     t.strictSame(Object.keys(query), ['access_token'])
     t.strictSame(JSON.parse(body), { code }, 'openid is sent only when it is given')
-    await t.rejects(client.getPhoneNumber(code), { code: 'FST_WEAPP_CODE_INVALID', errcode: 40029 }, 'it works once')
+    await t.rejects(client.getPhoneNumber(code), { code: 'FST_WEAPP_PHONE_CODE_INVALID', errcode: 40029 }, 'it works once')
   })
 }
 
@@ -226,7 +226,7 @@ t.test('with an openid WeChat checks that the phone code is of that user', async
   const openid = wechat.openid('alice')
   t.match(await client.getPhoneNumber(wechat.phoneCode('alice'), { openid }), { phoneNumber: '13800138000' })
   t.equal(JSON.parse(wechat.requests.at(-1)!.body).openid, openid)
-  await t.rejects(client.getPhoneNumber(wechat.phoneCode('bob'), { openid }), { code: 'FST_WEAPP_CODE_INVALID' })
+  await t.rejects(client.getPhoneNumber(wechat.phoneCode('bob'), { openid }), { code: 'FST_WEAPP_PHONE_CODE_INVALID' })
   t.match(await client.getPhoneNumber(wechat.phoneCode('bob')), { phoneNumber: '13800138000' })
 })
 
@@ -235,7 +235,7 @@ t.test('the two kinds of code, swapped: each error names the other', async (t) =
   const error = (promise: Promise<unknown>) => promise.then(() => t.fail('no error'), (error) => error)
   const loginCode = wechat.login('alice')
   const phone = await error(client.getPhoneNumber(loginCode))
-  t.match(phone, { code: 'FST_WEAPP_CODE_INVALID', statusCode: 401, errcode: 40029 })
+  t.match(phone, { code: 'FST_WEAPP_PHONE_CODE_INVALID', statusCode: 400, errcode: 40029 })
   t.match(phone.message, /phone number button/)
   t.match(phone.message, /not the one of wx\.login/)
 
@@ -247,14 +247,14 @@ t.test('the two kinds of code, swapped: each error names the other', async (t) =
 
   wechat.fault({ errcode: 40163 }, { path: PHONE, times: 1 })
   const used = await error(client.getPhoneNumber(wechat.phoneCode('alice')))
-  t.match(used, { code: 'FST_WEAPP_CODE_INVALID', message: phone.message, errcode: 40163 })
+  t.match(used, { code: 'FST_WEAPP_PHONE_CODE_INVALID', message: phone.message, errcode: 40163 })
   t.equal((await client.code2Session(loginCode)).openid, wechat.openid('alice'), 'and the login code is not spent')
 })
 
 t.test('a phone code that can be none: WeChat is not asked', async (t) => {
   const { client, paths } = await startClient(t)
   for (const code of ['', undefined, null, 7, {}, ['code']]) {
-    await t.rejects(client.getPhoneNumber(code as string), { code: 'FST_WEAPP_CODE_INVALID', message: /phone number button/ })
+    await t.rejects(client.getPhoneNumber(code as string), { code: 'FST_WEAPP_PHONE_CODE_INVALID', message: /phone number button/ })
   }
   t.strictSame(paths(), [])
 })

@@ -185,6 +185,9 @@ t.test('whatever fails before there is a connection is tried again', async (t) =
   const failures = {
     'the name is not known': Object.assign(new Error(), { code: 'ENOTFOUND', syscall: 'getaddrinfo' }),
     'no route': Object.assign(new Error(), { code: 'EHOSTUNREACH', syscall: 'connect' }),
+    'none of several addresses': Object.assign(new AggregateError([
+      Object.assign(new Error(), { code: 'ETIMEDOUT', syscall: 'connect' }), Object.assign(new Error(), { code: 'EHOSTUNREACH', syscall: 'connect' })
+    ]), { code: 'ETIMEDOUT' }),
     'connecting takes too long': new errors.ConnectTimeoutError()
   }
   for (const [name, failure] of Object.entries(failures)) {

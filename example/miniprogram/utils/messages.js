@@ -5,6 +5,7 @@ const MESSAGES = {
   SHOP_ACCOUNT_NOT_BOUND: '这个微信号还没有绑定账号',
   SHOP_WRONG_PASSWORD: '用户名或密码错误',
   FST_WEAPP_CODE_INVALID: '凭证无效或已过期，请再点一次',
+  FST_WEAPP_PHONE_CODE_INVALID: '凭证无效或已过期，请再点一次',
   FST_WEAPP_CODE_USED: '凭证已用过，请再点一次',
   FST_WEAPP_LOGIN_BLOCKED: '微信限制了这个用户登录',
   FST_WEAPP_SESSION_REVOKED: '已退出登录',
