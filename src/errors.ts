@@ -99,15 +99,9 @@ export const FST_WEAPP_SESSION_KEY_MISSING = weappError('FST_WEAPP_SESSION_KEY_M
 /** Not the phone's fault, and no reason for it to sign in again. */
 export const FST_WEAPP_NOT_GUARDED = weappError('FST_WEAPP_NOT_GUARDED', 500,
   'This route asks who is signed in, but the guard was not asked before: give the route config: { weapp: true }.')
+/** `what` is wrong with what the session was to hold, in fixed words of ours. */
 export const FST_WEAPP_DATA_INVALID = weappError('FST_WEAPP_DATA_INVALID', 500,
-  'The session data is not a plain object that JSON holds unchanged: a Date, NaN or an instance of a class, among others, it would change.')
-/** Other reasons for the same error. */
-export const FST_WEAPP_DATA_TOO_LARGE = weappError('FST_WEAPP_DATA_INVALID', 500,
-  'The session data takes more than 4 KiB as JSON.')
-export const FST_WEAPP_RESULT_INVALID = weappError('FST_WEAPP_DATA_INVALID', 500,
-  'What onLogin answered is not an object of data, reply and label alone: what the session is to hold belongs into data.')
-export const FST_WEAPP_LABEL_INVALID = weappError('FST_WEAPP_DATA_INVALID', 500,
-  'The label of the session is not a string of at most 128 characters.')
+  'The session cannot be kept: %s.') as unknown as new (what: string) => WeappError
 export const FST_WEAPP_REPLY_INVALID = weappError('FST_WEAPP_REPLY_INVALID', 500,
   'The reply of onLogin is not a JSON object, or would overwrite token, tokenType, expiresIn or expiresAt.')
 

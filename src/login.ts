@@ -1,6 +1,6 @@
 /** The login: code -> WeChat's user -> the host's account -> a session and its token. */
 import type { FastifyRequest, RawServerBase, RouteGenericInterface } from 'fastify'
-import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_LABEL_INVALID, FST_WEAPP_REPLY_INVALID, FST_WEAPP_RESULT_INVALID, isWeappError } from './errors.js'
+import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_DATA_INVALID, FST_WEAPP_REPLY_INVALID, isWeappError } from './errors.js'
 import { traced } from './events.js'
 import { logSafely } from './log-safely.js'
 import type { SelectApp } from './options.js'
@@ -158,13 +158,15 @@ function codeOf (error: unknown): string {
 function checkedResult (result: unknown): LoginResult {
   if (result === undefined || result === null) return {} as LoginResult
   const { data, reply, label, ...misplaced } = result as Partial<Record<keyof LoginResult, unknown>>
-  if (typeof result !== 'object' || Array.isArray(result) || Object.keys(misplaced).length > 0) throw new FST_WEAPP_RESULT_INVALID()
+  if (typeof result !== 'object' || Array.isArray(result) || Object.keys(misplaced).length > 0) {
+    throw new FST_WEAPP_DATA_INVALID('what onLogin answered is not an object of data, reply and label alone, and what it is to hold belongs into data')
+  }
   return result as LoginResult
 }
 
 function checkedLabel (label: unknown = null): string | null {
   if (label === null || (typeof label === 'string' && label.length <= MAX_LABEL_LENGTH)) return label
-  throw new FST_WEAPP_LABEL_INVALID()
+  throw new FST_WEAPP_DATA_INVALID('its label is not a string of at most 128 characters')
 }
 
 const OUR_FIELDS = ['token', 'tokenType', 'expiresIn', 'expiresAt']

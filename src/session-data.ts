@@ -2,7 +2,7 @@
  * What a host keeps in a session: a small JSON object, written whole, handed out frozen. What JSON would change on
  * its way (a Date, NaN, a class instance) is refused when it is written, not discovered when it is read.
  */
-import { FST_WEAPP_DATA_INVALID, FST_WEAPP_DATA_TOO_LARGE } from './errors.js'
+import { FST_WEAPP_DATA_INVALID } from './errors.js'
 
 /**
  * The type of `session.data`, for a host to merge into:
@@ -22,9 +22,11 @@ const MAX_DEPTH = 32
  * @throws FST_WEAPP_DATA_INVALID unless it is a plain object that JSON holds unchanged in at most 4 KiB
  */
 export function encodeData (data: unknown): string | null {
-  if (!isPlainObject(data) || !isJson(data, 0)) throw new FST_WEAPP_DATA_INVALID()
+  if (!isPlainObject(data) || !isJson(data, 0)) {
+    throw new FST_WEAPP_DATA_INVALID('its data is not a plain object that JSON holds unchanged, as it would not a Date, NaN or an instance of a class')
+  }
   const text = JSON.stringify(data)
-  if (Buffer.byteLength(text) > MAX_DATA_BYTES) throw new FST_WEAPP_DATA_TOO_LARGE()
+  if (Buffer.byteLength(text) > MAX_DATA_BYTES) throw new FST_WEAPP_DATA_INVALID('its data takes more than 4 KiB as JSON')
   return text === '{}' ? null : text
 }
 

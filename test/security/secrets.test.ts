@@ -211,6 +211,11 @@ t.test('row 45: one event for each thing that matters', async (t) => {
     { event: 'wechat-config', appId: APP_ID, errcode: 40125 },
     { event: 'login-failed', appId: APP_ID, code: 'FST_WEAPP_WECHAT_CONFIG', errcode: 40125 }
   ], 'config')
+  wechat.fault({ status: 403 }, { times: 1 })
+  await post('/weapp/login', { code: wechat.login('bob') })
+  t.strictSame(news(), [
+    { event: 'login-failed', appId: APP_ID, code: 'FST_WEAPP_WECHAT_BAD_REPLY', failure: 'HTTP 403' }
+  ], 'something between us and WeChat')
 
   await get('/me', 'nonsense')
   t.strictSame(news(), [{ event: 'refused', code: 'FST_WEAPP_TOKEN_INVALID' }], 'a bad token')
