@@ -27,14 +27,21 @@ const MOCK_CODE = 'the code is a mock one'
 
 const TOO_OFTEN = 45011
 
-/** How long no code of an app is traded after WeChat said 45011, in milliseconds. WeChat counts by the minute. */
+/** How long an app rests after WeChat said 45011, in milliseconds. WeChat counts by the minute. */
 const REST_MS = 10_000
 
 /**
- * By some accounts WeChat counts for each user: where a code was traded within so many milliseconds before, 45011 may be
- * one user's alone, and is no reason to keep all others out.
+ * By some accounts WeChat counts for each user, and 45011 says nothing about the others. So an app that traded a code
+ * within so many milliseconds before does not rest, and one that rests asks again with one code in so many, in
+ * milliseconds: once that is traded, the rest is over.
  */
-const AT_WORK_MS = 1000
+const PROBE_MS = 1000
+
+interface Rest {
+  until: number
+  /** When the next code may be asked about all the same. */
+  probeAt: number
+}
 
 /**
  * Throws at a code that cannot be one, and rejects otherwise.
@@ -46,8 +53,8 @@ export function createCode2Session (
 ): (app: AppCredentials, code: string) => Promise<WechatUser> {
   const gate = createGate(concurrency)
   const underWay = new Map<string, Promise<WechatUser>>()
-  /** When an app may ask again; an entry goes with the first exchange after that. */
-  const restUntil = new Map<string, number>()
+  /** The apps that rest; an entry goes with the first code that is traded, or the first to be asked about after its end. */
+  const rests = new Map<string, Rest>()
   /** When a code of an app was last traded. */
   const lastTraded = new Map<string, number>()
 
@@ -64,6 +71,7 @@ export function createCode2Session (
       throw error
     }
     lastTraded.set(appId, Date.now())
+    rests.delete(appId)
     const { openid, session_key: sessionKey, unionid } = reply
     if (!isText(openid) || !isText(sessionKey) || !['string', 'undefined'].includes(typeof unionid)) throw new FST_WEAPP_WECHAT_BAD_REPLY()
     return { openid, sessionKey, unionid: isText(unionid) ? unionid : null }
@@ -71,15 +79,20 @@ export function createCode2Session (
 
   function rest (appId: string): void {
     const now = Date.now()
-    if (now - (lastTraded.get(appId) ?? -Infinity) > AT_WORK_MS) restUntil.set(appId, now + REST_MS)
+    if (now - (lastTraded.get(appId) ?? -Infinity) > PROBE_MS) rests.set(appId, { until: now + REST_MS, probeAt: now + PROBE_MS })
   }
 
   function checkRest (appId: string): void {
-    const until = restUntil.get(appId)
-    if (until === undefined) return
-    const left = until - Date.now()
-    if (left > 0) throw limitedFor(Math.ceil(left / 1000))
-    restUntil.delete(appId)
+    const resting = rests.get(appId)
+    if (resting === undefined) return
+    const now = Date.now()
+    if (now >= resting.until) {
+      rests.delete(appId)
+    } else if (now >= resting.probeAt) {
+      resting.probeAt = now + PROBE_MS
+    } else {
+      throw limitedFor(Math.ceil((resting.until - now) / 1000))
+    }
   }
 
   return (app, code) => {

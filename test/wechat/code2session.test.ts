@@ -9,20 +9,52 @@ import { startLoginHost } from '../fixtures/wechat-options.js'
 
 const LIMITED = 'FST_WEAPP_WECHAT_LIMITED'
 
-t.test('after 45011 WeChat is left alone for ten seconds: 429, with what is left of them', async (t) => {
+t.test('after 45011 WeChat is asked about one code a second at most, for ten seconds: the others are 429, with what is left of them', async (t) => {
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
   wechat.fault({ errcode: 45011 }, { times: 1 })
   refused(t, await login(), 429, LIMITED, 60)
-  for (const [ms, left] of [[0, 10], [1, 10], [999, 9], [1, 9], [8000, 1], [998, 1]] as const) {
+  for (const [ms, left] of [[0, 10], [1, 10], [998, 10]] as const) {
     clock.advance(ms)
     refused(t, await login(), 429, LIMITED, left)
   }
   t.equal(wechat.requests.length, 1)
+  wechat.fault({ reset: true }, { times: 8 })
+  for (let second = 1; second < 9; second++) {
+    clock.advance(second === 1 ? 1 : 1000)
+    refused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+    refused(t, await login(), 429, LIMITED, 10 - second)
+    t.equal(wechat.requests.length, 1 + second)
+  }
+  clock.advance(1999)
+  wechat.fault({ reset: true }, { times: 1 })
+  refused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+  refused(t, await login(), 429, LIMITED, 1)
   clock.advance(1)
+  t.equal((await login()).statusCode, 200, 'the rest is over')
   t.equal((await login()).statusCode, 200)
-  t.equal(wechat.requests.length, 2)
+})
+
+t.test('the rest is over with the first code that is traded', async (t) => {
+  const clock = freezeClock(t)
+  const { wechat, login } = await startLoginHost(t)
+  wechat.fault({ errcode: 45011 }, { times: 1 })
+  await login()
+  clock.advance(1000)
   t.equal((await login()).statusCode, 200)
+  t.equal((await login()).statusCode, 200)
+})
+
+t.test('a user over the own quota who does not stop keeps nobody else out for longer than a second', async (t) => {
+  const clock = freezeClock(t)
+  const { wechat, login } = await startLoginHost(t)
+  for (let i = 0; i < 10; i++) {
+    wechat.fault({ errcode: 45011 }, { times: 1 })
+    refused(t, await login(wechat.login('mallory')), 429, LIMITED, 60)
+    clock.advance(1000)
+    t.equal((await login(wechat.login('alice'))).statusCode, 200)
+    clock.advance(4000)
+  }
 })
 
 t.test('a code that came during the rest is not spent', async (t) => {
@@ -36,16 +68,20 @@ t.test('a code that came during the rest is not spent', async (t) => {
   t.equal((await login(code)).statusCode, 200)
 })
 
-t.test('45011 after the rest is another rest', async (t) => {
+t.test('45011 during a rest or after it is another rest', async (t) => {
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
-  wechat.fault({ errcode: 45011 }, { times: 2 })
+  wechat.fault({ errcode: 45011 }, { times: 3 })
   await login()
-  clock.advance(10_000)
-  refused(t, await login(), 429, LIMITED, 60)
   clock.advance(9_999)
-  refused(t, await login(), 429, LIMITED, 1)
-  t.equal(wechat.requests.length, 2)
+  refused(t, await login(), 429, LIMITED, 60)
+  clock.advance(1)
+  refused(t, await login(), 429, LIMITED, 10)
+  clock.advance(9_999)
+  refused(t, await login(), 429, LIMITED, 60)
+  clock.advance(999)
+  refused(t, await login(), 429, LIMITED, 10)
+  t.equal(wechat.requests.length, 3)
   clock.advance(1)
   t.equal((await login()).statusCode, 200)
 })
@@ -62,19 +98,6 @@ t.test("while others' codes are traded, 45011 may be one user's alone, and nobod
   wechat.fault({ errcode: 45011 }, { times: 1 })
   refused(t, await login(), 429, LIMITED, 60)
   refused(t, await login(), 429, LIMITED, 10)
-})
-
-t.test('a refusal of our own does not make the rest longer', async (t) => {
-  const clock = freezeClock(t)
-  const { wechat, login } = await startLoginHost(t)
-  wechat.fault({ errcode: 45011 }, { times: 1 })
-  await login()
-  for (let i = 0; i < 9; i++) {
-    clock.advance(1000)
-    refused(t, await login(), 429, LIMITED, 9 - i)
-  }
-  clock.advance(1000)
-  t.equal((await login()).statusCode, 200)
 })
 
 t.test('who waits for a turn when 45011 comes does not ask either', async (t) => {
