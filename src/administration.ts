@@ -1,5 +1,5 @@
 import { FST_WEAPP_INVALID_OPTION } from './errors.js'
-import type { Sessions } from './session-policy.js'
+import type { Sessions } from './sessions.js'
 import type { StoredSession } from './stores/store.js'
 import { isText } from './text.js'
 import { userIdOf } from './token.js'

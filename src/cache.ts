@@ -4,7 +4,7 @@
  * changes, everybody when the store can no longer tell, and `maxAge` bounds what is left.
  */
 import { FST_WEAPP_INVALID_OPTION } from './errors.js'
-import type { KnownSession, LiveSession } from './live-session.js'
+import type { CachedSession, LiveSession } from './live-session.js'
 import { RecentlyUsed, type Placed } from './recently-used.js'
 import type { SessionStore, StoreWatcher, UserRef } from './stores/store.js'
 import type { VerifiedClaims } from './token.js'
@@ -17,8 +17,8 @@ export interface CacheOptions {
 }
 
 /** What is kept of one user. With a change it goes for good, and another takes its place: who holds an old one has missed the change. */
-interface KnownUser extends Placed {
-  sessions: Map<string, KnownSession>
+interface CachedUser extends Placed {
+  sessions: Map<string, CachedSession>
 }
 
 /** Keeps what was read, as of `now`, for use before `end`. */
@@ -28,7 +28,7 @@ export type Keep = (live: LiveSession, now: number, end: number) => void
 const MAX_SESSIONS_OF_USER = 16
 
 export class SessionCache implements StoreWatcher {
-  readonly #users: RecentlyUsed<KnownUser>
+  readonly #users: RecentlyUsed<CachedUser>
   readonly #maxAge: number
   #isWatching = false
 
@@ -39,10 +39,10 @@ export class SessionCache implements StoreWatcher {
 
   /** The session behind a token, if that need not be asked. The token remembers it: most requests look nothing up here. */
   recall (claims: VerifiedClaims, now: number): LiveSession | null {
-    const known = claims.known ??= this.#users.peek(claims.userId)?.sessions.get(claims.sessionId) ?? null
-    if (known === null || now >= known.until) return null
-    this.#users.use(claims.userId, known)
-    return known.live
+    const cached = claims.cached ??= this.#users.peek(claims.userId)?.sessions.get(claims.sessionId) ?? null
+    if (cached === null || now >= cached.until) return null
+    this.#users.use(claims.userId, cached)
+    return cached.live
   }
 
   /**
@@ -59,15 +59,15 @@ export class SessionCache implements StoreWatcher {
     return (live, now, end) => {
       if (!this.#isWatching || this.#users.peek(userId) !== user) return
       const until = Math.min(now + this.#maxAge, end)
-      let known = sessions.get(sessionId)
-      if (known === undefined) {
+      let cached = sessions.get(sessionId)
+      if (cached === undefined) {
         if (sessions.size >= MAX_SESSIONS_OF_USER) forgetAll(sessions)
-        known = { live: null, until: 0, place }
-        sessions.set(sessionId, known)
+        cached = { live: null, until: 0, place }
+        sessions.set(sessionId, cached)
       }
-      known.live = live
-      known.until = until
-      claims.known = known
+      cached.live = live
+      cached.until = until
+      claims.cached = cached
     }
   }
 
@@ -105,11 +105,11 @@ export class SessionCache implements StoreWatcher {
   }
 }
 
-/** Tokens hold on to what was known: it is no longer true for them either, and takes no more memory. */
-function forgetAll (sessions: Map<string, KnownSession>): void {
-  for (const known of sessions.values()) {
-    known.until = 0
-    known.live = null
+/** Tokens hold on to what is cached: it is no longer true for them either, and takes no more memory. */
+function forgetAll (sessions: Map<string, CachedSession>): void {
+  for (const cached of sessions.values()) {
+    cached.until = 0
+    cached.live = null
   }
   sessions.clear()
 }

@@ -7,7 +7,7 @@ import { FST_WEAPP_INVALID_OPTION, FST_WEAPP_NOT_GUARDED, FST_WEAPP_TOKEN_INVALI
 import { isTraced, traced } from './events.js'
 import { logSafely } from './log-safely.js'
 import type { SessionKeys } from './session-key.js'
-import type { Sessions } from './session-policy.js'
+import type { Sessions } from './sessions.js'
 import type { WeappIdentity } from './session.js'
 import { userIdOf, type Tokens, type VerifiedClaims } from './token.js'
 import type { Apps } from './wechat/apps.js'
@@ -62,7 +62,7 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
     const claims = tokens.bearer(request.headers.authorization, now)
     if (claims === null) throw new FST_WEAPP_TOKEN_MISSING()
     // A session that is kept was one of our app's, and is still where apps do not come and go.
-    const isOurs = (claims.known !== null && apps.areFixed) || apps.has(claims.appId)
+    const isOurs = (claims.cached !== null && apps.areFixed) || apps.has(claims.appId)
     return isOurs === true ? sessions.resume(claims, now) : resumeIf(isOurs, claims)
   }
 

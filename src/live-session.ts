@@ -13,23 +13,23 @@ export interface LiveSession {
   touchDue: number
 }
 
-/** A live session that this process keeps. It is shared by all who hold it: what is forgotten is forgotten for them all. */
-export interface KnownSession extends Placed {
+/** A live session in the cache. It is shared by all who hold it: what is forgotten is forgotten for them all. */
+export interface CachedSession extends Placed {
   /** Null once it is forgotten. */
   live: LiveSession | null
   /** From when on the store must be asked again, in epoch milliseconds; 0 once it is forgotten. */
   until: number
 }
 
-/** What of a record was checked, and what came of it. */
-export interface CheckedContent {
+/** What of a record was parsed and found to be good, and what came of it. */
+export interface ParsedContent {
   openid: string
   text: string | null
   data: Readonly<SessionData>
 }
 
 /** A record that its store can tell of, and what was found in it. */
-export interface HeldSession {
+export interface LastAnswer {
   record: LiveRecord
   live: LiveSession
 }

@@ -8,7 +8,7 @@ import fastifyJwt from '@fastify/jwt'
 import type { FastifyInstance } from 'fastify'
 import { digest } from './digest.js'
 import { FST_WEAPP_TOKEN_EXPIRED, FST_WEAPP_TOKEN_INVALID } from './errors.js'
-import type { CheckedContent, HeldSession, KnownSession } from './live-session.js'
+import type { ParsedContent, LastAnswer, CachedSession } from './live-session.js'
 import { RecentlyUsed, type Placed } from './recently-used.js'
 import { NONCE_BYTES, type SecretKeys } from './seal.js'
 
@@ -21,12 +21,14 @@ export interface TokenClaims {
 
 /** The claims of a token that was verified: one object for as long as the token is remembered. */
 export interface VerifiedClaims extends Readonly<TokenClaims> {
-  /** What its session was last found to hold, so that the same need not be checked again; null before that. */
-  checked: CheckedContent | null
+  /** What its session was last found to hold, so that the same need not be parsed again; null before that. */
+  parsed: ParsedContent | null
   /** What a store of this process last answered with, if it can tell of it: to be asked whether it still stands. */
-  held: HeldSession | null
+  lastAnswer: LastAnswer | null
   /** Its session, where the cache has kept it. */
-  known: KnownSession | null
+  cached: CachedSession | null
+  /** Whether the session was live when its idle end moved, while that is being written. */
+  touching: Promise<boolean> | null
 }
 
 interface RememberedToken extends Placed {
@@ -129,7 +131,7 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
       const remembered = verified.get(key)
       if (remembered !== undefined && remembered.authorization === authorization && now < remembered.expiresAt) return remembered.claims
       const { claims, expiresAt } = verify(bearerToken(authorization))
-      const verifiedClaims = { ...claims, checked: null, held: null, known: null }
+      const verifiedClaims = { ...claims, parsed: null, lastAnswer: null, cached: null, touching: null }
       verified.set(key, { authorization, claims: verifiedClaims, expiresAt, place: 0 })
       return verifiedClaims
     }

@@ -484,7 +484,7 @@ test('a cache without a server around it', async (t) => {
   })
   /** As they are when a token has just been verified. */
   const claimsOf = (sessionId: string, userId = USER): VerifiedClaims => (
-    { appId: APP_ID, userId, sessionId, checked: null, held: null, known: null }
+    { appId: APP_ID, userId, sessionId, parsed: null, lastAnswer: null, cached: null, touching: null }
   )
   const cache = new SessionCache({ max: 10, maxAge: 100 })
   const keep = (id: string, now = 0, claims = claimsOf(id)) => cache.reading(claims)(liveOf(id), now, 1000)
@@ -530,7 +530,7 @@ test('a cache without a server around it', async (t) => {
       happen()
       t.equal(cache.recall(reader, 0), null, why)
       t.equal(cache.recall(other, 0), null, why)
-      t.equal(other.known?.live, null, 'and takes no memory')
+      t.equal(other.cached?.live, null, 'and takes no memory')
       keep('s', 0, reader)
       t.ok(cache.recall(reader, 0), 'and is known again once it is read')
     }

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { test, type Test } from 'tap'
 import { memoryStore, type SessionData, type WeappOptions } from '../src/index.js'
@@ -253,6 +254,36 @@ test('toward the absolute end the idle end reaches it, in one write', async (t) 
   clock.advance(10 * HOUR)
   t.equal(await ends(), login.expiresAt)
   t.equal(asked('touch'), 1)
+})
+
+test('requests that come together when a touch is due share it, also when it fails', async (t) => {
+  const clock = freezeClock(t)
+  const faulty = faultyStore()
+  const host = await startWith(t, { store: faulty.store, session: { idle: '20h' } })
+  const { token } = await host.signIn()
+  const other = await host.signIn()
+  clock.advance(HOUR)
+  const together = async () => {
+    faulty.calls.length = 0
+    const answers = await Promise.all(Array.from({ length: 10 }, () => host.get('/me', token)))
+    t.equal(faulty.asked('read'), 10)
+    return answers.map(({ statusCode }) => statusCode)
+  }
+  const after = (outcome: () => Promise<boolean>) => async () => {
+    while (faulty.asked('read') < 10) await nextTurn()
+    await nextTurn()
+    return await outcome()
+  }
+
+  faulty.instead('touch', after(async () => { throw new Error('away') }))
+  t.same(await together(), Array(10).fill(503))
+  t.equal(faulty.asked('touch'), 1)
+  faulty.instead('touch', after(async () => true))
+  t.same(await together(), Array(10).fill(200))
+  t.equal(faulty.asked('touch'), 1)
+  faulty.heal()
+  t.equal((await host.get('/me', other.token)).statusCode, 200)
+  t.equal(faulty.asked('touch'), 2, 'each session its own')
 })
 
 test('a touch that finds nothing asks once more, and then decides', async (t) => {

@@ -1,7 +1,7 @@
 import type { RouteOptions } from 'fastify'
 import { logSafely } from '../log-safely.js'
 import type { WeappRouteOptions } from '../options.js'
-import type { Sessions } from '../session-policy.js'
+import type { Sessions } from '../sessions.js'
 import { Session } from '../session.js'
 import { ourRoute } from './route.js'
 import { errorAnswers, LogoutQuery, NoContent } from './schemas.js'

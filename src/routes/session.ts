@@ -1,6 +1,6 @@
 import type { RouteOptions } from 'fastify'
 import type { WeappRouteOptions } from '../options.js'
-import type { Sessions } from '../session-policy.js'
+import type { Sessions } from '../sessions.js'
 import { Session, type WeappSession } from '../session.js'
 import { ourRoute } from './route.js'
 import { errorAnswers, SessionAnswer } from './schemas.js'

@@ -17,7 +17,7 @@ import { isSession, type EndReason, type LiveRecord, type SessionRecord, type Se
 import { isText } from './text.js'
 import { userIdOf, type TokenClaims, type VerifiedClaims } from './token.js'
 
-export interface SessionPolicy {
+export interface SessionsParts {
   store: SessionStore
   seal: Seal
   keys: SessionKeys
@@ -82,8 +82,8 @@ const TOUCHES_PER_IDLE = 20
 /** In characters. It is kept with each of many tokens; what is longer is read with every request. */
 const MAX_REMEMBERED_DATA = 256
 
-export function createSessions (policy: SessionPolicy): Sessions {
-  const { store, seal, keys, ttl, idle, limit, keepSessionKey, cache, holds, onUnreadable } = policy
+export function createSessions (parts: SessionsParts): Sessions {
+  const { store, seal, keys, ttl, idle, limit, keepSessionKey, cache, holds, onUnreadable } = parts
 
   function idleEnd (expiresAt: number, now: number): number {
     return idle === false ? expiresAt : Math.min(now + idle, expiresAt)
@@ -113,9 +113,9 @@ export function createSessions (policy: SessionPolicy): Sessions {
   /** The live session of the token's own user. */
   function ownSession (claims: VerifiedClaims, record: SessionRecord | null): LiveSession {
     const { openid, unionid, session } = liveRecord(record, claims.sessionId)
-    const { checked } = claims
-    const isChecked = checked !== null && checked.openid === openid && checked.text === session.data
-    const data = isChecked ? checked.data : check(claims, openid, session.data)
+    const { parsed } = claims
+    const isParsed = parsed !== null && parsed.openid === openid && parsed.text === session.data
+    const data = isParsed ? parsed.data : parse(claims, openid, session.data)
     return { openid, unionid, session, data, touchDue: touchDue(session) }
   }
 
@@ -123,32 +123,32 @@ export function createSessions (policy: SessionPolicy): Sessions {
    * The data of a record that can be read and is about the token's own user. The token's signature covers a digest of the
    * openid: who can write to the store still cannot become somebody else.
    */
-  function check (claims: VerifiedClaims, openid: string, text: string | null): Readonly<SessionData> {
+  function parse (claims: VerifiedClaims, openid: string, text: string | null): Readonly<SessionData> {
     const data = decodeData(text)
     if (data === null || userIdOf(claims.appId, openid) !== claims.userId) throw unreadable(claims.sessionId)
-    if (isShort(text)) claims.checked = { openid, text, data }
+    if (isShort(text)) claims.parsed = { openid, text, data }
     return data
   }
 
-  /** What was found last, where that is still what a read would find, and nothing has to be written. */
-  function heldSession (claims: VerifiedClaims, now: number): LiveSession | null {
-    const { held } = claims
-    if (held === null || now >= held.live.touchDue) return null
-    if (holds?.(held.record, now) === true) return held.live
-    claims.held = null
+  /** The store's last answer, where a read would still find the same, and nothing has to be written. */
+  function stillAnswered (claims: VerifiedClaims, now: number): LiveSession | null {
+    const { lastAnswer } = claims
+    if (lastAnswer === null || now >= lastAnswer.live.touchDue) return null
+    if (holds?.(lastAnswer.record, now) === true) return lastAnswer.live
+    claims.lastAnswer = null
     return null
   }
 
   /** Keeps with the token what was found, if it is the store's own word, which only the store's own `read` gives. */
-  function hold (claims: VerifiedClaims, record: LiveRecord, live: LiveSession, now: number): void {
-    claims.held = isShort(live.session.data) && holds?.(record, now) === true ? { record, live } : null
+  function keepAnswer (claims: VerifiedClaims, record: LiveRecord, live: LiveSession, now: number): void {
+    claims.lastAnswer = isShort(live.session.data) && holds?.(record, now) === true ? { record, live } : null
   }
 
-  /** Moves the idle end of a session that is in use. */
-  async function touch (claims: VerifiedClaims, ref: SessionRef, live: LiveSession, idleExpiresAt: number): Promise<WeappIdentity> {
-    if (await store.touch({ ...ref, idleExpiresAt })) {
-      return identityOf(claims, { ...live, session: { ...live.session, idleExpiresAt } })
-    }
+  /** Moves the idle end of a session that is in use. Requests that come together when it is due share one write. */
+  async function touch (claims: VerifiedClaims, ref: SessionRef, live: LiveSession): Promise<WeappIdentity> {
+    const idleExpiresAt = idleEnd(live.session.expiresAt, ref.now)
+    const touching = claims.touching ??= store.touch({ ...ref, idleExpiresAt }).finally(() => { claims.touching = null })
+    if (await touching) return identityOf(claims, { ...live, session: { ...live.session, idleExpiresAt } })
     // It ended between read and touch: a second read tells why.
     return identityOf(claims, ownSession(claims, await store.read(ref)))
   }
@@ -168,8 +168,8 @@ export function createSessions (policy: SessionPolicy): Sessions {
     claims: VerifiedClaims, ref: SessionRef, record: SessionRecord | null, keep: Keep | undefined
   ): WeappIdentity | Promise<WeappIdentity> {
     const live = ownSession(claims, record)
-    if (ref.now >= live.touchDue) return touch(claims, ref, live, idleEnd(live.session.expiresAt, ref.now))
-    if (holds !== null) hold(claims, record as LiveRecord, live, ref.now)
+    if (ref.now >= live.touchDue) return touch(claims, ref, live)
+    if (holds !== null) keepAnswer(claims, record as LiveRecord, live, ref.now)
     keep?.(live, ref.now, Math.min(live.touchDue, live.session.idleExpiresAt))
     return identityOf(claims, live)
   }
@@ -200,8 +200,8 @@ export function createSessions (policy: SessionPolicy): Sessions {
     },
 
     resume (claims, now) {
-      const known = cache?.recall(claims, now) ?? heldSession(claims, now)
-      return known === null ? readIdentity(claims, now) : identityOf(claims, known)
+      const live = cache?.recall(claims, now) ?? stillAnswered(claims, now)
+      return live === null ? readIdentity(claims, now) : identityOf(claims, live)
     },
 
     async update (userId, sessionId, data) {
