@@ -13,10 +13,10 @@ export const UNAUTHORIZED = 'WEAPP_UNAUTHORIZED'
 
 /**
  * What helps against a refusal of the guard; any other refusal is left to the caller. By code and never by status: a
- * phone code that is not valid is a 401 too, and no login mends it.
+ * phone code that is not valid is a 401 too, and no login mends it. Nor does one mend that a token was sent and did not
+ * arrive, FST_WEAPP_TOKEN_MISSING.
  */
 export const REMEDY: Record<string, 'login' | 'new key' | 'none, signed out' | undefined> = {
-  FST_WEAPP_TOKEN_MISSING: 'login',
   FST_WEAPP_TOKEN_INVALID: 'login',
   FST_WEAPP_TOKEN_EXPIRED: 'login',
   FST_WEAPP_SESSION_EXPIRED: 'login',
@@ -38,7 +38,7 @@ export function readAnswer (given: PlatformAnswer): Reply {
   const { code } = answer.data || {} as { code?: unknown }
   const isOurs = typeof code === 'string' && code.startsWith('FST_WEAPP_')
   const unclear = statusCode === 401 && !header ? UNAUTHORIZED : undefined
-  return { answer, code: headerOf(answer, 'weapp-error') || (isOurs ? code : unclear) }
+  return { answer, code: headerOf(answer.header, 'weapp-error') || (isOurs ? code : unclear) }
 }
 
 /**
@@ -65,7 +65,7 @@ export function parsed (answer: PlatformAnswer): PlatformAnswer {
 export function refusal ({ answer, code }: Reply, message?: string): WeappClientError {
   const { statusCode, data } = answer
   const body = data || {} as { code?: unknown, message?: unknown }
-  const retryAfter = Number(headerOf(answer, 'retry-after'))
+  const retryAfter = Number(headerOf(answer.header, 'retry-after'))
   return clientError(
     code || (typeof body.code === 'string' ? body.code : 'WEAPP_REFUSED'),
     message || (typeof body.message === 'string' ? body.message : `The server answered ${statusCode}.`),
@@ -80,7 +80,8 @@ export function payloadOf (reply: Reply): unknown {
   return data
 }
 
-function headerOf ({ header }: Answer, name: string): string | undefined {
+/** What a header says, in whatever case its name is written. */
+export function headerOf (header: Record<string, any>, name: string): string | undefined {
   const key = Object.keys(header).find((key) => key.toLowerCase() === name)
   return key && String(header[key])
 }

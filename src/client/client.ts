@@ -150,7 +150,7 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
       await promise
     } finally {
       // Another kind of sign-out may have taken its place, and even be over.
-      if (departure?.promise === promise) departure = null
+      if (departure !== null && departure.promise === promise) departure = null
     }
   }
 

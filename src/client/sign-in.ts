@@ -13,33 +13,31 @@ export interface SignIn {
   end (code: string): void
 }
 
-export function openSignIn (wx: Wx, storageKey: string): SignIn {
-  let token: string | null = null
-  let signedOut: string | null = null
+type State = Pick<SignIn, 'token' | 'signedOut'>
 
-  function keep (): void {
-    // A full storage costs a login at the next launch and no more.
-    try { wx.setStorageSync(storageKey, { token, signedOut }) } catch {}
+export function openSignIn (wx: Wx, storageKey: string): SignIn {
+  /** Null until the storage can be read. That is not the same as nobody: it may say that this phone is signed out. */
+  let state: Partial<Record<keyof State, unknown>> | null = null
+
+  function recall (field: keyof State): string | null {
+    // What fails at launch is tried again when it is asked for; a storage that always fails keeps nobody from signing in.
+    try { state = state || wx.getStorageSync(storageKey) || {} } catch {}
+    const value = state && state[field]
+    return typeof value === 'string' ? value : null
   }
 
-  try {
-    const stored = wx.getStorageSync(storageKey) || {}
-    if (typeof stored.token === 'string') token = stored.token
-    if (typeof stored.signedOut === 'string') signedOut = stored.signedOut
-  } catch {}
+  function keep (newState: State): void {
+    state = newState
+    // A full storage costs a login at the next launch and no more.
+    try { wx.setStorageSync(storageKey, state) } catch {}
+  }
+
+  recall('token')
 
   return {
-    get token () { return token },
-    get signedOut () { return signedOut },
-    begin (newToken) {
-      token = newToken
-      signedOut = null
-      keep()
-    },
-    end (code) {
-      token = null
-      signedOut = code
-      keep()
-    }
+    get token () { return recall('token') },
+    get signedOut () { return recall('signedOut') },
+    begin (token) { keep({ token, signedOut: null }) },
+    end (code) { keep({ token: null, signedOut: code }) }
   }
 }

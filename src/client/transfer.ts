@@ -1,5 +1,5 @@
 /** What goes to the server and nowhere else, with the token, by way of the platform. */
-import { parsed, readAnswer, readFailure, UNAUTHORIZED, type Reply } from './answer.js'
+import { headerOf, parsed, readAnswer, readFailure, UNAUTHORIZED, type Reply } from './answer.js'
 import { clientError } from './errors.js'
 import type { WeappRequest, WeappTransfer, WeappUpload } from './types.js'
 import { call, platformError, type Failure, type PlatformAnswer, type Wx, type WxTransfer, type WxUpload } from './wx.js'
@@ -11,6 +11,12 @@ export interface Transfer {
   sendFile (upload: Omit<WeappUpload, 'auth'>, token: string | null): Promise<Reply>
 }
 
+/**
+ * What leads the path of a URL elsewhere: '.' or '..' between slashes, as a URL parser sees it. That takes a backslash for
+ * a slash, and leaves out control characters and the spaces at the end.
+ */
+const STRAYING = /^[^?#]*([\\/](\.|%2e){1,2}([\\/?#]| *$)|[^ -\uffff])/i
+
 /** @param sessionPath where the server tells of the session behind a token */
 export function createTransfer (wx: Wx, baseUrl: string, sessionPath: string): Transfer {
   /** Has the platform send what goes to a URL below baseUrl, with the token. */
@@ -20,7 +26,7 @@ export function createTransfer (wx: Wx, baseUrl: string, sessionPath: string): T
     const text = String(url)
     const path = text.startsWith(`${baseUrl}/`) ? text.slice(baseUrl.length) : text
     // Anything else might be part of another host's name.
-    if (path[0] !== '/') throw clientError('WEAPP_BAD_URL', 'The url has to be a path, or a URL below baseUrl.')
+    if (path[0] !== '/' || STRAYING.test(path)) throw clientError('WEAPP_BAD_URL', 'The url has to be a path, or a URL below baseUrl.')
     const whole = { ...rest, url: baseUrl + path, header: { ...header, ...token !== null && { Authorization: `Bearer ${token}` } } }
     let task: unknown
     const answered = call<PlatformAnswer>((callbacks) => (task = api({ ...whole, ...callbacks })))
@@ -56,6 +62,6 @@ export function createTransfer (wx: Wx, baseUrl: string, sessionPath: string): T
 
 /** What wx.request assumes. */
 function isJson (header: Record<string, string> = {}): boolean {
-  const name = Object.keys(header).find((name) => name.toLowerCase() === 'content-type')
-  return name === undefined || /json/i.test(header[name]!)
+  const type = headerOf(header, 'content-type')
+  return type === undefined || /json/i.test(type)
 }

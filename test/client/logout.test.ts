@@ -103,6 +103,18 @@ test('when the server cannot be asked, everything is as before', async (t) => {
   t.equal(sent().at(-1), 'POST /weapp/logout 204')
 })
 
+test('a proxy that takes the token away: the session lives on, and nobody is told that it has ended', async (t) => {
+  const { client, mini } = await startPhone(t, {
+    before: (app) => app.addHook('onRequest', async ({ headers }) => { delete headers.authorization })
+  })
+  const { token } = await client.login()
+  for (const all of [false, true]) {
+    await t.rejects(client.logout({ all }), { code: 'FST_WEAPP_TOKEN_MISSING', statusCode: 401 })
+    t.equal(client.token, token)
+  }
+  t.equal(mini.calls.login, 1)
+})
+
 test('a host without the route refuses', async (t) => {
   const { client } = await startPhone(t, { options: { routes: { logout: false } } })
   const { token } = await client.login()

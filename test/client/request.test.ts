@@ -82,6 +82,17 @@ test('a token that no login mends: one login, one repetition, and the answer as 
   t.equal(mini.calls.login, 2)
 })
 
+test('a proxy that takes the token away: no login brings it through, and so there is none', async (t) => {
+  const { client, mini, sent } = await startPhone(t, {
+    before: (app) => app.addHook('onRequest', async ({ headers }) => { delete headers.authorization })
+  })
+  for (let i = 0; i < 10; i += 1) {
+    t.match(await client.request({ url: '/me' }), { statusCode: 401, data: { code: 'FST_WEAPP_TOKEN_MISSING' } }, 'the answer says why')
+  }
+  t.equal(mini.calls.login, 1)
+  t.same(sent(), ['POST /weapp/login 200', ...Array(10).fill('GET /me 401')])
+})
+
 for (const code of [CODES.expired, CODES.kicked]) {
   test(`a request whose token is always outrun gives up: ${code}`, async (t) => {
     const { client, mini } = await startPhone(t, {
@@ -168,6 +179,33 @@ test('the token goes in the header, to the server and nowhere else', async (t) =
     await t.rejects(client.request({ url }), { code: 'WEAPP_BAD_URL' }, url)
   }
   t.equal(mini.requests.length, 2)
+})
+
+test('no dot segment leads the token out of a baseUrl that has a path', async (t) => {
+  const { launch, baseUrl } = await startPhone(t, { after: (app) => { app.get('/shop/*', ({ url }) => ({ url })) } })
+  const shop = `${baseUrl}/shop`
+  const { client, mini } = launch({ client: { baseUrl: shop, prefix: '/../weapp' } })
+  await t.rejects(client.login(), { code: 'WEAPP_BAD_URL' }, 'nor does one of the prefix')
+  const outside = [
+    '/../admin', '/..', '/..?a=1', '/..#a', '/a/../../admin', '/./../admin', '/.%2e/admin', '/%2E./admin', '/%2e%2E/admin', '/..\\admin',
+    '/a\\..\\..\\admin', '/a\\..\\../admin', '/a/%2e%2e\\../admin', '/.\t./admin', '/%2\ne%2\re/admin', '/.. ', '/..\0', '/a/..\t/../admin'
+  ]
+  for (const url of outside) {
+    const options = { url, auth: 'optional' } as const
+    t.notMatch(new URL(shop + url).pathname, /^\/shop\/./, 'the platform would take it elsewhere')
+    await t.rejects(client.request(options), { code: 'WEAPP_BAD_URL' }, JSON.stringify(url))
+    await t.rejects(client.request({ ...options, url: shop + url }), { code: 'WEAPP_BAD_URL' }, JSON.stringify(url))
+    await t.rejects(client.upload({ ...options, filePath: '/none', name: 'file' }), { code: 'WEAPP_BAD_URL' }, JSON.stringify(url))
+  }
+  for (const url of ['/.', '/a/./b', '/a/%2e', '/a\\.']) await t.rejects(client.request({ url, auth: 'optional' }), { code: 'WEAPP_BAD_URL' }, url)
+  t.same(mini.requests, [])
+
+  for (const url of [
+    '/a?next=/../admin', '/a?next=\\..\\&b=%2e%2e/', '/a?..', '/.well-known/a', '/..a', '/a..', '/...', '/a.b/c..d/.e.', '/%2e%2ea', '/a%20..'
+  ]) {
+    t.match(await client.request({ url, auth: 'optional' }), { statusCode: 200 }, `${url} stays below it`)
+  }
+  t.match(await client.request({ url: '/a b', auth: 'optional' }), { data: { url: '/shop/a%20b' } })
 })
 
 test('JSON without data is {}; anything else is left alone', async (t) => {

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { startPhone } from './fixtures/phone.js'
+import { CODES, startPhone, type LaunchOptions } from './fixtures/phone.js'
 
 test('the next launch is signed in', async (t) => {
   const { client, launch } = await startPhone(t)
@@ -64,4 +64,51 @@ test('a storage that fails costs the next launch a login and no more', async (t)
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
   t.equal(mini.calls.login, 1)
   t.match([...storage], [[storageKey, { token: 'unreadable' }]])
+})
+
+/** A phone whose storage cannot be read the first times. */
+function unreadable (times: number): LaunchOptions {
+  return {
+    platform: (wx) => ({
+      ...wx,
+      getStorageSync (key) {
+        times -= 1
+        if (times >= 0) throw new Error('getStorageSync:fail')
+        return wx.getStorageSync(key)
+      }
+    })
+  }
+}
+
+test('a storage that cannot be read at launch does not undo a sign-out', async (t) => {
+  const { client, launch } = await startPhone(t)
+  await client.login()
+  await client.logout()
+  const next = launch(unreadable(1))
+  await t.rejects(next.client.request({ url: '/me' }), { code: CODES.revoked })
+  await t.rejects(launch().client.request({ url: '/me' }), { code: CODES.revoked }, 'nor does it at the launch after that')
+  t.equal(next.mini.calls.login, 0)
+  await next.client.login()
+  t.equal((await next.client.request({ url: '/me' })).statusCode, 200)
+})
+
+test('a storage that cannot be read at launch does not cost a login, once it can', async (t) => {
+  const { client, launch } = await startPhone(t)
+  const { token } = await client.login()
+  const next = launch(unreadable(1))
+  t.equal((await next.client.request({ url: '/me' })).statusCode, 200)
+  t.equal(next.client.token, token)
+  t.equal(next.mini.calls.login, 0)
+})
+
+test('what happens meanwhile is newer than what the storage would have said', async (t) => {
+  const { client, launch } = await startPhone(t)
+  await client.login()
+  const next = launch(unreadable(5))
+  const { token } = await next.client.login()
+  t.equal(next.client.token, token)
+  t.equal(next.mini.calls.login, 1)
+  const last = launch(unreadable(5))
+  await last.client.logout()
+  await t.rejects(last.client.request({ url: '/me' }), { code: CODES.revoked })
 })
