@@ -1,4 +1,5 @@
 import { FST_WEAPP_INVALID_OPTION } from './errors.js'
+import type { OperatorLog } from './operator-log.js'
 import type { Sessions } from './sessions.js'
 import type { StoredSession } from './stores/store.js'
 import { isText } from './text.js'
@@ -29,7 +30,7 @@ export interface Administration {
   revokeAll (user: UserOfApp & { except?: string | undefined }): Promise<number>
 }
 
-export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'credentials'>): Administration {
+export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'credentials'>, onKicked: OperatorLog['kicked']): Administration {
   /** What cannot be has no sessions, and "ended none" would look like success. */
   async function userOf ({ appId, openid }: UserOfApp): Promise<string> {
     const app = await apps.credentials(appId)
@@ -41,9 +42,18 @@ export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'cred
       const stored = await sessions.list(await userOf(user))
       return stored.map(({ id, createdAt, expiresAt, idleExpiresAt, label }) => ({ id, createdAt, expiresAt, idleExpiresAt, label }))
     },
-    revoke: async ({ id, ...user }) => await sessions.revoke(await userOf(user), demandText(id, 'id'), 'kicked'),
+    async revoke ({ id, ...user }) {
+      const userId = await userOf(user)
+      const sessionId = demandText(id, 'id')
+      const wasLive = await sessions.revoke(userId, sessionId, 'kicked')
+      onKicked({ userId, sessionId, ended: Number(wasLive) })
+      return wasLive
+    },
     async revokeAll ({ except, ...user }) {
-      return await sessions.revokeAll(await userOf(user), 'kicked', except === undefined ? null : demandText(except, 'except'))
+      const userId = await userOf(user)
+      const ended = await sessions.revokeAll(userId, 'kicked', except === undefined ? null : demandText(except, 'except'))
+      onKicked({ userId, except, ended })
+      return ended
     }
   }
 }

@@ -3,7 +3,7 @@
  * and the host's error handler has the last word.
  */
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
-import { FST_WEAPP_INVALID_OPTION, FST_WEAPP_NOT_GUARDED, FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_MISSING, isWeappError, type WeappError } from './errors.js'
+import { FST_WEAPP_INVALID_OPTION, FST_WEAPP_NOT_GUARDED, FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_MISSING, isWeappError, type WeappError, type WeappErrorCode } from './errors.js'
 import { isTraced, traced } from './events.js'
 import { logSafely } from './log-safely.js'
 import type { SessionKeys } from './session-key.js'
@@ -96,7 +96,16 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
   function refuse (request: GuardedRequest, error: unknown): void {
     if (request[slot] instanceof Refusal) return
     request[slot] = new Refusal(error)
-    logRefusal(request, error)
+    const { code } = error as Partial<WeappError>
+    // Who brings no token is a stranger, not an event.
+    const level = code === 'FST_WEAPP_TOKEN_MISSING' ? 'debug' : 'info'
+    logSafely(() => request.log[level]({ weapp: { event: 'refused', code, sessionId: sessionIdOf(request, code) } }, 'weapp: refused'))
+  }
+
+  /** For the log, where the token was good: any other would be verified, and refused, once more. */
+  function sessionIdOf (request: GuardedRequest, code: WeappErrorCode | undefined): string | undefined {
+    if (code?.startsWith('FST_WEAPP_TOKEN_') === true) return undefined
+    return tokens.bearer(request.headers.authorization, Date.now())?.sessionId
   }
 
   async function authenticate (request: GuardedRequest): Promise<WeappIdentity> {
@@ -164,17 +173,20 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
 
 /**
  * Tells a host of a slip when the route is declared. The guard itself takes whatever it does not know for protection, but a
- * page that was meant for everybody would then be closed without a word.
+ * page that was meant for everybody would then be closed without a word; and where no session_key is kept, one that
+ * demands it would never open.
  *
  * @throws FST_WEAPP_INVALID_OPTION
  */
-export function checkProtection ({ config, method, url }: Pick<RouteOptions, 'config' | 'method' | 'url'>): void {
+export function checkProtection ({ config, method, url }: Pick<RouteOptions, 'config' | 'method' | 'url'>, keepSessionKey: boolean): void {
   const protection: unknown = config?.weapp
-  if (protection === undefined || protection === 'optional' || typeof protection === 'boolean' || isKeyDemand(protection)) return
-  throw new FST_WEAPP_INVALID_OPTION(`config.weapp of ${String(method)} ${url}`, "must be true, false, 'optional' or { freshKey: true }")
+  const invalid = (reason: string) => new FST_WEAPP_INVALID_OPTION(`config.weapp of ${String(method)} ${url}`, reason)
+  if (protection === undefined || protection === 'optional' || typeof protection === 'boolean') return
+  if (!isKeyDemand(protection)) throw invalid("must be true, false, 'optional' or { freshKey: true }")
+  if (protection.freshKey && !keepSessionKey) throw invalid('must not demand a session_key where keepSessionKey is false')
 }
 
-function isKeyDemand (protection: unknown): boolean {
+function isKeyDemand (protection: unknown): protection is { freshKey: boolean } {
   if (typeof protection !== 'object' || protection === null || Array.isArray(protection)) return false
   const { freshKey, ...unknown } = protection as { freshKey?: unknown }
   return typeof freshKey === 'boolean' && Object.keys(unknown).length === 0
@@ -194,11 +206,4 @@ function unlessAllowed (protection: RouteProtection, error: unknown): Error | un
   const isStranger = isWeappError(error) && error.statusCode === 401
   // Anything but false and 'optional' was meant to protect something, whether we know it or not.
   return protection === 'optional' && isStranger ? undefined : error as Error
-}
-
-function logRefusal (request: AnyRequest, error: unknown): void {
-  const { code } = error as WeappError
-  // Who brings no token is a stranger, not an event.
-  const level = code === 'FST_WEAPP_TOKEN_MISSING' ? 'debug' : 'info'
-  logSafely(() => request.log[level]({ weapp: { event: 'refused', code } }, 'weapp: not signed in'))
 }

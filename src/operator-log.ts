@@ -9,8 +9,17 @@ export interface OperatorLog {
   storeFailure (verb: string, error: unknown): void
   /** The cache is off, because the store does not tell of changes: every request asks the store. */
   cacheOff (): void
+  /** The host ended sessions of a user: the one, or all but `except`. `ended` is how many those were. */
+  kicked (what: Kicked): void
   /** A record in the store is not one of ours: something else writes there, or somebody tries. */
   unreadableRecord (sessionId: string): void
+}
+
+export interface Kicked {
+  userId: string
+  sessionId?: string
+  except?: string | undefined
+  ended: number
 }
 
 const MINUTE = 60_000
@@ -43,6 +52,10 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
 
     cacheOff () {
       logSafely(() => log.warn({ weapp: { event: 'cache-off' } }, 'weapp: the cache is off: the store cannot be watched'))
+    },
+
+    kicked (what) {
+      logSafely(() => log.info({ weapp: { event: 'kicked', ...what } }, 'weapp: the host ended sessions'))
     },
 
     unreadableRecord (sessionId) {

@@ -83,10 +83,10 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
     authenticate: guard.authenticate,
     identity: guard.identity,
     login,
-    sessions: createAdministration(sessions, apps),
+    sessions: createAdministration(sessions, apps, log.kicked),
     wechat: { getAccessToken, getPhoneNumber, request }
   })
-  fastify.addHook('onRoute', checkProtection)
+  fastify.addHook('onRoute', (route) => checkProtection(route, keepSessionKey))
   fastify.addHook(options.hook, guard.hook)
   // Before the host's error handler, which drops what an error carries; and only when it is this error that is answered:
   // where a stranger may pass, or another strategy lets him in, nobody hears of it.

@@ -33,8 +33,7 @@ export function resolveOptions (given: WeappOptions): ResolvedOptions {
   return {
     ...appOptions(options),
     secrets: secrets(options.secret),
-    store: options.store === undefined ? memoryStore() : store(options.store),
-    storeTimeout: parseDuration(storeTimeout, 'storeTimeout', LONGEST_TIMER),
+    ...storeOptions(options.store, storeTimeout),
     routes: {
       login: loginRoute(routes.login),
       logout: route(routes.logout, 'routes.logout'),
@@ -51,28 +50,31 @@ export function resolveOptions (given: WeappOptions): ResolvedOptions {
   }
 }
 
-/** @throws FST_WEAPP_INVALID_OPTION */
-export function resolveWechat (given: unknown): TransportOptions {
-  const wechat = section(given, 'wechat', ['baseUrl', 'timeout', 'retries', 'concurrency', 'dispatcher'])
+/**
+ * @param name what the options are called where they stand
+ * @throws FST_WEAPP_INVALID_OPTION
+ */
+export function resolveWechat (given: unknown, name = 'wechat'): TransportOptions {
+  const wechat = section(given, name, ['baseUrl', 'timeout', 'retries', 'concurrency', 'dispatcher'])
   const { baseUrl = 'https://api.weixin.qq.com', timeout = '5s', retries = 1, concurrency = 128, dispatcher } = wechat
   return {
-    baseUrl: origin(baseUrl),
-    timeout: parseDuration(timeout, 'wechat.timeout', LONGEST_TIMER),
-    retries: wholeNumber(retries, 'wechat.retries', 0, 5),
-    concurrency: wholeNumber(concurrency, 'wechat.concurrency', 1, 10_000),
-    dispatcher: dispatcher === undefined ? undefined : undiciDispatcher(dispatcher)
+    baseUrl: origin(baseUrl, within(name, 'baseUrl')),
+    timeout: parseDuration(timeout, within(name, 'timeout'), LONGEST_TIMER),
+    retries: wholeNumber(retries, within(name, 'retries'), 0, 5),
+    concurrency: wholeNumber(concurrency, within(name, 'concurrency'), 1, 10_000),
+    dispatcher: dispatcher === undefined ? undefined : undiciDispatcher(dispatcher, within(name, 'dispatcher'))
   }
 }
 
 /** @throws FST_WEAPP_INVALID_OPTION */
 export function resolveApps ({ appId, appSecret, apps }: Record<string, unknown>): AppSecrets {
-  if (apps === undefined) return { [text(appId, 'appId')]: text(appSecret, 'appSecret') }
+  if (apps === undefined) return { [credential(appId, 'appId')]: credential(appSecret, 'appSecret') }
   if (appId !== undefined || appSecret !== undefined) throw invalid('apps', 'cannot stand beside appId and appSecret')
   if (typeof apps === 'function') return apps as AppSecrets
   if (!isObject(apps) || Object.keys(apps).length === 0) throw invalid('apps', 'must be an object of app ids and secrets, or a function')
   for (const [id, secret] of Object.entries(apps)) {
-    text(id, 'apps')
-    text(secret, 'apps')
+    credential(id, 'apps')
+    credential(secret, 'apps')
   }
   return apps as AppSecrets
 }
@@ -98,13 +100,25 @@ function section (value: unknown, name: string, known: string[]): Record<string,
   if (value === undefined) return {}
   if (!isObject(value)) throw invalid(name, 'must be an object')
   const unknown = Object.keys(value).find((key) => !known.includes(key))
-  if (unknown !== undefined) throw invalid(name === 'options' ? unknown : `${name}.${unknown}`, 'is not known')
+  if (unknown !== undefined) throw invalid(within(name, unknown), 'is not known')
   return value
+}
+
+/** What an option of a section is called; those of no section stand for themselves. */
+function within (section: string, option: string): string {
+  return section === 'options' ? option : `${section}.${option}`
 }
 
 function text (value: unknown, name: string): string {
   if (typeof value !== 'string' || value.trim() === '') throw invalid(name, 'must be a string that is not blank')
   return value
+}
+
+/** What was copied, or read from a file, with a space or the end of the line would be refused by WeChat at the first login. */
+function credential (value: unknown, name: string): string {
+  const credential = text(value, name)
+  if (credential.trim() !== credential) throw invalid(name, 'must not begin or end with white space')
+  return credential
 }
 
 function secrets (value: unknown): [string, ...string[]] {
@@ -115,7 +129,16 @@ function secrets (value: unknown): [string, ...string[]] {
   return list as [string, ...string[]]
 }
 
-function store (value: unknown): SessionStore {
+function storeOptions (given: unknown, timeout: unknown): Pick<ResolvedOptions, 'store' | 'storeTimeout'> {
+  const store = given === undefined ? memoryStore() : checkedStore(given)
+  const storeTimeout = parseDuration(timeout, 'storeTimeout', LONGEST_TIMER)
+  if (store.timeout !== undefined && wholeNumber(store.timeout, 'store.timeout', 1, LONGEST_TIMER) >= storeTimeout) {
+    throw invalid('storeTimeout', `must be longer than the store's own timeout, which is ${store.timeout} ms`)
+  }
+  return { store, storeTimeout }
+}
+
+function checkedStore (value: unknown): SessionStore {
   if (!isObject(value)) throw invalid('store', 'must be an object')
   const missing = STORE_VERBS.find((verb) => typeof value[verb] !== 'function')
   if (missing !== undefined) throw invalid('store', `must have the method ${missing}`)
@@ -180,22 +203,22 @@ function cacheOptions (value: unknown): CacheOptions | null {
 }
 
 /** Everything that goes to WeChat holds the app secret: only this machine may be asked without TLS. */
-function origin (value: unknown): string {
+function origin (value: unknown, name: string): string {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : null
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname))
   if (url === null || !isSafe || `${url.origin}/` !== url.href) {
-    throw invalid('wechat.baseUrl', 'must be an https origin, or an http one of this machine')
+    throw invalid(name, 'must be an https origin, or an http one of this machine')
   }
   return url.origin
 }
 
 /** A dispatcher throws at handlers that it cannot speak to. The method is one that no request can have: nothing is sent. */
-function undiciDispatcher (value: unknown): Dispatcher {
+function undiciDispatcher (value: unknown, name: string): Dispatcher {
   const ignore = () => {}
   try {
     (value as Dispatcher).dispatch({ origin: 'http://localhost', path: '/', method: '' as Dispatcher.HttpMethod }, new HttpExchange({ resolve: ignore, reject: ignore }))
   } catch {
-    throw invalid('wechat.dispatcher', 'must be an undici dispatcher')
+    throw invalid(name, 'must be an undici dispatcher')
   }
   return value as Dispatcher
 }

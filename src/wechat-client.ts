@@ -15,6 +15,6 @@ export type WechatClientOptions = WechatOptions & ({ appId: string, appSecret: s
  * @throws FST_WEAPP_INVALID_OPTION
  */
 export function createWechatClient (options: WechatClientOptions): WechatClient {
-  const { appId, appSecret, apps, onConfigError = () => {}, ...wechat } = options as Record<string, unknown> & WechatClientOptions
-  return createClient({ ...resolveWechat(wechat), apps: createApps(resolveApps({ appId, appSecret, apps })), onConfigError: callback(onConfigError, 'onConfigError') })
+  const { appId, appSecret, apps, onConfigError = () => {}, ...wechat } = (options ?? {}) as Record<string, unknown> & WechatClientOptions
+  return createClient({ ...resolveWechat(wechat, 'options'), apps: createApps(resolveApps({ appId, appSecret, apps })), onConfigError: callback(onConfigError, 'onConfigError') })
 }

@@ -27,6 +27,9 @@ const DURATIONS = [0, -1, 1.5, NaN, Infinity, 2 ** 31 * 1000, null, '', 'soon', 
 
 /** An option, what the message says of it, and values that are not good. */
 const BAD: [option: string, reason: RegExp, make: (value: unknown) => object, values: unknown[]][] = [
+  ['appId', /white space/, (appId) => ({ appId }), [`${APP_ID} `, `\t${APP_ID}`]],
+  ['appSecret', /white space/, (appSecret) => ({ appSecret }), [`${APP_SECRET}\n`]],
+  ['apps', /white space/, (apps) => ({ appId: undefined, appSecret: undefined, apps }), [{ [`${APP_ID} `]: APP_SECRET }, { [APP_ID]: `${APP_SECRET}\n` }]],
   ['appId', /blank/, (appId) => ({ appId }), [undefined, null, '', ' \t', 1, ['wx1'], {}]],
   ['appSecret', /blank/, (appSecret) => ({ appSecret }), [undefined, null, '', ' ', 1, [APP_SECRET]]],
   ['secret', /blank/, (secret) => ({ secret }), [undefined, null, '', ' '.repeat(40), 32, {}, Buffer.alloc(32), [LONG, 1], [null]]],
@@ -43,6 +46,9 @@ const BAD: [option: string, reason: RegExp, make: (value: unknown) => object, va
     'store', new RegExp(`method ${verb}$`), (value) => ({ store: { ...memoryStore(), [verb]: value } }), [undefined, true]
   ]),
   ['storeTimeout', /duration/, (storeTimeout) => ({ storeTimeout }), [...DURATIONS, 2 ** 31, false]],
+  ['storeTimeout', /longer than the store's own timeout, which is 500 ms/, (storeTimeout) => ({ storeTimeout, store: { ...memoryStore(), timeout: 500 } }), [500, '0.2s', 1]],
+  ['storeTimeout', /longer than the store's own timeout/, (timeout) => ({ store: { ...memoryStore(), timeout } }), [2000, 3000]],
+  ['store.timeout', /whole number/, (timeout) => ({ store: { ...memoryStore(), timeout } }), [0, NaN, 'soon', null]],
   ['prefix', /begins with '\/'/, (prefix) => ({ prefix }), [null, 1, 'weapp', ' /weapp', '/we app', '/weapp?', '/weapp#', {}]],
   ['protect', /one of marked, all/, (protect) => ({ protect }), [null, true, 'none', 'ALL', ['all']]],
   ['hook', /one of preHandler, onRequest/, (hook) => ({ hook }), [null, 'preParsing', 'onrequest', false]],
@@ -142,6 +148,7 @@ test('good values pass', async (t) => {
     { secret: 'x'.repeat(32) },
     { secret: '密'.repeat(11) },
     { store: memoryStore(), storeTimeout: '500ms' },
+    { store: { ...memoryStore(), timeout: 500 }, storeTimeout: 501 },
     { wechat: { baseUrl: 'https://proxy.example:8443', timeout: '2s', retries: 0, dispatcher } },
     { wechat: { baseUrl: 'http://localhost:1/' } },
     { wechat: { baseUrl: 'http://[::1]:1' } },

@@ -33,7 +33,8 @@ async function startKeyHost (t: Test, { options, ...rest }: HostOptions = {}) {
           return { result: await work(weapp!.session, body ?? {}) }
         })
       }
-      app.get('/fresh', { config: { weapp: { freshKey: true } } }, async () => ({ handled: ++handled }))
+      // Where no session_key is kept, a route that demands one fails where it is declared.
+      if (options?.keepSessionKey !== false) app.get('/fresh', { config: { weapp: { freshKey: true } } }, async () => ({ handled: ++handled }))
       await rest.after?.(app)
     }
   })
@@ -155,7 +156,6 @@ t.test('keepSessionKey false: nothing of it is in the store, and whatever needs 
   const { token } = await signIn()
   wechat.clearRequests()
   await each(t, token, (response) => refused(t, response, 409, MISSING))
-  refused(t, await get('/fresh', token), 409, MISSING)
   t.strictSame(wechat.requests, [], 'WeChat is not asked')
   t.equal((await get('/me', token)).statusCode, 200, 'and the session lives on')
   t.notOk(calls.some(({ verb }) => verb === 'readKeys' || verb === 'writeKey'))
@@ -373,6 +373,16 @@ t.test("errors of a session carry our headers past an error handler of the host'
 })
 
 // config.weapp.freshKey
+
+t.test('freshKey: where no session_key is kept, the route fails where it is declared', async (t) => {
+  const declare = (keepSessionKey: boolean, freshKey: boolean) => startHost(t, {
+    options: { keepSessionKey },
+    after: (app) => { app.get('/fresh', { config: { weapp: { freshKey } } }, async () => {}) }
+  })
+  await t.rejects(declare(false, true), { code: 'FST_WEAPP_INVALID_OPTION', message: /config\.weapp of GET \/fresh must not demand a session_key/ })
+  await declare(false, false)
+  await declare(true, true)
+})
 
 /** lru-cache looks at the clock once per millisecond of real time, and a frozen clock leaps. */
 const clockIsRead = () => sleep(2)

@@ -168,7 +168,7 @@ export function postgresStore (pool: Pool): SessionStore {
 }
 
 /**
- * Deletes what has ended, which the verbs no longer see: for a timer or a job of the host's, once an hour for instance.
+ * Deletes what has ended, which the verbs no longer see, with the openids of users whose sessions are all over: for a timer or a job of the host's, once an hour for instance.
  * A database forgets nothing by itself.
  */
 export async function forgetEnded (pool: Pool, now = Date.now()): Promise<void> {

@@ -115,11 +115,17 @@ local function forgetKeys()
   redis.call('HDEL', key, 'k', 'p', 'f')
 end
 
+-- Who it was: the reasons of ended sessions tell it nobody.
+local function forgetUser()
+  forgetKeys()
+  redis.call('HDEL', key, 'o')
+end
+
 local function save()
   for _, session in ipairs(over) do remove(session.id) end
   for i = 1, #ended - ${MAX_REASONS} do remove(ended[i].id) end
   ended = after(ended, #ended - ${MAX_REASONS})
-  if #live == 0 then forgetKeys() end
+  if #live == 0 then forgetUser() end
   local latest = '0'
   for _, list in ipairs({ live, ended }) do
     for _, session in ipairs(list) do

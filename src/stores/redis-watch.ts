@@ -56,7 +56,7 @@ export function watchRedis (client: DuplicableClient, prefix: string, watcher: S
     const id = await connection.client('ID')
     await connection.client('TRACKING', 'ON', 'BCAST', 'PREFIX', fullPrefix, 'REDIRECT', String(id))
     await connection.subscribe(CHANNEL)
-    isLive = isAnswered = true
+    isLive = true
     watcher.live()
   }
 

@@ -20,7 +20,7 @@ export interface RedisStoreOptions {
    */
   prefix?: string
   /**
-   * How long a verb may take: milliseconds, or a string such as '1s'.
+   * How long a verb may take: milliseconds, or a string such as '1s'. Less than the plugin's `storeTimeout`.
    * @default 1000
    */
   timeout?: number | string
@@ -56,6 +56,8 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
   }
 
   return {
+    timeout,
+
     async create ({ openid, unionid, session, key, limit, replaces, ...user }) {
       const { id, createdAt, expiresAt, idleExpiresAt, label, data } = session
       await write(CREATE, user, id, `,${createdAt},${expiresAt},${idleExpiresAt}`, String(idleExpiresAt), String(limit ?? ''),
@@ -106,7 +108,8 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
 }
 
 function checked (options: RedisStoreOptions): { client: RedisClient, prefix: string, timeout: number } {
-  const { client, prefix = 'weapp:', timeout = 1000, ...unknown } = options ?? {}
+  if (typeof options !== 'object' || options === null) throw new FST_WEAPP_INVALID_OPTION('redisStore', 'must be an object, such as { client: app.redis }')
+  const { client, prefix = 'weapp:', timeout = 1000, ...unknown } = options
   const [stranger] = Object.keys(unknown)
   if (stranger !== undefined) throw new FST_WEAPP_INVALID_OPTION(`redisStore.${stranger}`, 'is unknown')
   if (typeof client?.hmget !== 'function' || typeof client.evalsha !== 'function' || typeof client.status !== 'string') {

@@ -7,6 +7,7 @@ import { forge, partsOf, someClaims } from '../fixtures/forged-token.js'
 import { captureLog } from '../fixtures/log.js'
 import { APP_ID, APP_SECRET, SECRET, startHost } from '../fixtures/server.js'
 import { startLoginHost } from '../fixtures/wechat-options.js'
+import { userIdOf } from '../../src/token.js'
 
 const ERRMSG = 'canary-of-errmsg'
 
@@ -225,13 +226,21 @@ t.test('row 45: one event for each thing that matters', async (t) => {
   await post('/weapp/logout', undefined, token)
   t.strictSame(news(), [{ event: 'logout', sessionId, all: false }], 'logout')
   await get('/me', token)
-  t.strictSame(news(), [{ event: 'refused', code: 'FST_WEAPP_SESSION_REVOKED' }], 'a revoked session')
+  t.strictSame(news(), [{ event: 'refused', code: 'FST_WEAPP_SESSION_REVOKED', sessionId }], 'a revoked session')
 
   const { token: kicked } = await signIn('bob')
   news()
-  await app.weapp.sessions.revokeAll({ appId: APP_ID, openid: wechat.openid('bob') })
+  const bob = { appId: APP_ID, openid: wechat.openid('bob') }
+  const userId = userIdOf(APP_ID, bob.openid)
+  const [{ id } = { id: '' }] = await app.weapp.sessions.list(bob)
+  await app.weapp.sessions.revokeAll({ ...bob, except: id })
+  t.strictSame(news(), [{ event: 'kicked', userId, except: id, ended: 0 }], 'the host ends all sessions but one')
+  await app.weapp.sessions.revokeAll(bob)
+  t.strictSame(news(), [{ event: 'kicked', userId, ended: 1 }], 'the host ends all sessions')
+  await app.weapp.sessions.revoke({ ...bob, id })
+  t.strictSame(news(), [{ event: 'kicked', userId, sessionId: id, ended: 0 }], 'the host ends one session')
   await get('/me', kicked)
-  t.match(news().at(-1), { event: 'refused', code: 'FST_WEAPP_SESSION_KICKED' }, 'a kicked session')
+  t.strictSame(news(), [{ event: 'refused', code: 'FST_WEAPP_SESSION_KICKED', sessionId: id }], 'a kicked session')
 
   clock.advance(31 * 24 * 3600_000)
   await get('/me', kicked)

@@ -26,7 +26,7 @@ interface RedisHost extends Host {
 async function redisHost (t: Test, session: WeappOptions['session'] = {}): Promise<RedisHost> {
   const client = connect(t)
   const prefix = uniquePrefix()
-  const options = { store: redisStore({ client, prefix, timeout: '20s' }), storeTimeout: LIMIT, session }
+  const options = { store: redisStore({ client, prefix, timeout: '19s' }), storeTimeout: LIMIT, session }
   const host = await startHost(t, { options })
   return { ...host, client, keyOf: (user) => prefix + userIdOf(APP_ID, host.wechat.openid(user)) }
 }
@@ -102,6 +102,21 @@ test('the guard is one round trip, and no verb searches for keys', async (t) => 
   await host.client.ping('over')
   await until('everything was seen', () => commands.includes('ping'))
   t.same(commands, ['hmget', 'ping'])
+})
+
+test('openid and unionid go with the last session that is live; why it ended stays', async (t) => {
+  const host = await redisHost(t)
+  const fieldsOf = () => host.client.hgetall(host.keyOf('alice'))
+  const { token } = await host.signIn()
+  const { token: other } = await host.signIn()
+  const openid = host.wechat.openid('alice')
+  t.equal((await host.post('/weapp/logout', undefined, other)).statusCode, 204)
+  t.match(JSON.stringify(await fieldsOf()), openid, 'one is live')
+  await host.app.weapp.sessions.revokeAll({ openid })
+  t.notMatch(JSON.stringify(await fieldsOf()), openid)
+  t.strictSame(Object.keys(await fieldsOf()).map(([kind]) => kind), ['m', 'm'])
+  t.equal((await host.get('/me', token)).json().code, 'FST_WEAPP_SESSION_KICKED')
+  t.equal((await host.get('/me', (await host.signIn()).token)).json().openid, openid, 'and are there again after the next login')
 })
 
 test('sessions that end by themselves leave no key', async (t) => {

@@ -138,7 +138,9 @@ test('a wrong option fails, and is named', async (t) => {
   for (const wrong of [undefined, null, 'redis://127.0.0.1', new Map(), { status: 'ready' }, { hmget }, { hmget, evalsha: hmget }]) {
     t.throws(() => redisStore({ client: wrong as unknown as RedisClient }), { message: /redisStore\.client / })
   }
-  t.throws(() => redisStore(undefined as unknown as RedisStoreOptions), { message: /redisStore\.client / })
+  for (const wrong of [undefined, null, 'redis://127.0.0.1', () => client]) {
+    t.throws(() => redisStore(wrong as unknown as RedisStoreOptions), { message: /option redisStore must be an object/ })
+  }
   t.throws(() => redisStore({ client, timeout: '25d' }), { message: /redisStore\.timeout must be a duration of 1 to 2147483647 ms/ })
   t.equal(client.status, 'wait', 'nothing connects before it is needed')
 })

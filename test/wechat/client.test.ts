@@ -416,15 +416,19 @@ t.test('wrong options', async (t) => {
     appId: {},
     appSecret: { appId: APP_ID },
     apps: { ...app, apps: { wx: 'secret' } },
-    'wechat.timeout': { ...app, timeout: 'soon' },
-    'wechat.baseUrl': { ...app, baseUrl: 'http://api.weixin.qq.com' },
-    'wechat.retry': { ...app, retry: 1 },
-    'wechat.secret': { ...app, secret: 'of the plugin' },
+    timeout: { ...app, timeout: 'soon' },
+    baseUrl: { ...app, baseUrl: 'http://api.weixin.qq.com' },
+    retries: { ...app, retries: -1 },
+    concurrency: { ...app, concurrency: 0 },
+    dispatcher: { ...app, dispatcher: {} },
+    retry: { ...app, retry: 1 },
+    secret: { ...app, secret: 'of the plugin' },
     onConfigError: { ...app, onConfigError: 5 }
   }
   for (const [name, options] of Object.entries(wrong)) {
     t.throws(() => createWechatClient(options as WechatClientOptions), { code: 'FST_WEAPP_INVALID_OPTION', message: new RegExp(`option ${name} `) })
   }
+  t.throws(() => createWechatClient(undefined as unknown as WechatClientOptions), { code: 'FST_WEAPP_INVALID_OPTION', message: /option appId / })
 })
 
 t.test('close lets calls under way finish, and may be called again', async (t) => {
