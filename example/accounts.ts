@@ -34,6 +34,7 @@ export interface Bindings {
 export const ACCOUNT_NOT_BOUND = createError('SHOP_ACCOUNT_NOT_BOUND',
   'This WeChat user has no account here yet: send username and password, or a phone code, with the code.', 403)
 export const WRONG_PASSWORD = createError('SHOP_WRONG_PASSWORD', 'The username or the password is wrong.', 401)
+export const UNAVAILABLE = createError('SHOP_UNAVAILABLE', 'The shop cannot reach its accounts. Try again.', 503)
 
 interface StoredAccount extends Account {
   phoneNumber: string
@@ -91,12 +92,20 @@ export function memoryBindings (): Bindings {
   }
 }
 
-/** One hash in Redis, openid to username. */
+/**
+ * One hash in Redis, openid to username. The client has time limits, or a login would wait for as long as Redis is away.
+ * A binding that was refused may be made all the same, once Redis goes on: it is what the user has proved.
+ */
 export function redisBindings (redis: RedisHashes): Bindings {
   return {
-    get: (openid) => redis.hget('shop:bindings', openid),
-    set: (openid, username) => redis.hset('shop:bindings', openid, username)
+    get: (openid) => redis.hget('shop:bindings', openid).catch(refuse),
+    set: (openid, username) => redis.hset('shop:bindings', openid, username).catch(refuse)
   }
+}
+
+/** What the client of Redis said is for the log alone: Fastify sends the message of any error to whoever asked. */
+function refuse (cause: unknown): never {
+  throw Object.assign(new UNAVAILABLE({ cause }), { headers: { 'retry-after': '5' } })
 }
 
 interface RedisHashes {

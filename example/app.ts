@@ -9,6 +9,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import { Type } from '@sinclair/typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import weapp, { memoryStore, redisStore, type LoginBody } from 'fastify-weapp'
+import { Redis } from 'ioredis'
 import { accountOf, memoryBindings, redisBindings, type Credentials, type Proof } from './accounts.js'
 import { createDemo } from './demo/index.js'
 import { metrics } from './metrics.js'
@@ -51,8 +52,19 @@ export async function buildApp (settings: Settings): Promise<FastifyInstance> {
   })
   await app.register(swaggerUi, { routePrefix: '/docs' })
   await app.register(rateLimit, { global: false })
-  // socketTimeout: a connection that died without a word is given up, where TCP alone would wait for many minutes.
-  if (redisUrl !== undefined) await app.register(redis, { url: redisUrl, socketTimeout: 5000 })
+  if (redisUrl !== undefined) {
+    const client = new Redis(redisUrl, {
+      // While Redis is away, a command fails at once: ioredis would keep it until Redis is back.
+      enableOfflineQueue: false,
+      // While Redis hangs, a command fails after this time.
+      commandTimeout: 1000,
+      // A connection that died without a word is given up, where TCP alone would wait for many minutes.
+      socketTimeout: 5000
+    })
+    // A client that @fastify/redis makes is closed by asking Redis, which fails while Redis is away.
+    app.addHook('onClose', async () => client.disconnect())
+    await app.register(redis, { client })
+  }
 
   const bindings = redisUrl === undefined ? memoryBindings() : redisBindings(app.redis)
   const store = redisUrl === undefined ? memoryStore() : redisStore({ client: app.redis })

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import tap, { test, type Test } from 'tap'
 import { childEnvironment } from './fixtures/child-environment.js'
 import { until } from './fixtures/programs.js'
-import { redisUrl } from './fixtures/redis.js'
+import { redisUrl, startRedis, type RedisServer } from './fixtures/redis.js'
 
 // Processes start slowly where much else runs.
 tap.setTimeout(300_000)
@@ -27,7 +27,7 @@ interface Example {
   code (user: string): Promise<string>
   /** A code of the phone number button. */
   phoneCode (user: string): Promise<string>
-  login (body: object): Promise<Response>
+  login (body: object, signal?: AbortSignal): Promise<Response>
   get (path: string, token?: string): Promise<Response>
   /** SIGTERM; resolves to how the process ended. */
   stop (): Promise<{ exitCode: number | null, signal: string | null }>
@@ -64,8 +64,8 @@ async function startExample (t: Test, env: Record<string, string> = {}): Promise
     origin,
     code: (user) => codeFrom('login', user),
     phoneCode: (user) => codeFrom('phone-code', user),
-    login: (body) => fetch(`${origin}/weapp/login`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body)
+    login: (body, signal) => fetch(`${origin}/weapp/login`, {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal: signal ?? null
     }),
     get: (path, token) => fetch(origin + path, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
     async stop () {
@@ -182,6 +182,53 @@ test('with a cache over Redis, one server hears of a sign-out on the other', asy
   await until('the other server refuses too', async () => (await second.get('/me', token)).status === 401)
   for (const example of [first, second]) t.same(await example.stop(), { exitCode: 0, signal: null })
 })
+
+interface Outage {
+  name: string
+  begin (redis: RedisServer): unknown
+  end (redis: RedisServer): unknown
+}
+
+const OUTAGES: Outage[] = [
+  { name: 'is gone', begin: (redis) => redis.kill(), end: (redis) => redis.restart() },
+  { name: 'hangs', begin: (redis) => redis.pause(), end: (redis) => redis.resume() }
+]
+/** Milliseconds: far more than an answer takes, for machines that are busy. */
+const SOON = 5000
+
+for (const { name, begin, end } of OUTAGES) {
+  test(`while Redis ${name}, a login is refused soon and in the shop's own words`, async (t) => {
+    const redis = await startRedis(t)
+    // With the cache, whose connection of its own must not keep the process alive either.
+    const example = await startExample(t, { REDIS_URL: redis.url, SESSION_CACHE: '1' })
+    const token = await checkPasted(t, example)
+    const account = { username: 'alice', password: 'wonderland' }
+    const login = async (body: object) => {
+      return await example.login({ code: await example.code('alice'), ...body }, AbortSignal.timeout(SOON))
+    }
+
+    await begin(redis)
+    for (const body of [{}, { account }]) {
+      const refused = await login(body)
+      t.equal(refused.headers.get('retry-after'), '5')
+      t.same(await refused.json(), {
+        statusCode: 503,
+        code: 'SHOP_UNAVAILABLE',
+        error: 'Service Unavailable',
+        message: 'The shop cannot reach its accounts. Try again.'
+      })
+    }
+
+    await end(redis)
+    // Not by logins, which are limited.
+    await until('the server has found Redis again', async () => (await example.get('/me', token)).status !== 503)
+    t.equal((await login({ account })).status, 200)
+    t.equal((await login({})).status, 200, 'the account is bound again')
+
+    await begin(redis)
+    t.same(await example.stop(), { exitCode: 0, signal: null }, 'it closes by itself without Redis too')
+  })
+}
 
 test('what is wrong is said in one line', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1')
