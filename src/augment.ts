@@ -13,6 +13,6 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     /** true: only with a live session. 'optional': a stranger passes, with `request.weapp` null. false: not guarded. */
-    weapp?: RouteProtection
+    weapp?: RouteProtection | undefined
   }
 }

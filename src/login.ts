@@ -52,9 +52,9 @@ interface LoginData {
 
 interface LoginExtras {
   /** Goes into the answer to the phone, beside the token and never over it. */
-  reply?: Record<string, unknown>
+  reply?: Record<string, unknown> | undefined
   /** What to call this device in the list of devices: at most 128 characters. */
-  label?: string | null
+  label?: string | null | undefined
 }
 
 type LoginOutcome = LoginResult | (MayLackData extends true ? void : never)
@@ -86,7 +86,7 @@ export interface LoginInput {
   /** What wx.login gave. */
   code: string
   /** What else the phone sent, for `onLogin`. */
-  body?: object
+  body?: object | undefined
 }
 
 /** The request may be one of any of Fastify's servers, HTTP/2 among them. */

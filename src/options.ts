@@ -11,21 +11,21 @@ export type Duration = number | string
 
 /** What documents a route and does not change it. */
 export interface RouteDocumentation {
-  tags?: readonly string[]
-  summary?: string
-  description?: string
-  operationId?: string
-  security?: readonly Record<string, readonly string[]>[]
-  hide?: boolean
+  tags?: readonly string[] | undefined
+  summary?: string | undefined
+  description?: string | undefined
+  operationId?: string | undefined
+  security?: readonly Record<string, readonly string[]>[] | undefined
+  hide?: boolean | undefined
 }
 
 /** Fastify's route options, but for what makes the route ours. */
 export interface WeappRouteOptions extends Omit<Partial<RouteOptions>,
   'method' | 'url' | 'handler' | 'schema' | 'validatorCompiler' | 'serializerCompiler'> {
   /** Where the route lives below the prefix. */
-  path?: string
+  path?: string | undefined
   /** For @fastify/swagger. The schemas themselves are ours. */
-  schema?: RouteDocumentation
+  schema?: RouteDocumentation | undefined
 }
 
 /** A JSON Schema of an object: a `Type.Object` of TypeBox, or written by hand. */
@@ -37,7 +37,7 @@ export interface ObjectSchema {
 
 export interface LoginRouteOptions extends WeappRouteOptions {
   /** What a login's body holds besides the code. Nothing is coerced, and what is not named is dropped; objects inside it need `additionalProperties: false` for that. */
-  body?: ObjectSchema
+  body?: ObjectSchema | undefined
 }
 
 /** What is used of an undici dispatcher. The types of undici 6, 7 and 8 do not fit each other. */
@@ -47,15 +47,15 @@ export interface AnyDispatcher {
 
 export interface WechatOptions {
   /** Default 'https://api.weixin.qq.com'. Plain http only to this machine, for a simulator. */
-  baseUrl?: string
+  baseUrl?: string | undefined
   /** For a whole exchange, repeats included. Default 5 seconds. */
-  timeout?: Duration
+  timeout?: Duration | undefined
   /** How often an exchange that did not happen is repeated (0 to 5). Default 1. */
-  retries?: number
+  retries?: number | undefined
   /** How many logins may be at WeChat at once; the rest wait up to a second. Default 128. */
-  concurrency?: number
+  concurrency?: number | undefined
   /** A dispatcher of undici 6, 7 or 8, for proxies. The host closes it. */
-  dispatcher?: AnyDispatcher
+  dispatcher?: AnyDispatcher | undefined
 }
 
 /** One Mini Program … */
@@ -75,7 +75,7 @@ export interface SeveralApps {
   /** App ids with their secrets, or a function from one to the other, whose answers are remembered for a minute. */
   apps: AppSecrets
   /** Which app a login is for; may be left out where `apps` holds one. WeChat is not asked about an app that is not ours. */
-  selectApp?: SelectApp
+  selectApp?: SelectApp | undefined
 }
 
 export type SelectApp = (request: FastifyRequest) => string | null | undefined | Promise<string | null | undefined>
@@ -90,41 +90,41 @@ export interface CommonOptions extends Pick<RegisterOptions, 'logLevel' | 'logSe
    */
   secret: string | readonly string[]
   /** Where sessions live. Default: `memoryStore()`, which is lost with the process. The host closes what it opened. */
-  store?: SessionStore
+  store?: SessionStore | undefined
   /** The longest that a verb of the store may take before the answer is 503. Default 2 seconds. */
-  storeTimeout?: Duration
+  storeTimeout?: Duration | undefined
   /** Where the routes live. Default '/weapp'. */
   prefix?: string
   /** Options of each route, or false for none. */
   routes?: {
-    login?: false | LoginRouteOptions
-    logout?: false | WeappRouteOptions
-    session?: false | WeappRouteOptions
-  }
+    login?: false | LoginRouteOptions | undefined
+    logout?: false | WeappRouteOptions | undefined
+    session?: false | WeappRouteOptions | undefined
+  } | undefined
   /** 'marked' (default): routes with `config.weapp`. 'all': every route in scope but those with `config.weapp: false`. */
-  protect?: 'marked' | 'all'
+  protect?: 'marked' | 'all' | undefined
   /** When the guard runs. Default 'preHandler'; 'onRequest' refuses before the body is read. */
-  hook?: 'preHandler' | 'onRequest'
+  hook?: 'preHandler' | 'onRequest' | undefined
   session?: {
     /** From sign-in to the absolute end, which nothing extends. Default '30d'. */
-    ttl?: Duration
+    ttl?: Duration | undefined
     /** How long a session lives without use; false: until its absolute end. At most `ttl`. Default '7d'. */
-    idle?: Duration | false
+    idle?: Duration | false | undefined
     /** How many sessions a user may have; past it the oldest ends. false: any number. Default 10. */
-    limit?: number | false
-  }
+    limit?: number | false | undefined
+  } | undefined
   /** Whether the session_key is kept, sealed, for decryption and signatures. Default true. */
-  keepSessionKey?: boolean
+  keepSessionKey?: boolean | undefined
   /** Binds a login to the host's own account. Throw to refuse: the error passes unchanged and no session is left. */
-  onLogin?: OnLogin
+  onLogin?: OnLogin | undefined
   /**
    * Keeps sessions in this process, at most `max` users (default 100,000) for at most `maxAge` (default 30 seconds), and
    * forgets a user within milliseconds of any change anywhere. For a store that can be watched: `redisStore` on a single
    * server or behind Sentinel, `memoryStore`. Default false.
    */
-  cache?: false | { max?: number, maxAge?: Duration }
+  cache?: false | { max?: number | undefined, maxAge?: Duration | undefined } | undefined
   /** How WeChat is asked. */
-  wechat?: WechatOptions
+  wechat?: WechatOptions | undefined
 }
 
 /** The options with every default in place and every duration in milliseconds. */

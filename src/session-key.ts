@@ -23,7 +23,7 @@ export interface KeyOwner {
 
 export interface DecryptOptions {
   /** How old the data may be, by its watermark: milliseconds, or a string such as '5m'. Default: any age. */
-  maxAge?: number | string
+  maxAge?: number | string | undefined
 }
 
 export interface SessionKeys {

@@ -6,7 +6,7 @@ import { createClient, type WechatClient } from './wechat/client.js'
 /** One Mini Program, or several: then each call names its app. */
 export type WechatClientOptions = WechatOptions & ({ appId: string, appSecret: string } | { apps: AppSecrets }) & {
   /** Told when WeChat refuses this server for a reason that whoever runs it must mend. */
-  onConfigError?: (errcode: number, hint: string, appId: string) => void
+  onConfigError?: ((errcode: number, hint: string, appId: string) => void) | undefined
 }
 
 /**

@@ -337,7 +337,7 @@ test('the table of options lists every option', async (t) => {
   const source = readFileSync(join(ROOT, 'src', 'resolve-options.ts'), 'utf8')
   const sections = new Map<string, string[]>()
   // Those of WeChat stand by themselves in createWechatClient, so their section has a name that varies.
-  for (const [, name = 'wechat', list] of source.matchAll(/section\([\w.]+, (?:'(\w+)'|name), \[([^\]]+)\]/g)) {
+  for (const [, name = 'wechat', list] of source.matchAll(/section\([\w.]+, (?:'(\w+)'|name), \[('[^\]]+)\]/g)) {
     sections.set(name, list!.match(/\w+/g)!)
   }
   const { options = [], ...parts } = Object.fromEntries(sections)

@@ -159,6 +159,28 @@ test('good values pass', async (t) => {
   ]) await t.resolves(boot({ ...GOOD, ...options }), JSON.stringify({ ...options, ...options.wechat && { wechat: Object.keys(options.wechat) } }))
 })
 
+test('an option that is undefined is one that was left out', (t) => {
+  // Under exactOptionalPropertyTypes the compiler has to let it pass, too. `prefix` is Fastify's own, which does not.
+  const undecided: WeappOptions = {
+    ...GOOD,
+    apps: undefined as never,
+    store: undefined,
+    storeTimeout: undefined,
+    routes: { login: { path: undefined, body: undefined, schema: { tags: undefined } }, logout: undefined, session: undefined },
+    protect: undefined,
+    hook: undefined,
+    session: { ttl: undefined, idle: undefined, limit: undefined },
+    keepSessionKey: undefined,
+    onLogin: undefined,
+    cache: undefined,
+    wechat: { baseUrl: undefined, timeout: undefined, retries: undefined, concurrency: undefined, dispatcher: undefined }
+  }
+  const plain = ({ store, apps, selectApp, onLogin, routes, ...rest }: ReturnType<typeof resolveOptions>) => rest
+  t.strictSame(plain(resolveOptions(undecided)), plain(resolveOptions(GOOD)))
+  t.strictSame(resolveOptions({ ...GOOD, routes: undefined, session: undefined, wechat: undefined }).routes, resolveOptions(GOOD).routes)
+  t.end()
+})
+
 test('a store may be an instance of a class', async (t) => {
   class Store {}
   for (const verb of STORE_VERBS) Object.assign(Store.prototype, { [verb]: async () => null })

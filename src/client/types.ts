@@ -5,22 +5,22 @@ export interface WeappClientOptions {
   /** Where the server is, such as 'https://api.example.com'. The token goes nowhere else. */
   baseUrl: string
   /** The plugin's `prefix` on the server. Default '/weapp'. */
-  prefix?: string
+  prefix?: string | undefined
   /** The platform: Taro, uni, or a fake one in tests. Default: the global `wx`. */
-  wx?: Wx
+  wx?: Wx | undefined
   /** Under which key the sign-in is kept in the phone's storage. Default: a key of this `baseUrl` and `prefix`. */
-  storageKey?: string
+  storageKey?: string | undefined
   /**
    * The server has ended this sign-in: FST_WEAPP_SESSION_REVOKED (by its user, elsewhere), _KICKED (by the server's
    * people) or _REPLACED (by a newer device). Called once, before the request that learned of it rejects. Show a page
    * with a button that calls `login()`. Your own `logout()` does not call it.
    */
-  onSignedOut?: (code: string) => void
+  onSignedOut?: ((code: string) => void) | undefined
   /**
    * Takes what the plugin sent out of what the host wraps every answer in: `(body) => body.data` for hosts that answer
    * `{ data: … }`. Used for the plugin's own routes alone; `request` resolves with what the host sent. Default: as it is.
    */
-  unwrap?: (body: any) => any
+  unwrap?: ((body: any) => any) | undefined
 }
 
 /** The answer to a login; whatever else there is, the host's `onLogin` put there. */

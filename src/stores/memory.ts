@@ -14,7 +14,7 @@ export interface MemoryStoreOptions {
    * How many users are kept; beyond it, one of those longest unused is signed out. At most 16,777,216, as many as a Map holds.
    * @default 100_000
    */
-  max?: number
+  max?: number | undefined
 }
 
 interface EndedSession {

@@ -18,12 +18,12 @@ export interface RedisStoreOptions {
    * What every key begins with, after the client's own `keyPrefix`.
    * @default 'weapp:'
    */
-  prefix?: string
+  prefix?: string | undefined
   /**
    * How long a verb may take: milliseconds, or a string such as '1s'. Less than the plugin's `storeTimeout`.
    * @default 1000
    */
-  timeout?: number | string
+  timeout?: number | string | undefined
 }
 
 const REASON_LETTERS = { revoked: 'r', kicked: 'k', replaced: 'p' } as const satisfies Record<EndReason, string>

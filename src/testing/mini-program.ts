@@ -15,13 +15,13 @@ export interface MiniProgramOptions {
    *
    * @default the simulator's first
    */
-  appId?: string
+  appId?: string | undefined
   /**
    * What the phone has stored. Give the storage of an earlier Mini Program, and this one is its next launch.
    *
    * @default nothing
    */
-  storage?: Map<string, unknown>
+  storage?: Map<string, unknown> | undefined
   /**
    * How a 401 reaches the Mini Program. On phones it is an answer like any other; WeChat on a PC was seen to call
    * `fail`. What it hands over there is documented nowhere: 'failure' has the status, the headers and the body, 'bare
@@ -29,7 +29,7 @@ export interface MiniProgramOptions {
    *
    * @default 'answer'
    */
-  unauthorizedAs?: 'answer' | 'failure' | 'bare failure'
+  unauthorizedAs?: 'answer' | 'failure' | 'bare failure' | undefined
 }
 
 /** The APIs that faults can hit. */
@@ -37,24 +37,24 @@ export type MiniProgramApi = 'login' | 'checkSession' | 'request' | 'uploadFile'
 
 export interface MiniProgramFault {
   /** Milliseconds, or a promise, to wait for before anything happens. Storage does not wait. */
-  delay?: number | Promise<unknown>
+  delay?: number | Promise<unknown> | undefined
   /** To wait for when all has happened, and before the Mini Program hears of it. Storage does not wait. */
-  answerDelay?: number | Promise<unknown>
+  answerDelay?: number | Promise<unknown> | undefined
   /** Nothing happens, and the API fails for this reason: 'timeout' makes 'request:fail timeout'. Storage throws. */
-  fail?: string
+  fail?: string | undefined
 }
 
 export interface MiniProgramFaultScope {
   /** @default 'request' */
-  api?: MiniProgramApi
+  api?: MiniProgramApi | undefined
   /** Only requests and uploads to this path, such as '/weapp/login'. */
-  path?: string
+  path?: string | undefined
   /**
    * How many calls, counted as they are made.
    *
    * @default Infinity
    */
-  times?: number
+  times?: number | undefined
 }
 
 /** A request or an upload that the Mini Program made. */

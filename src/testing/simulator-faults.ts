@@ -11,40 +11,40 @@ import type { Reply } from './simulator-apis.js'
  */
 export interface Fault {
   /** Milliseconds to wait before anything else happens, or a promise to wait for. */
-  delay?: number | Promise<unknown>
+  delay?: number | Promise<unknown> | undefined
   /**
    * Whether WeChat still does what was asked, so that a code is used up although no right answer arrives. What begins
    * with the right answer (`stall: 'body'`, `truncate`, `huge`) does so anyway.
    *
    * @default false
    */
-  processed?: boolean
+  processed?: boolean | undefined
 
   /** WeChat's own refusal, with HTTP 200. */
-  errcode?: number
+  errcode?: number | undefined
   /** The refusal's text; by default WeChat's own, as far as it is known. */
-  errmsg?: string
+  errmsg?: string | undefined
 
   /** Any answer: some proxy's HTML, garbage, JSON that breaks off, or the answer of an API not simulated. */
-  body?: string
+  body?: string | undefined
   /** By default what WeChat says for this path. */
-  contentType?: string
+  contentType?: string | undefined
   /** @default 200 */
-  status?: number
+  status?: number | undefined
   /** Headers that go with `status` or `body`. */
-  headers?: Record<string, string>
+  headers?: Record<string, string> | undefined
 
   /** HTTP 302 to this address. */
-  redirect?: string
+  redirect?: string | undefined
 
   /** The connection stays open, but nothing is sent at all, or the right answer stops halfway. */
-  stall?: 'headers' | 'body'
+  stall?: 'headers' | 'body' | undefined
   /** The connection breaks halfway through the right answer. */
-  truncate?: true
+  truncate?: true | undefined
   /** The connection is reset before any answer. */
-  reset?: true
+  reset?: true | undefined
   /** The right answer behind this many bytes of white space: nothing is wrong with it but its size. */
-  huge?: number
+  huge?: number | undefined
 }
 
 /** Which requests meet a fault. */
@@ -54,9 +54,9 @@ export interface FaultScope {
    *
    * @default Infinity
    */
-  times?: number
+  times?: number | undefined
   /** Only requests to this path, such as `/sns/jscode2session`; by default requests to any. */
-  path?: string
+  path?: string | undefined
 }
 
 /** Faults on demand, first in, first out: one request meets at most one. */

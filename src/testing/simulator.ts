@@ -17,23 +17,23 @@ export interface WechatSimulatorOptions {
    *
    * @default one app, see {@link WechatSimulator.apps}
    */
-  apps?: Apps
+  apps?: Apps | undefined
   /**
    * @default 0, any free one
    */
-  port?: number
+  port?: number | undefined
   /**
    * A host name or an IPv4 address.
    *
    * @default '127.0.0.1'
    */
-  host?: string
+  host?: string | undefined
   /**
    * Whether the apps are bound to an Open Platform account, so that logins bring a unionid.
    *
    * @default false
    */
-  openPlatform?: boolean
+  openPlatform?: boolean | undefined
   /**
    * Whether a login brings a new session_key. WeChat says that it may; nothing may depend on either.
    *
@@ -45,18 +45,18 @@ export interface WechatSimulatorOptions {
    *
    * @default 'string'
    */
-  countryCodeAs?: 'string' | 'number'
+  countryCodeAs?: 'string' | 'number' | undefined
   /**
    * The clock, in epoch milliseconds, by which codes and access tokens expire.
    *
    * @default Date.now
    */
-  now?: () => number
+  now?: (() => number) | undefined
 }
 
 /** Which Mini Program; by default the first. An unknown one throws. */
 export interface InApp {
-  appId?: string
+  appId?: string | undefined
 }
 
 /**

@@ -33,9 +33,9 @@ export interface KeyHolder extends OfApp {
 }
 
 export interface ApiRequest extends OfApp {
-  query?: Record<string, string>
+  query?: Record<string, string> | undefined
   /** Sent as JSON by POST; without one the request is a GET. */
-  body?: object
+  body?: object | undefined
 }
 
 /**
