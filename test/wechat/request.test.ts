@@ -277,6 +277,23 @@ t.test('a connection that takes too long: 504, and nothing is sent when it is ma
   t.equal(wechat.requests.length, 0)
 })
 
+t.test('each repeat waits twice as long as the one before, so that who is busy is left alone', async (t) => {
+  const { wechat, login } = await startLoginHost(t, { retries: 4 })
+  wechat.fault({ errcode: -1 }, { times: 4 })
+  const code = wechat.login('alice')
+  const { setTimeout } = globalThis
+  const pauses: number[] = []
+  t.intercept(globalThis, 'setTimeout', {
+    value: (callback: () => void, ms: number) => {
+      if (![100, 200, 400, 800].includes(ms)) return setTimeout(callback, ms)
+      pauses.push(ms)
+      return setTimeout(callback, 0)
+    }
+  })
+  t.equal((await login(code)).statusCode, 200)
+  t.same(pauses, [100, 200, 400, 800])
+})
+
 t.test('the timeout bounds repeats too', async (t) => {
   const { wechat, login } = await startLoginHost(t, { timeout: 150, retries: 5 })
   wechat.fault({ errcode: -1 })
