@@ -186,9 +186,32 @@ test('its code', async (t) => {
     ])
   })
 
-  await t.test('app.ts and app.test.ts', async (t) => {
-    t.match(await nodeToEnd(t, project, ['--import', 'tsx', '--test', '--test-reporter=tap', 'app.test.ts']), /^# pass 1$/m)
+  await t.test('own-login.ts', async (t) => {
+    writeFileSync(join(project, 'ask-own-login.ts'), `
+      import { startWechatSimulator } from 'fastify-weapp/testing'
+      import { buildApp } from './app.js'
+      import { ownLogin } from './own-login.js'
+
+      const wechat = await startWechatSimulator({ apps: { wx0123456789abcdef: 'app-secret' } })
+      const app = await buildApp({
+        appId: 'wx0123456789abcdef', appSecret: 'app-secret', secret: 'x'.repeat(32), wechat: { baseUrl: wechat.url }
+      })
+      await app.register(ownLogin)
+      const login = await app.inject({ method: 'POST', url: '/api/wx-login', payload: { js_code: wechat.login('alice') } })
+      const { token } = login.json().result
+      const order = await app.inject({ url: '/orders/7', headers: { authorization: 'Bearer ' + token } })
+      console.log(JSON.stringify([login.headers['cache-control'], order.json().order]))
+      await app.close()
+      await wechat.close()
+    `)
+    t.equal((await nodeToEnd(t, project, ['--import', 'tsx', 'ask-own-login.ts'])).trim(), '["no-store","7"]')
   })
+
+  for (const name of ['app', 'profile']) {
+    await t.test(`${name}.ts and ${name}.test.ts`, async (t) => {
+      t.match(await nodeToEnd(t, project, ['--import', 'tsx', '--test', '--test-reporter=tap', `${name}.test.ts`]), /^# pass 1$/m)
+    })
+  }
 })
 
 test('steps.js, on a phone', async (t) => {
@@ -337,13 +360,29 @@ test('the table of options lists every option', async (t) => {
   const source = readFileSync(join(ROOT, 'src', 'resolve-options.ts'), 'utf8')
   const sections = new Map<string, string[]>()
   // Those of WeChat stand by themselves in createWechatClient, so their section has a name that varies.
-  for (const [, name = 'wechat', list] of source.matchAll(/section\([\w.]+, (?:'(\w+)'|name), \[('[^\]]+)\]/g)) {
+  for (const [, name = 'wechat', list] of source.matchAll(/section\([\w.]+, (?:'(\w+)'|name), \[(\s*'[^\]]+)\]/g)) {
     sections.set(name, list!.match(/\w+/g)!)
   }
   const { options = [], ...parts } = Object.fromEntries(sections)
   t.not(options.length, 0)
   const expected = options.flatMap((option) => parts[option]?.map((name) => `${option}.${name}`) ?? [option])
   t.same(table('Option').map(([option]) => option).sort(), expected.sort())
+})
+
+test('the tables of the simulator and the fake wx list all that they have', (t) => {
+  for (const [file, name, head] of [['simulator', 'WechatSimulator', 'startWechatSimulator('], ['mini-program', 'MiniProgram', 'createMiniProgram(']] as const) {
+    const source = readFileSync(join(ROOT, 'src', 'testing', `${file}.ts`), 'utf8')
+    const membersOf = (type: string) => {
+      const [, fields] = new RegExp(`export interface ${type} \\{\\n(.*?)^\\}`, 'ms').exec(source)!
+      return [...fields!.matchAll(/^ {2}(?:readonly )?(\w+)\??(?=[: ])/gm)].map(([, member]) => member!)
+    }
+    const [start] = README.match(new RegExp(`^\\| \`${head.replace('(', '\\(')}.*$`, 'm'))!
+    const listed = table(start.slice(2, -4)).flatMap(([cell]) => cell!.replaceAll(/\([^)]*\)/g, '').split(', '))
+    t.same(listed.sort(), membersOf(name).sort())
+    const options = /\{ (.*) \}/.exec(start)![1]!.split(', ')
+    t.same(options.sort(), membersOf(`${name}Options`).sort())
+  }
+  t.end()
 })
 
 test('the tables of the client list every option and every error of its own', (t) => {
