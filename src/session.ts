@@ -49,6 +49,7 @@ export interface WeappSession {
    *
    * @throws FST_WEAPP_SESSION_KEY_STALE whatever is wrong with it: the phone signs in again and has the data made anew
    * @throws FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_STORE_UNAVAILABLE
+   * @throws FST_WEAPP_INVALID_OPTION when `maxAge` is no duration
    */
   decrypt (encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData>
   /**
