@@ -30,29 +30,42 @@ export interface Administration {
   revokeAll (user: UserOfApp & { except?: string | undefined }): Promise<number>
 }
 
+const OF_AN_IDENTITY = ['appId', 'openid', 'unionid', 'session']
+
+const SESSION_ID = /^[\w-]{22}$/
+
+/** For the log: hosts pass on what phones send, which may be anything, a token too. */
+function loggable (id: string | undefined): string | undefined {
+  return id !== undefined && SESSION_ID.test(id) ? id : undefined
+}
+
 export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'credentials'>, onKicked: OperatorLog['kicked']): Administration {
   /** What cannot be has no sessions, and "ended none" would look like success. */
-  async function userOf ({ appId, openid }: UserOfApp): Promise<string> {
+  async function userOf ({ appId, openid }: UserOfApp): Promise<{ appId: string, userId: string }> {
     const app = await apps.credentials(appId)
-    return userIdOf(app.appId, demandText(openid, 'openid'))
+    return { appId: app.appId, userId: userIdOf(app.appId, demandText(openid, 'openid')) }
   }
 
   return {
     async list (user) {
-      const stored = await sessions.list(await userOf(user))
+      const { userId } = await userOf(user)
+      const stored = await sessions.list(userId)
       return stored.map(({ id, createdAt, expiresAt, idleExpiresAt, label }) => ({ id, createdAt, expiresAt, idleExpiresAt, label }))
     },
     async revoke ({ id, ...user }) {
-      const userId = await userOf(user)
+      const { appId, userId } = await userOf(user)
       const sessionId = demandText(id, 'id')
       const wasLive = await sessions.revoke(userId, sessionId, 'kicked')
-      onKicked({ userId, sessionId, ended: Number(wasLive) })
+      onKicked({ appId, userId, sessionId: loggable(sessionId), ended: Number(wasLive) })
       return wasLive
     },
     async revokeAll ({ except, ...user }) {
-      const userId = await userOf(user)
+      // A misspelt `except` would end that session too. An identity may be given as it is.
+      const [stranger] = Object.keys(user).filter((name) => !OF_AN_IDENTITY.includes(name))
+      if (stranger !== undefined) throw new FST_WEAPP_INVALID_OPTION(stranger, 'is not known: known are appId, openid and except')
+      const { appId, userId } = await userOf(user)
       const ended = await sessions.revokeAll(userId, 'kicked', except === undefined ? null : demandText(except, 'except'))
-      onKicked({ userId, except, ended })
+      onKicked({ appId, userId, except: loggable(except), ended })
       return ended
     }
   }

@@ -124,7 +124,7 @@ const PATIENCE_MS = 10_000
  * @throws FST_WEAPP_INVALID_OPTION when the store cannot be watched
  */
 export function watchStore (store: SessionStore, cache: StoreWatcher, onOff: () => void, patience = PATIENCE_MS): () => Promise<void> {
-  if (store.watch === undefined) throw new FST_WEAPP_INVALID_OPTION('cache', 'needs a store that can be watched, and a Redis Cluster cannot')
+  if (store.watch === undefined) throw new FST_WEAPP_INVALID_OPTION('cache', 'needs a store that can be watched, which has the method watch; a Redis Cluster cannot')
   const wait = () => setTimeout(onOff, patience).unref()
   let timer = wait()
   const end = store.watch({

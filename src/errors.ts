@@ -61,7 +61,7 @@ export const FST_WEAPP_CODE_INVALID = credentialError('FST_WEAPP_CODE_INVALID',
   'The code is not valid or has expired: call wx.login and send the new code. (Neither a code of the phone number button nor a mock code of DevTools works here.)')
 /** The other kind of code: what the phone number button gives. Who sends a bad one is signed in all the same. */
 export const FST_WEAPP_PHONE_CODE_INVALID = weappError('FST_WEAPP_PHONE_CODE_INVALID', 400,
-  'The phone code is not valid or has expired: send the code that the phone number button gives (getPhoneNumber), not the one of wx.login.')
+  'The phone code is not valid, has expired or was used: send the code that the phone number button gives (getPhoneNumber), not the one of wx.login.')
 export const FST_WEAPP_CODE_USED = credentialError('FST_WEAPP_CODE_USED',
   'The code has been used: a code works once, call wx.login and send the new code.')
 export const FST_WEAPP_LOGIN_BLOCKED = weappError('FST_WEAPP_LOGIN_BLOCKED', 403,

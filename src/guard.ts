@@ -104,8 +104,13 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
 
   /** For the log, where the token was good: any other would be verified, and refused, once more. */
   function sessionIdOf (request: GuardedRequest, code: WeappErrorCode | undefined): string | undefined {
-    if (code?.startsWith('FST_WEAPP_TOKEN_') === true) return undefined
-    return tokens.bearer(request.headers.authorization, Date.now())?.sessionId
+    if (String(code).startsWith('FST_WEAPP_TOKEN_')) return undefined
+    try {
+      return tokens.bearer(request.headers.authorization, Date.now())?.sessionId
+    } catch {
+      // Its end has come meanwhile.
+      return undefined
+    }
   }
 
   async function authenticate (request: GuardedRequest): Promise<WeappIdentity> {
@@ -178,9 +183,12 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
  *
  * @throws FST_WEAPP_INVALID_OPTION
  */
-export function checkProtection ({ config, method, url }: Pick<RouteOptions, 'config' | 'method' | 'url'>, keepSessionKey: boolean): void {
+export function checkProtection (route: Pick<RouteOptions, 'config' | 'method' | 'url'>, keepSessionKey: boolean): void {
+  const { config, method, url } = route
   const protection: unknown = config?.weapp
-  const invalid = (reason: string) => new FST_WEAPP_INVALID_OPTION(`config.weapp of ${String(method)} ${url}`, reason)
+  const invalid = (reason: string, place = 'config.weapp') => new FST_WEAPP_INVALID_OPTION(`${place} of ${String(method)} ${url}`, reason)
+  // Fastify takes any option, and the route would be open.
+  if ('weapp' in route) throw invalid('belongs into config: { weapp }', 'weapp')
   if (protection === undefined || protection === 'optional' || typeof protection === 'boolean') return
   if (!isKeyDemand(protection)) throw invalid("must be true, false, 'optional' or { freshKey: true }")
   if (protection.freshKey && !keepSessionKey) throw invalid('must not demand a session_key where keepSessionKey is false')

@@ -9,6 +9,8 @@ export interface OperatorLog {
   storeFailure (verb: string, error: unknown): void
   /** The cache is off, because the store does not tell of changes: every request asks the store. */
   cacheOff (): void
+  /** A time of `session` that was given as a small number: most likely seconds, where numbers are milliseconds. */
+  shortTime (option: string, milliseconds: number): void
   /** The host ended sessions of a user: the one, or all but `except`. `ended` is how many those were. */
   kicked (what: Kicked): void
   /** A record in the store is not one of ours: something else writes there, or somebody tries. */
@@ -16,8 +18,9 @@ export interface OperatorLog {
 }
 
 export interface Kicked {
+  appId: string
   userId: string
-  sessionId?: string
+  sessionId?: string | undefined
   except?: string | undefined
   ended: number
 }
@@ -52,6 +55,11 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
 
     cacheOff () {
       logSafely(() => log.warn({ weapp: { event: 'cache-off' } }, 'weapp: the cache is off: the store cannot be watched'))
+    },
+
+    shortTime (option, milliseconds) {
+      const meaning = `${option}: ${milliseconds} is ${milliseconds / 1000} seconds, for numbers are milliseconds: write '2h' or '30d'`
+      logSafely(() => log.warn({ weapp: { event: 'short-time', option, milliseconds } }, `weapp: ${meaning}`))
     },
 
     kicked (what) {

@@ -64,14 +64,14 @@ export interface SingleApp {
   appId: string
   /** The Mini Program's app secret. It is sent to WeChat and nowhere else. */
   appSecret: string
-  apps?: never
-  selectApp?: never
+  apps?: undefined
+  selectApp?: undefined
 }
 
 /** … or several in one registration. A token is good for the apps of its registration alone. */
 export interface SeveralApps {
-  appId?: never
-  appSecret?: never
+  appId?: undefined
+  appSecret?: undefined
   /** App ids with their secrets, or a function from one to the other, whose answers are remembered for a minute. */
   apps: AppSecrets
   /** Which app a login is for; may be left out where `apps` holds one. WeChat is not asked about an app that is not ours. */

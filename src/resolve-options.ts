@@ -18,6 +18,7 @@ const ROUTE_OPTIONS = [
   'handlerTimeout', 'logLevel', 'logSerializers', 'onError', 'onRequest', 'onRequestAbort', 'onResponse', 'onSend', 'onTimeout',
   'preHandler', 'preParsing', 'preSerialization', 'preValidation', 'prefixTrailingSlash', 'schemaErrorFormatter'
 ]
+const OUR_SCHEMAS = ['body', 'querystring', 'query', 'params', 'headers', 'response']
 const STORE_VERBS = ['create', 'read', 'touch', 'update', 'revoke', 'revokeAll', 'list', 'readKeys', 'writeKey']
 
 /** @throws FST_WEAPP_INVALID_OPTION */
@@ -114,7 +115,7 @@ function text (value: unknown, name: string): string {
   return value
 }
 
-/** What was copied, or read from a file, with a space or the end of the line would be refused by WeChat at the first login. */
+/** What was copied, or read from a file, with a space or the end of the line is refused by WeChat, or another on another server. */
 function credential (value: unknown, name: string): string {
   const credential = text(value, name)
   if (credential.trim() !== credential) throw invalid(name, 'must not begin or end with white space')
@@ -125,6 +126,7 @@ function secrets (value: unknown): [string, ...string[]] {
   const list: unknown[] = Array.isArray(value) ? value : [value]
   const isGood = (secret: unknown) => Buffer.byteLength(text(secret, 'secret').trim()) >= MIN_SECRET_BYTES
   if (list.length === 0 || !list.every(isGood)) throw invalid('secret', `must be at least ${MIN_SECRET_BYTES} bytes of text, such as 'openssl rand -base64 32' gives`)
+  for (const secret of list) credential(secret, 'secret')
   if (new Set(list).size !== list.length) throw invalid('secret', 'must not repeat')
   return list as [string, ...string[]]
 }
@@ -132,8 +134,9 @@ function secrets (value: unknown): [string, ...string[]] {
 function storeOptions (given: unknown, timeout: unknown): Pick<ResolvedOptions, 'store' | 'storeTimeout'> {
   const store = given === undefined ? memoryStore() : checkedStore(given)
   const storeTimeout = parseDuration(timeout, 'storeTimeout', LONGEST_TIMER)
-  if (store.timeout !== undefined && wholeNumber(store.timeout, 'store.timeout', 1, LONGEST_TIMER) >= storeTimeout) {
-    throw invalid('storeTimeout', `must be longer than the store's own timeout, which is ${store.timeout} ms`)
+  const { settlesWithin = 0 } = store
+  if (wholeNumber(settlesWithin, 'store.settlesWithin', 0, LONGEST_TIMER) >= storeTimeout) {
+    throw invalid('storeTimeout', `must be longer than the store's own timeout, which is ${settlesWithin} ms`)
   }
   return { store, storeTimeout }
 }
@@ -163,6 +166,10 @@ function route<Options extends WeappRouteOptions> (value: unknown, name: string,
   if (value === false) return false
   const options = section(value, name, [...ROUTE_OPTIONS, ...ours])
   if (options.path !== undefined) path(options.path, `${name}.path`)
+  const { schema = {} } = options
+  if (!isObject(schema)) throw invalid(`${name}.schema`, 'must be an object')
+  const part = OUR_SCHEMAS.find((part) => part in schema)
+  if (part !== undefined) throw invalid(`${name}.schema.${part}`, 'is ours; what a login brings besides the code belongs into routes.login.body')
   return options as Options
 }
 

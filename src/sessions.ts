@@ -144,11 +144,12 @@ export function createSessions (parts: SessionsParts): Sessions {
     claims.lastAnswer = isShort(live.session.data) && holds?.(record, now) === true ? { record, live } : null
   }
 
-  /** Moves the idle end of a session that is in use. Requests that come together when it is due share one write. */
+  /** Moves the idle end of a session that is in use. */
   async function touch (claims: VerifiedClaims, ref: SessionRef, live: LiveSession): Promise<WeappIdentity> {
     const idleExpiresAt = idleEnd(live.session.expiresAt, ref.now)
-    const touching = claims.touching ??= store.touch({ ...ref, idleExpiresAt }).finally(() => { claims.touching = null })
-    if (await touching) return identityOf(claims, { ...live, session: { ...live.session, idleExpiresAt } })
+    claims.isTouching = true
+    const wasLive = await store.touch({ ...ref, idleExpiresAt }).finally(() => { claims.isTouching = false })
+    if (wasLive) return identityOf(claims, { ...live, session: { ...live.session, idleExpiresAt } })
     // It ended between read and touch: a second read tells why.
     return identityOf(claims, ownSession(claims, await store.read(ref)))
   }
@@ -168,7 +169,8 @@ export function createSessions (parts: SessionsParts): Sessions {
     claims: VerifiedClaims, ref: SessionRef, record: SessionRecord | null, keep: Keep | undefined
   ): WeappIdentity | Promise<WeappIdentity> {
     const live = ownSession(claims, record)
-    if (ref.now >= live.touchDue) return touch(claims, ref, live)
+    // One request moves the end for all that come meanwhile, which need not wait for it: each has read for itself.
+    if (ref.now >= live.touchDue) return claims.isTouching ? identityOf(claims, live) : touch(claims, ref, live)
     if (holds !== null) keepAnswer(claims, record as LiveRecord, live, ref.now)
     keep?.(live, ref.now, Math.min(live.touchDue, live.session.idleExpiresAt))
     return identityOf(claims, live)

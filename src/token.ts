@@ -27,8 +27,8 @@ export interface VerifiedClaims extends Readonly<TokenClaims> {
   lastAnswer: LastAnswer | null
   /** Its session, where the cache has kept it. */
   cached: CachedSession | null
-  /** Whether the session was live when its idle end moved, while that is being written. */
-  touching: Promise<boolean> | null
+  /** Whether its idle end is just being moved. */
+  isTouching: boolean
 }
 
 interface RememberedToken extends Placed {
@@ -131,7 +131,7 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
       const remembered = verified.get(key)
       if (remembered !== undefined && remembered.authorization === authorization && now < remembered.expiresAt) return remembered.claims
       const { claims, expiresAt } = verify(bearerToken(authorization))
-      const verifiedClaims = { ...claims, parsed: null, lastAnswer: null, cached: null, touching: null }
+      const verifiedClaims = { ...claims, parsed: null, lastAnswer: null, cached: null, isTouching: false }
       verified.set(key, { authorization, claims: verifiedClaims, expiresAt, place: 0 })
       return verifiedClaims
     }

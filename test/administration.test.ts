@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { freezeClock } from './fixtures/clock.js'
 import { faultyStore } from './fixtures/faulty-store.js'
+import { captureLog } from './fixtures/log.js'
 import { refused } from './fixtures/refused.js'
 import { APP_ID, startHost, type Host } from './fixtures/server.js'
 
@@ -67,6 +68,40 @@ test('the host ends all sessions of a user, or all but one', async (t) => {
   t.equal((await host.get('/me', bob.token)).statusCode, 200)
 })
 
+test('a misspelt except ends nothing, and an identity may be given as it is', async (t) => {
+  const host = await startHost(t, {
+    after: (app) => {
+      app.get('/elsewhere', { config: { weapp: true } }, async (request) => {
+        const { session, ...user } = app.weapp.identity(request)
+        return { ended: await app.weapp.sessions.revokeAll({ ...user, except: session.id }), all: await app.weapp.sessions.revokeAll({ ...user, session } as typeof user) }
+      })
+    }
+  })
+  const { sessions } = host.app.weapp
+  const [{ token }, other] = [await host.signIn(), await host.signIn()]
+  const misspelt = { ...userOf(host, 'alice'), execpt: await idOf(host, other.token) }
+  await t.rejects(sessions.revokeAll(misspelt), { code: 'FST_WEAPP_INVALID_OPTION', message: /execpt is not known/ })
+  t.equal((await sessions.list(userOf(host, 'alice'))).length, 2)
+  t.same((await host.get('/elsewhere', token)).json(), { ended: 1, all: 1 })
+})
+
+test('what a phone sends as the id of a session reaches no log, and a logger that throws keeps nobody from ending sessions', async (t) => {
+  const log = captureLog()
+  const host = await startHost(t, { server: log.server })
+  const { sessions } = host.app.weapp
+  const { token } = await host.signIn()
+  t.equal(await sessions.revoke({ ...userOf(host, 'alice'), id: token }), false)
+  t.equal(await sessions.revokeAll({ ...userOf(host, 'alice'), except: 'x'.repeat(900_000) }), 1)
+  t.notMatch(log.text(), token)
+  t.ok(log.text().length < 10_000)
+  t.match(log.events().filter(({ event }) => event === 'kicked'), [{ ended: 0 }, { ended: 1 }])
+
+  const loud = await startHost(t)
+  await loud.signIn()
+  t.intercept(loud.app.log, 'info', { value: () => { throw new Error('of the logger') } })
+  t.equal(await loud.app.weapp.sessions.revokeAll(userOf(loud, 'alice')), 1)
+})
+
 test('a phone learns why until its session would have ended by itself', async (t) => {
   const clock = freezeClock(t)
   const host = await startHost(t, { options: { session: { idle: '1h', ttl: '1d' } } })
@@ -84,7 +119,7 @@ test('of a store that fails nothing is known', async (t) => {
   const { sessions } = host.app.weapp
   for (const verb of ['list', 'revoke', 'revokeAll'] as const) {
     instead(verb, async () => { throw new Error('down') })
-    const outcome: Promise<unknown> = sessions[verb]({ ...userOf(host, 'alice'), id: 'x' })
+    const outcome: Promise<unknown> = sessions[verb]({ ...userOf(host, 'alice'), ...verb === 'revoke' && { id: 'x' } } as { openid: string, id: string })
     await t.rejects(outcome as Promise<boolean>, { code: 'FST_WEAPP_STORE_UNAVAILABLE', statusCode: 503 }, verb)
   }
 })

@@ -471,7 +471,7 @@ test('a store that cannot be watched, and a Cluster, make the cache an invalid o
   for (const store of [unwatchable, redisStore({ client })]) {
     await t.rejects(startHost(t, { options: { store, cache: {} } }), {
       code: 'FST_WEAPP_INVALID_OPTION',
-      message: 'fastify-weapp: option cache needs a store that can be watched, and a Redis Cluster cannot'
+      message: 'fastify-weapp: option cache needs a store that can be watched, which has the method watch; a Redis Cluster cannot'
     })
     await startHost(t, { options: { store } })
   }
@@ -484,7 +484,7 @@ test('a cache without a server around it', async (t) => {
   })
   /** As they are when a token has just been verified. */
   const claimsOf = (sessionId: string, userId = USER): VerifiedClaims => (
-    { appId: APP_ID, userId, sessionId, parsed: null, lastAnswer: null, cached: null, touching: null }
+    { appId: APP_ID, userId, sessionId, parsed: null, lastAnswer: null, cached: null, isTouching: false }
   )
   const cache = new SessionCache({ max: 10, maxAge: 100 })
   const keep = (id: string, now = 0, claims = claimsOf(id)) => cache.reading(claims)(liveOf(id), now, 1000)

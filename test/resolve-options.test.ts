@@ -1,9 +1,11 @@
 import { Type } from '@sinclair/typebox'
 import Fastify from 'fastify'
+import { Redis } from 'ioredis'
 import { test } from 'tap'
 import { Agent } from 'undici'
-import weapp, { memoryStore, type WeappOptions } from '../src/index.js'
+import weapp, { memoryStore, redisStore, type WeappOptions } from '../src/index.js'
 import { resolveOptions } from '../src/resolve-options.js'
+import { captureLog } from './fixtures/log.js'
 import { APP_ID, APP_SECRET, SECRET, startHost } from './fixtures/server.js'
 
 const GOOD: WeappOptions = { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET }
@@ -46,9 +48,10 @@ const BAD: [option: string, reason: RegExp, make: (value: unknown) => object, va
     'store', new RegExp(`method ${verb}$`), (value) => ({ store: { ...memoryStore(), [verb]: value } }), [undefined, true]
   ]),
   ['storeTimeout', /duration/, (storeTimeout) => ({ storeTimeout }), [...DURATIONS, 2 ** 31, false]],
-  ['storeTimeout', /longer than the store's own timeout, which is 500 ms/, (storeTimeout) => ({ storeTimeout, store: { ...memoryStore(), timeout: 500 } }), [500, '0.2s', 1]],
-  ['storeTimeout', /longer than the store's own timeout/, (timeout) => ({ store: { ...memoryStore(), timeout } }), [2000, 3000]],
-  ['store.timeout', /whole number/, (timeout) => ({ store: { ...memoryStore(), timeout } }), [0, NaN, 'soon', null]],
+  ['storeTimeout', /longer than the store's own timeout, which is 500 ms/, (storeTimeout) => ({ storeTimeout, store: { ...memoryStore(), settlesWithin: 500 } }), [500, '0.2s', 1]],
+  ['storeTimeout', /longer than the store's own timeout/, (settlesWithin) => ({ store: { ...memoryStore(), settlesWithin } }), [2000, 3000]],
+  ['storeTimeout', /which is 1000 ms/, (storeTimeout) => ({ storeTimeout, store: redisStore({ client: new Redis({ lazyConnect: true }) }) }), [1000]],
+  ['store.settlesWithin', /whole number/, (settlesWithin) => ({ store: { ...memoryStore(), settlesWithin } }), [-1, NaN, 'soon', null]],
   ['prefix', /begins with '\/'/, (prefix) => ({ prefix }), [null, 1, 'weapp', ' /weapp', '/we app', '/weapp?', '/weapp#', {}]],
   ['protect', /one of marked, all/, (protect) => ({ protect }), [null, true, 'none', 'ALL', ['all']]],
   ['hook', /one of preHandler, onRequest/, (hook) => ({ hook }), [null, 'preParsing', 'onrequest', false]],
@@ -94,6 +97,11 @@ const BAD: [option: string, reason: RegExp, make: (value: unknown) => object, va
     null, {}, { inviteCode: 'string' }, Type.String(), Type.Array(Type.Object({})), { type: 'object' }, { type: 'object', properties: [] }, [], 'body'
   ]],
   ['routes.login.body', /leave the field code/, (body) => ({ routes: { login: { body } } }), [Type.Object({ code: Type.String() })]],
+  ...['body', 'querystring', 'response'].map((part): typeof BAD[number] => [
+    `routes.login.schema.${part}`, /belongs into routes\.login\.body/, (schema) => ({ routes: { login: { schema: { [part]: schema } } } }), [Type.Object({}), undefined]
+  ]),
+  ['routes.session.schema', /must be an object/, (schema) => ({ routes: { session: { schema } } }), [null, 'body', []]],
+  ['secret', /white space/, (secret) => ({ secret }), [`${LONG}\n`, [LONG, ` ${SECRET}`]]],
   ['appid', /not known/, (appid) => ({ appid }), ['wx1']],
   ['Prefix', /not known/, (Prefix) => ({ Prefix }), ['/weapp']]
 ]
@@ -148,7 +156,7 @@ test('good values pass', async (t) => {
     { secret: 'x'.repeat(32) },
     { secret: '密'.repeat(11) },
     { store: memoryStore(), storeTimeout: '500ms' },
-    { store: { ...memoryStore(), timeout: 500 }, storeTimeout: 501 },
+    { store: { ...memoryStore(), settlesWithin: 500 }, storeTimeout: 501 },
     { wechat: { baseUrl: 'https://proxy.example:8443', timeout: '2s', retries: 0, dispatcher } },
     { wechat: { baseUrl: 'http://localhost:1/' } },
     { wechat: { baseUrl: 'http://[::1]:1' } },
@@ -163,7 +171,8 @@ test('an option that is undefined is one that was left out', (t) => {
   // Under exactOptionalPropertyTypes the compiler has to let it pass, too. `prefix` is Fastify's own, which does not.
   const undecided: WeappOptions = {
     ...GOOD,
-    apps: undefined as never,
+    apps: undefined,
+    selectApp: undefined,
     store: undefined,
     storeTimeout: undefined,
     routes: { login: { path: undefined, body: undefined, schema: { tags: undefined } }, logout: undefined, session: undefined },
@@ -179,6 +188,19 @@ test('an option that is undefined is one that was left out', (t) => {
   t.strictSame(plain(resolveOptions(undecided)), plain(resolveOptions(GOOD)))
   t.strictSame(resolveOptions({ ...GOOD, routes: undefined, session: undefined, wechat: undefined }).routes, resolveOptions(GOOD).routes)
   t.end()
+})
+
+test('a lifetime that looks like seconds is told of, and taken for the milliseconds that it is', async (t) => {
+  const told = async (session: WeappOptions['session']) => {
+    const log = captureLog()
+    await startHost(t, { server: log.server, options: { session } })
+    return log.lines().filter(({ weapp }) => weapp?.event === 'short-time').map(({ level, msg }) => `${level} ${msg}`)
+  }
+  t.strictSame(await told({ ttl: 7200, idle: 1800 }), [
+    "40 weapp: session.ttl: 7200 is 7.2 seconds, for numbers are milliseconds: write '2h' or '30d'",
+    "40 weapp: session.idle: 1800 is 1.8 seconds, for numbers are milliseconds: write '2h' or '30d'"
+  ])
+  for (const session of [undefined, {}, { ttl: '2s' }, { ttl: 3_600_000, idle: 3_600_000 }, { idle: false as const, limit: 5 }]) t.strictSame(await told(session), [])
 })
 
 test('a store may be an instance of a class', async (t) => {

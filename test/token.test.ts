@@ -27,7 +27,7 @@ test('a token says who, for which app and how long, and holds 256 random bits th
   t.match(claims, { sub: userId, aud: APP_ID, iat: lifetime.createdAt / 1000, exp: lifetime.expiresAt / 1000, jti: /^[\w-]{43}$/ })
   t.match(sessionId, /^[\w-]{22}$/)
   t.notOk(String(claims.jti).includes(sessionId))
-  t.strictSame(verify(tokens, token), { appId: APP_ID, userId, sessionId, parsed: null, lastAnswer: null, cached: null, touching: null })
+  t.strictSame(verify(tokens, token), { appId: APP_ID, userId, sessionId, parsed: null, lastAnswer: null, cached: null, isTouching: false })
   t.not(tokens.issue({ appId: APP_ID, userId, ...lifetime }).sessionId, sessionId)
 })
 

@@ -12,10 +12,10 @@ export interface Transfer {
 }
 
 /**
- * What leads the path of a URL elsewhere: '.' or '..' between slashes, as a URL parser sees it. That takes a backslash for
- * a slash, and leaves out control characters and the spaces at the end.
+ * What leads the path of a URL elsewhere: '.' or '..' between slashes, as a URL parser or a proxy sees it. The one takes a
+ * backslash for a slash, and leaves out control characters and the spaces at the end; the other may decode %2F first.
  */
-const STRAYING = /^[^?#]*([\\/](\.|%2e){1,2}([\\/?#]| *$)|[^ -\uffff])/i
+const STRAYING = /^[^?#]*((\/|\\|%2f|%5c)(\.|%2e){1,2}(\/|\\|%2f|%5c|[?#]|\s*$)|[^ -\uffff])/i
 
 /** @param sessionPath where the server tells of the session behind a token */
 export function createTransfer (wx: Wx, baseUrl: string, sessionPath: string): Transfer {

@@ -190,9 +190,10 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   return store
 }
 
-function checkedMax ({ max = 100_000, ...unknown }: MemoryStoreOptions): number {
+function checkedMax (options: MemoryStoreOptions): number {
+  const { max = 100_000, ...unknown } = options ?? {}
   const [stranger] = Object.keys(unknown)
-  if (stranger !== undefined) throw new FST_WEAPP_INVALID_OPTION(`memoryStore.${stranger}`, 'is unknown')
+  if (stranger !== undefined) throw new FST_WEAPP_INVALID_OPTION(`memoryStore.${stranger}`, 'is not known')
   if (!Number.isInteger(max) || max < 1 || max > MAX_USERS) {
     throw new FST_WEAPP_INVALID_OPTION('memoryStore.max', `must be a positive integer, at most ${MAX_USERS}`)
   }

@@ -201,7 +201,7 @@ for _, session in ipairs(live) do
 end
 finish(ending, ARGV[2])
 live = rest
-if #ending > 0 then save() end
+if #ending > 0 or #over > 0 then save() end
 return #ending
 `)
 

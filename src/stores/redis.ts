@@ -56,7 +56,7 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
   }
 
   return {
-    timeout,
+    settlesWithin: timeout,
 
     async create ({ openid, unionid, session, key, limit, replaces, ...user }) {
       const { id, createdAt, expiresAt, idleExpiresAt, label, data } = session
@@ -111,7 +111,7 @@ function checked (options: RedisStoreOptions): { client: RedisClient, prefix: st
   if (typeof options !== 'object' || options === null) throw new FST_WEAPP_INVALID_OPTION('redisStore', 'must be an object, such as { client: app.redis }')
   const { client, prefix = 'weapp:', timeout = 1000, ...unknown } = options
   const [stranger] = Object.keys(unknown)
-  if (stranger !== undefined) throw new FST_WEAPP_INVALID_OPTION(`redisStore.${stranger}`, 'is unknown')
+  if (stranger !== undefined) throw new FST_WEAPP_INVALID_OPTION(`redisStore.${stranger}`, 'is not known: known are client, prefix and timeout')
   if (typeof client?.hmget !== 'function' || typeof client.evalsha !== 'function' || typeof client.status !== 'string') {
     throw new FST_WEAPP_INVALID_OPTION('redisStore.client', 'must be an ioredis client')
   }

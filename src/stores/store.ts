@@ -128,7 +128,7 @@ export interface SessionStore {
    * Optional: within how many milliseconds every verb settles. It has to be less than the option `storeTimeout`: a write that
    * the plugin has answered 503 for its time would otherwise still happen.
    */
-  readonly timeout?: number | undefined
+  readonly settlesWithin?: number | undefined
 
   /**
    * Optional, and what the option `cache` needs: tells of every change of any user, whoever makes it, within

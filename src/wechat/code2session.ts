@@ -6,9 +6,9 @@
 import { FST_WEAPP_CODE_INVALID, FST_WEAPP_WECHAT_BAD_REPLY, isWeappError } from '../errors.js'
 import { isText } from '../text.js'
 import type { AppCredentials } from './apps.js'
-import { limitedFor } from './errcodes.js'
 import { createGate } from './gate.js'
 import type { WechatCall, WechatReply } from './request.js'
+import { createRests } from './rests.js'
 
 /** What code2Session tells of a user. */
 export interface WechatUser {
@@ -27,21 +27,8 @@ const MOCK_CODE = 'the code is a mock one'
 
 const TOO_OFTEN = 45011
 
-/** How long an app rests after WeChat said 45011, in milliseconds. WeChat counts by the minute. */
-const REST_MS = 10_000
-
-/**
- * By some accounts WeChat counts for each user, and 45011 says nothing about the others. So an app that traded a code
- * within so many milliseconds before does not rest, and one that rests asks again with one code in so many, in
- * milliseconds: once that is traded, the rest is over.
- */
-const PROBE_MS = 1000
-
-interface Rest {
-  until: number
-  /** When the next code may be asked about all the same. */
-  probeAt: number
-}
+/** What says something of the code, and so that WeChat answers this app. */
+const ABOUT_THE_CODE = ['FST_WEAPP_CODE_INVALID', 'FST_WEAPP_CODE_USED', 'FST_WEAPP_LOGIN_BLOCKED']
 
 /**
  * Throws at a code that cannot be one, and rejects otherwise.
@@ -53,46 +40,25 @@ export function createCode2Session (
 ): (app: AppCredentials, code: string) => Promise<WechatUser> {
   const gate = createGate(concurrency)
   const underWay = new Map<string, Promise<WechatUser>>()
-  /** The apps that rest; an entry goes with the first code that is traded, or the first to be asked about after its end. */
-  const rests = new Map<string, Rest>()
-  /** When a code of an app was last traded. */
-  const lastTraded = new Map<string, number>()
+  const rests = createRests()
 
   async function exchange ({ appId, appSecret }: AppCredentials, code: string): Promise<WechatUser> {
     const query = { appid: appId, secret: appSecret, js_code: code, grant_type: 'authorization_code' }
     let reply
     try {
       reply = await gate.pass(() => {
-        checkRest(appId)
+        rests.check(appId, code)
         return call(appId, { path: '/sns/jscode2session', query })
       })
     } catch (error) {
-      if (isWeappError(error) && error.errcode === TOO_OFTEN) rest(appId)
+      if (isWeappError(error) && error.errcode === TOO_OFTEN) rests.begin(appId, code)
+      if (isWeappError(error) && ABOUT_THE_CODE.includes(error.code)) rests.end(appId)
       throw error
     }
-    lastTraded.set(appId, Date.now())
-    rests.delete(appId)
+    rests.traded(appId)
     const { openid, session_key: sessionKey, unionid } = reply
     if (!isText(openid) || !isText(sessionKey) || !['string', 'undefined'].includes(typeof unionid)) throw new FST_WEAPP_WECHAT_BAD_REPLY()
     return { openid, sessionKey, unionid: isText(unionid) ? unionid : null }
-  }
-
-  function rest (appId: string): void {
-    const now = Date.now()
-    if (now - (lastTraded.get(appId) ?? -Infinity) > PROBE_MS) rests.set(appId, { until: now + REST_MS, probeAt: now + PROBE_MS })
-  }
-
-  function checkRest (appId: string): void {
-    const resting = rests.get(appId)
-    if (resting === undefined) return
-    const now = Date.now()
-    if (now >= resting.until) {
-      rests.delete(appId)
-    } else if (now >= resting.probeAt) {
-      resting.probeAt = now + PROBE_MS
-    } else {
-      throw limitedFor(Math.ceil((resting.until - now) / 1000))
-    }
   }
 
   return (app, code) => {

@@ -197,15 +197,20 @@ test('no dot segment leads the token out of a baseUrl that has a path', async (t
     await t.rejects(client.request({ ...options, url: shop + url }), { code: 'WEAPP_BAD_URL' }, JSON.stringify(url))
     await t.rejects(client.upload({ ...options, filePath: '/none', name: 'file' }), { code: 'WEAPP_BAD_URL' }, JSON.stringify(url))
   }
+  // A proxy that decodes before it looks at the path, such as nginx, takes these elsewhere.
+  for (const url of [`/item/${encodeURIComponent('../../admin')}`, '/..%2fadmin', '/%2e%2E%2Fadmin', '/a%2f..%5c..%2F', '/..%5Cadmin', '/a%5c..', '/..\u3000']) {
+    await t.rejects(client.request({ url, auth: 'optional' }), { code: 'WEAPP_BAD_URL' }, url)
+  }
   for (const url of ['/.', '/a/./b', '/a/%2e', '/a\\.']) await t.rejects(client.request({ url, auth: 'optional' }), { code: 'WEAPP_BAD_URL' }, url)
   t.same(mini.requests, [])
 
   for (const url of [
-    '/a?next=/../admin', '/a?next=\\..\\&b=%2e%2e/', '/a?..', '/.well-known/a', '/..a', '/a..', '/...', '/a.b/c..d/.e.', '/%2e%2ea', '/a%20..'
+    '/a?next=/../admin', '/a?next=\\..\\&b=%2e%2e/', '/a?..', '/.well-known/a', '/..a', '/a..', '/...', '/a.b/c..d/.e.', '/%2e%2ea', '/a%20..', '/a%2fb', '/a%5cb'
   ]) {
     t.match(await client.request({ url, auth: 'optional' }), { statusCode: 200 }, `${url} stays below it`)
   }
   t.match(await client.request({ url: '/a b', auth: 'optional' }), { data: { url: '/shop/a%20b' } })
+  t.match(await client.request({ url: '/茶', auth: 'optional' }), { data: { url: '/shop/%E8%8C%B6' } })
 })
 
 test('JSON without data is {}; anything else is left alone', async (t) => {

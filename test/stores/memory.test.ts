@@ -91,9 +91,14 @@ test('max is a positive integer', async (t) => {
   }
 })
 
+test('no options are the default ones', (t) => {
+  for (const none of [undefined, null, {}]) t.ok(memoryStore(none as undefined))
+  t.end()
+})
+
 test('an unknown option is an invalid one', async (t) => {
   t.throws(() => memoryStore({ size: 1 } as object), {
-    code: 'FST_WEAPP_INVALID_OPTION', message: 'fastify-weapp: option memoryStore.size is unknown'
+    code: 'FST_WEAPP_INVALID_OPTION', message: 'fastify-weapp: option memoryStore.size is not known'
   })
 })
 

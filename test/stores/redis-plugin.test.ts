@@ -2,6 +2,7 @@ import { Redis } from 'ioredis'
 import tap, { test, type Test } from 'tap'
 import { memoryStore, redisStore, type WeappOptions } from '../../src/index.js'
 import { userIdOf } from '../../src/token.js'
+import { freezeClock } from '../fixtures/clock.js'
 import { until } from '../fixtures/programs.js'
 import { redisUrl, startRedis, uniquePrefix } from '../fixtures/redis.js'
 import { APP_ID, startHost, type Host } from '../fixtures/server.js'
@@ -117,6 +118,20 @@ test('openid and unionid go with the last session that is live; why it ended sta
   t.strictSame(Object.keys(await fieldsOf()).map(([kind]) => kind), ['m', 'm'])
   t.equal((await host.get('/me', token)).json().code, 'FST_WEAPP_SESSION_KICKED')
   t.equal((await host.get('/me', (await host.signIn()).token)).json().openid, openid, 'and are there again after the next login')
+})
+
+test('revokeAll leaves nothing of a user whose last sessions have ended by themselves', async (t) => {
+  const clock = freezeClock(t)
+  const host = await redisHost(t, { ttl: '30d', idle: '7d' })
+  const { token } = await host.signIn()
+  await host.signIn()
+  clock.advance(6 * 86_400_000)
+  t.equal((await host.get('/me', token)).statusCode, 200)
+  t.equal((await host.post('/weapp/logout', undefined, token)).statusCode, 204)
+  t.ok(await host.client.hexists(host.keyOf('alice'), 'o'))
+  clock.advance(2 * 86_400_000)
+  t.equal(await host.app.weapp.sessions.revokeAll({ openid: host.wechat.openid('alice') }), 0)
+  t.strictSame((await host.client.hkeys(host.keyOf('alice'))).map(([kind]) => kind), ['m'], 'but why the one that was signed out ended')
 })
 
 test('sessions that end by themselves leave no key', async (t) => {

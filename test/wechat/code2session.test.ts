@@ -57,6 +57,55 @@ t.test('a user over the own quota who does not stop keeps nobody else out for lo
   }
 })
 
+t.test('seconds in which nobody asked do not add up', async (t) => {
+  const clock = freezeClock(t)
+  const { wechat, login } = await startLoginHost(t)
+  wechat.fault({ errcode: 45011 }, { times: 1 })
+  await login()
+  clock.advance(5000)
+  wechat.fault({ reset: true }, { times: 1 })
+  refused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+  refused(t, await login(), 429, LIMITED, 5)
+})
+
+t.test('a code that was 45011 itself takes the turn of no other code, however often it is sent', async (t) => {
+  const clock = freezeClock(t)
+  const { wechat, login } = await startLoginHost(t)
+  const code = wechat.login('mallory')
+  wechat.fault({ errcode: 45011 }, { times: 1 })
+  refused(t, await login(code), 429, LIMITED, 60)
+  clock.advance(1000)
+  refused(t, await login(code), 429, LIMITED, 9)
+  t.equal((await login(wechat.login('alice'))).statusCode, 200)
+  t.equal((await login(code)).statusCode, 200, 'after the rest it is asked about again')
+})
+
+t.test('the rest is over as well when WeChat says what is wrong with a code', async (t) => {
+  const clock = freezeClock(t)
+  const { wechat, login } = await startLoginHost(t)
+  for (const [errcode, status, code] of [[40029, 401, 'FST_WEAPP_CODE_INVALID'], [40163, 401, 'FST_WEAPP_CODE_USED'], [40226, 403, 'FST_WEAPP_LOGIN_BLOCKED']] as const) {
+    wechat.fault({ errcode: 45011 }, { times: 1 })
+    refused(t, await login(), 429, LIMITED, 60)
+    clock.advance(1000)
+    wechat.fault({ errcode }, { times: 1 })
+    refused(t, await login(), status, code)
+    t.equal((await login()).statusCode, 200)
+    clock.advance(1001)
+  }
+})
+
+t.test('a clock that is set back neither makes a rest longer nor keeps an app from resting', async (t) => {
+  const clock = freezeClock(t)
+  const { wechat, login } = await startLoginHost(t)
+  t.equal((await login()).statusCode, 200)
+  clock.advance(-3_600_000)
+  wechat.fault({ errcode: 45011 }, { times: 1 })
+  refused(t, await login(), 429, LIMITED, 60)
+  refused(t, await login(), 429, LIMITED, 10)
+  clock.advance(-3_600_000)
+  t.equal((await login()).statusCode, 200)
+})
+
 t.test('a code that came during the rest is not spent', async (t) => {
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
