@@ -1,14 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { MiniProgramFaults } from './mini-program-faults.js'
+import type { MiniProgramApi, MiniProgramFault, MiniProgramFaultScope } from './mini-program-faults.js'
 import { failure, sendFile, sendRequest } from './mini-program-request.js'
 import type {
   Sender, WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxUploadOptions, WxUploadResult
 } from './mini-program-request.js'
+import { demandKnown, demandUser } from './misspelt.js'
 import type { WechatSimulator } from './simulator.js'
 
+export type { MiniProgramApi, MiniProgramFault, MiniProgramFaultScope }
 export type { WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxUploadOptions, WxUploadResult }
 
 export interface MiniProgramOptions {
-  /** Whose phone it is, by any name; the simulator knows the user by the same. */
+  /** Whose phone it is, by any name but an empty one; the simulator knows the user by the same. */
   user: string
   /**
    * Which Mini Program.
@@ -30,31 +34,6 @@ export interface MiniProgramOptions {
    * @default 'answer'
    */
   unauthorizedAs?: 'answer' | 'failure' | 'bare failure' | undefined
-}
-
-/** The APIs that faults can hit. */
-export type MiniProgramApi = 'login' | 'checkSession' | 'request' | 'uploadFile' | 'getStorageSync' | 'setStorageSync'
-
-export interface MiniProgramFault {
-  /** Milliseconds, or a promise, to wait for before anything happens. Storage does not wait. */
-  delay?: number | Promise<unknown> | undefined
-  /** To wait for when all has happened, and before the Mini Program hears of it. Storage does not wait. */
-  answerDelay?: number | Promise<unknown> | undefined
-  /** Nothing happens, and the API fails for this reason: 'timeout' makes 'request:fail timeout'. Storage throws. */
-  fail?: string | undefined
-}
-
-export interface MiniProgramFaultScope {
-  /** @default 'request' */
-  api?: MiniProgramApi | undefined
-  /** Only requests and uploads to this path, such as '/weapp/login'. */
-  path?: string | undefined
-  /**
-   * How many calls, counted as they are made.
-   *
-   * @default Infinity
-   */
-  times?: number | undefined
 }
 
 /** A request or an upload that the Mini Program made. */
@@ -99,7 +78,10 @@ export interface MiniProgram {
   readonly calls: Readonly<Record<MiniProgramApi, number>>
   /** The requests and uploads so far, in the order they were made. */
   readonly requests: readonly MiniProgramRequest[]
-  /** Makes calls go wrong, first in, first out, until the function that it returns is called, or `times` calls have. */
+  /**
+   * Makes calls go wrong, first in, first out, until the function that it returns is called, or `times` calls have.
+   * What it does not know, it refuses.
+   */
   fault (fault: MiniProgramFault, scope?: MiniProgramFaultScope): () => void
 }
 
@@ -112,24 +94,23 @@ export interface MiniProgram {
  * const phone = createMiniProgram(wechat, { user: 'alice' })
  * const client = createWeappClient({ baseUrl: 'http://127.0.0.1:3000', wx: phone.wx })
  *
- * @throws when the simulator has no such app
+ * @throws when the simulator has no such app, there is no user, or an option is not known
  */
 export function createMiniProgram (
-  wechat: Pick<WechatSimulator, 'apps' | 'login' | 'checkSession'>,
-  { user, appId = Object.keys(wechat.apps)[0] ?? '', storage = new Map(), unauthorizedAs = 'answer' }: MiniProgramOptions
+  wechat: Pick<WechatSimulator, 'apps' | 'login' | 'checkSession'>, options: MiniProgramOptions
 ): MiniProgram {
+  demandKnown('createMiniProgram', options, ['user', 'appId', 'storage', 'unauthorizedAs'])
+  const { user, appId = Object.keys(wechat.apps)[0] ?? '', storage = new Map(), unauthorizedAs = 'answer' } = options
+  demandUser('createMiniProgram', user)
   if (!Object.hasOwn(wechat.apps, appId)) throw new Error(`The simulator has no app '${appId}'`)
   const calls = { login: 0, checkSession: 0, request: 0, uploadFile: 0, getStorageSync: 0, setStorageSync: 0 }
   const requests: MiniProgramRequest[] = []
-  const faults: Array<{ fault: MiniProgramFault, api: MiniProgramApi, path: string | undefined, times: number }> = []
+  const faults = new MiniProgramFaults()
   const referer = `https://servicewechat.com/${appId}/devtools/page-frame.html`
 
   function begin (api: MiniProgramApi, path?: string): MiniProgramFault {
     calls[api] += 1
-    const entry = faults.find((entry) => entry.times > 0 && entry.api === api && (entry.path ?? path) === path)
-    if (entry === undefined) return {}
-    entry.times -= 1
-    return entry.fault
+    return faults.take(api, path)
   }
 
   async function perform<Result> (api: MiniProgramApi, fault: MiniProgramFault, work: () => Result | Promise<Result>): Promise<Result> {
@@ -218,11 +199,7 @@ export function createMiniProgram (
     offline: false,
     calls,
     requests,
-    fault (fault, { api = 'request', path, times = Infinity } = {}) {
-      const entry = { fault, api, path, times }
-      faults.push(entry)
-      return () => { entry.times = 0 }
-    }
+    fault: (fault, scope) => faults.add(fault, scope)
   }
   return phone
 }

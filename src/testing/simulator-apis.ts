@@ -77,14 +77,15 @@ const APIS: Record<string, Api> = {
     answer ({ tokens, users, countryCodeAs }, query, body) {
       const appId = tokens.appOf(demand(query, 'access_token').access_token)
       const { code } = demand(body, 'code')
-      const { phoneNumber, issuedAt } = users.redeem('phone', appId, code, body.openid)
+      const { purePhoneNumber, countryCode, issuedAt } = users.redeem('phone', appId, code, body.openid)
       return {
         ...OK,
         phone_info: {
-          phoneNumber,
-          purePhoneNumber: phoneNumber,
+          // That a foreign number has its country's code is documented; how it is written is not.
+          phoneNumber: countryCode === '86' ? purePhoneNumber : `+${countryCode}${purePhoneNumber}`,
+          purePhoneNumber,
           // Documented as a string, shown as a number in WeChat's own sample.
-          countryCode: countryCodeAs === 'number' ? 86 : '86',
+          countryCode: countryCodeAs === 'number' ? Number(countryCode) : countryCode,
           // The time of the tap, not of this request.
           watermark: { timestamp: Math.floor(issuedAt / 1000), appid: appId }
         }

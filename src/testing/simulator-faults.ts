@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { demandKnown } from './misspelt.js'
 import { contentTypeOf, refusal } from './simulator-apis.js'
 import type { Reply } from './simulator-apis.js'
 
@@ -59,12 +60,19 @@ export interface FaultScope {
   path?: string | undefined
 }
 
+const KINDS: Array<keyof Fault> = [
+  'delay', 'processed', 'errcode', 'errmsg', 'body', 'contentType', 'status', 'headers', 'redirect', 'stall', 'truncate', 'reset', 'huge'
+]
+
 /** Faults on demand, first in, first out: one request meets at most one. */
 export class Faults {
   #queue: Array<{ fault: Fault, path: string | undefined, times: number }> = []
 
   /** Returns the function that removes it. */
-  add (fault: Fault, { times = Infinity, path }: FaultScope = {}): () => void {
+  add (fault: Fault, scope: FaultScope = {}): () => void {
+    demandKnown('fault', fault, KINDS)
+    demandKnown('fault', scope, ['times', 'path'])
+    const { times = Infinity, path } = scope
     const entry = { fault, path, times }
     this.#queue = [...this.#queue.filter(({ times }) => times > 0), entry]
     return () => { entry.times = 0 }

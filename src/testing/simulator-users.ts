@@ -16,12 +16,30 @@ export interface Account {
   keyIsOfLogin: boolean
 }
 
+/** The phone number of who taps the button. */
+export interface PhoneNumberOptions {
+  /**
+   * Digits, without the country's code: WeChat's `purePhoneNumber`.
+   *
+   * @default '13800138000'
+   */
+  phoneNumber?: string | undefined
+  /**
+   * Of the country, digits such as '44'. With any but China's, WeChat's `phoneNumber` begins with it. How, WeChat does
+   * not document; here it is '+447700900000'.
+   *
+   * @default '86'
+   */
+  countryCode?: string | undefined
+}
+
 type CodeKind = 'login' | 'phone'
 
 interface Code {
   kind: CodeKind
   account: Account
-  phoneNumber: string
+  purePhoneNumber: string
+  countryCode: string
   issuedAt: number
   used: boolean
 }
@@ -71,10 +89,11 @@ export class Users {
   }
 
   /** A code for this account: five minutes, single use. */
-  issue (kind: CodeKind, account: Account, phoneNumber = '13800138000'): string {
+  issue (kind: CodeKind, account: Account, options: PhoneNumberOptions = {}): string {
+    const { phoneNumber: purePhoneNumber = '13800138000', countryCode = '86' } = options
     this.#forgetExpired()
     const code = NEW_CODE[kind]()
-    this.#codes.set(code, { kind, account, phoneNumber, issuedAt: this.#now(), used: false })
+    this.#codes.set(code, { kind, account, purePhoneNumber, countryCode, issuedAt: this.#now(), used: false })
     return code
   }
 

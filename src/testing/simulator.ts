@@ -1,3 +1,4 @@
+import { demandDigits, demandKnown, demandUser } from './misspelt.js'
 import type { Platform } from './simulator-apis.js'
 import { encryptUserData, newSessionKey, signRawData } from './simulator-crypto.js'
 import type { EncryptedData } from './simulator-crypto.js'
@@ -7,9 +8,9 @@ import { SimulatorServer } from './simulator-server.js'
 import type { WechatRequest } from './simulator-server.js'
 import { AccessTokens } from './simulator-tokens.js'
 import { Users } from './simulator-users.js'
-import type { Apps } from './simulator-users.js'
+import type { Account, Apps, PhoneNumberOptions } from './simulator-users.js'
 
-export type { Apps, EncryptedData, Fault, FaultScope, WechatRequest }
+export type { Apps, EncryptedData, Fault, FaultScope, PhoneNumberOptions, WechatRequest }
 
 export interface WechatSimulatorOptions {
   /**
@@ -39,7 +40,7 @@ export interface WechatSimulatorOptions {
    *
    * @default 'always'
    */
-  keyChanges?: 'always' | 'never'
+  keyChanges?: 'always' | 'never' | undefined
   /**
    * How a phone number's countryCode is written: WeChat documents a string and shows a number.
    *
@@ -61,7 +62,8 @@ export interface InApp {
 
 /**
  * WeChat on this machine: its server API over HTTP at `url`, and what a phone does there as methods. Users have any
- * names and exist on first use; a user's openid is the same in every simulator.
+ * names but empty ones and exist on first use; a user's openid is the same in every simulator. What is not known, such
+ * as a misspelt option or fault, throws.
  */
 export interface WechatSimulator {
   /** The base URL, to be used in place of `https://api.weixin.qq.com`. */
@@ -84,16 +86,16 @@ export interface WechatSimulator {
   checkSession (user: string, options?: InApp): boolean
   /**
    * Stands for a tap on the phone number button: a code for getuserphonenumber, for five minutes and one use. It is
-   * no login code, nor is a login code one. The number is 13800138000 unless another is given.
+   * no login code, nor is a login code one.
    *
    * https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/getPhoneNumber.html
    */
-  phoneCode (user: string, options?: InApp & { phoneNumber?: string }): string
+  phoneCode (user: string, options?: InApp & PhoneNumberOptions): string
   /**
    * Encrypts what a phone would hand to its Mini Program: `payload` with a watermark, under the valid session_key or
    * under the one given.
    */
-  encrypt (user: string, payload: object, options?: InApp & { sessionKey?: string }): EncryptedData
+  encrypt (user: string, payload: object, options?: InApp & { sessionKey?: string | undefined }): EncryptedData
   /** The phone's `signature` over `rawData`, with the valid session_key. */
   sign (user: string, rawData: string, options?: InApp): string
 
@@ -107,7 +109,10 @@ export interface WechatSimulator {
   /** Every access token expires now: the next use of one is refused with 42001. */
   expireAccessTokens (): void
 
-  /** Makes requests go wrong until the function that it returns is called, or `times` requests have. */
+  /**
+   * Makes requests go wrong until the function that it returns is called, or `times` requests have. What it does not
+   * know, it refuses; a fault without any trouble is the right answer.
+   */
   fault (fault: Fault, scope?: FaultScope): () => void
   clearFaults (): void
 
@@ -132,9 +137,10 @@ export interface WechatSimulator {
  * `/simulator/phone-code` the code of a tap on the phone number button. They are not WeChat's, so no fault hits them and
  * `requests` does not show them.
  *
- * @throws what listening throws, such as EADDRINUSE
+ * @throws what listening throws, such as EADDRINUSE; and when an option is not known
  */
 export async function startWechatSimulator (options: WechatSimulatorOptions = {}): Promise<WechatSimulator> {
+  demandKnown('startWechatSimulator', options, ['apps', 'port', 'host', 'openPlatform', 'keyChanges', 'countryCodeAs', 'now'])
   const {
     port = 0, host = '127.0.0.1', openPlatform = false, keyChanges = 'always', countryCodeAs = 'string', now = Date.now
   } = options
@@ -143,16 +149,27 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
   const tokens = new AccessTokens(now)
   const faults = new Faults()
 
-  function login (user: string, { appId }: InApp = {}): string {
-    const account = users.account(user, appId)
+  function accountOf<Options extends InApp> (
+    caller: string, user: string, options: Options, ...others: Array<string & keyof Options>
+  ): Account {
+    demandUser(caller, user)
+    demandKnown(caller, options, ['appId', ...others])
+    return users.account(user, options.appId)
+  }
+
+  function login (user: string, options: InApp = {}): string {
+    const account = accountOf('login', user, options)
     if (keyChanges === 'always') account.sessionKey = newSessionKey()
     account.keyIsOfLogin = true
     return users.issue('login', account)
   }
 
   const platform: Platform = { apps, users, tokens, openPlatform, countryCodeAs }
-  const phoneCode: WechatSimulator['phoneCode'] = (user, { appId, phoneNumber } = {}) => {
-    return users.issue('phone', users.account(user, appId), phoneNumber)
+  const phoneCode: WechatSimulator['phoneCode'] = (user, options = {}) => {
+    const account = accountOf('phoneCode', user, options, 'phoneNumber', 'countryCode')
+    const { phoneNumber, countryCode } = options
+    demandDigits('phoneCode', { phoneNumber, countryCode })
+    return users.issue('phone', account, { phoneNumber, countryCode })
   }
   const server = new SimulatorServer(platform, faults, now, { '/simulator/login': login, '/simulator/phone-code': phoneCode })
   const url = await server.listen(port, host)
@@ -163,20 +180,20 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
     apps,
 
     login,
-    checkSession: (user, { appId } = {}) => users.account(user, appId).keyIsOfLogin,
+    checkSession: (user, options = {}) => accountOf('checkSession', user, options).keyIsOfLogin,
     phoneCode,
-    encrypt (user, payload, { appId, sessionKey } = {}) {
-      const account = users.account(user, appId)
+    encrypt (user, payload, options = {}) {
+      const account = accountOf('encrypt', user, options, 'sessionKey')
       const watermark = { timestamp: Math.floor(now() / 1000), appid: account.appId }
-      return encryptUserData(JSON.stringify({ ...payload, watermark }), sessionKey ?? account.sessionKey)
+      return encryptUserData(JSON.stringify({ ...payload, watermark }), options.sessionKey ?? account.sessionKey)
     },
-    sign: (user, rawData, { appId } = {}) => signRawData(rawData, users.account(user, appId).sessionKey),
+    sign: (user, rawData, options = {}) => signRawData(rawData, accountOf('sign', user, options).sessionKey),
 
-    openid: (user, { appId } = {}) => users.account(user, appId).openid,
-    unionid: (user) => users.account(user).unionid,
-    sessionKey: (user, { appId } = {}) => users.account(user, appId).sessionKey,
-    rotateKey (user, { appId } = {}) {
-      Object.assign(users.account(user, appId), { sessionKey: newSessionKey(), keyIsOfLogin: false })
+    openid: (user, options = {}) => accountOf('openid', user, options).openid,
+    unionid: (user) => accountOf('unionid', user, {}).unionid,
+    sessionKey: (user, options = {}) => accountOf('sessionKey', user, options).sessionKey,
+    rotateKey (user, options = {}) {
+      Object.assign(accountOf('rotateKey', user, options), { sessionKey: newSessionKey(), keyIsOfLogin: false })
     },
     expireAccessTokens: () => tokens.expireAll(),
 

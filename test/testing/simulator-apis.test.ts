@@ -180,11 +180,41 @@ t.test('a phone code gives the number once, within five minutes', async (t) => {
   t.equal((await phone({ code: late })).json.errcode, 40029)
 })
 
+/** What WeChat tells of a number, when its user taps the button. */
+async function phoneInfo (wechat: WechatSimulator, phone: Parameters<WechatSimulator['phoneCode']>[1]) {
+  const { access_token: token } = await accessToken(wechat)
+  const { json } = await post(wechat, PHONE, { code: wechat.phoneCode('alice', phone) }, { access_token: token })
+  const { phoneNumber, purePhoneNumber, countryCode } = json.phone_info
+  return { phoneNumber, purePhoneNumber, countryCode }
+}
+
+t.test("a foreign phone number has its country's code, and comes without it too", async (t) => {
+  const { wechat } = await simulate(t)
+  t.strictSame(await phoneInfo(wechat, { phoneNumber: '7700900000', countryCode: '44' }), {
+    phoneNumber: '+447700900000', purePhoneNumber: '7700900000', countryCode: '44'
+  })
+  t.strictSame(await phoneInfo(wechat, { phoneNumber: '13912345678', countryCode: '86' }), {
+    phoneNumber: '13912345678', purePhoneNumber: '13912345678', countryCode: '86'
+  })
+})
+
 t.test('countryCode may be a number', async (t) => {
   const { wechat } = await simulate(t, { countryCodeAs: 'number' })
-  const { access_token: token } = await accessToken(wechat)
-  const { json } = await post(wechat, PHONE, { code: wechat.phoneCode('alice') }, { access_token: token })
-  t.equal(json.phone_info.countryCode, 86)
+  t.match(await phoneInfo(wechat, {}), { countryCode: 86 })
+  t.strictSame(await phoneInfo(wechat, { phoneNumber: '7700900000', countryCode: '44' }), {
+    phoneNumber: '+447700900000', purePhoneNumber: '7700900000', countryCode: 44
+  })
+})
+
+t.test("a phone number and its country's code are digits", async (t) => {
+  const { wechat } = await simulate(t)
+  for (const [name, values] of [['phoneNumber', ['+44 7700900000', '', 7700900000, null]], ['countryCode', ['+44', '', 44, null, 'GB']]] as const) {
+    for (const value of values) {
+      t.throws(() => wechat.phoneCode('alice', { [name]: value as string }), {
+        name: 'TypeError', message: `phoneCode: ${name} must be a string of digits, such as those of { phoneNumber: '7700900000', countryCode: '44' }`
+      }, `${name} ${value}`)
+    }
+  }
 })
 
 t.test('a code that is not a phone code of this app and user gives no number', async (t) => {
