@@ -2,8 +2,8 @@
 import type { Dispatcher } from 'undici'
 import type { CacheOptions } from './cache.js'
 import { LONGEST_TIMER, parseDuration } from './duration.js'
-import { FST_WEAPP_INVALID_OPTION } from './errors.js'
 import type { OnLogin } from './login.js'
+import { callback, choice, credential, flag, invalid, isObject, path, section, text, wholeNumber, within } from './option-checks.js'
 import type { LoginRouteOptions, ResolvedOptions, SelectApp, WeappOptions, WeappRouteOptions } from './options.js'
 import { memoryStore } from './stores/memory.js'
 import type { SessionStore } from './stores/store.js'
@@ -88,40 +88,6 @@ function appOptions (options: Record<string, unknown>): Pick<ResolvedOptions, 'a
   return { apps, selectApp: () => onlyId }
 }
 
-function invalid (option: string, reason: string): Error {
-  return new FST_WEAPP_INVALID_OPTION(option, reason)
-}
-
-function isObject (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** An object of options; one that nobody knows is more likely misspelt than meant for later. */
-function section (value: unknown, name: string, known: string[]): Record<string, unknown> {
-  if (value === undefined) return {}
-  if (!isObject(value)) throw invalid(name, 'must be an object')
-  const unknown = Object.keys(value).find((key) => !known.includes(key))
-  if (unknown !== undefined) throw invalid(within(name, unknown), 'is not known')
-  return value
-}
-
-/** What an option of a section is called; those of no section stand for themselves. */
-function within (section: string, option: string): string {
-  return section === 'options' ? option : `${section}.${option}`
-}
-
-function text (value: unknown, name: string): string {
-  if (typeof value !== 'string' || value.trim() === '') throw invalid(name, 'must be a string that is not blank')
-  return value
-}
-
-/** What was copied, or read from a file, with a space or the end of the line is refused by WeChat, or another on another server. */
-function credential (value: unknown, name: string): string {
-  const credential = text(value, name)
-  if (credential.trim() !== credential) throw invalid(name, 'must not begin or end with white space')
-  return credential
-}
-
 function secrets (value: unknown): [string, ...string[]] {
   const list: unknown[] = Array.isArray(value) ? value : [value]
   const isGood = (secret: unknown) => Buffer.byteLength(text(secret, 'secret').trim()) >= MIN_SECRET_BYTES
@@ -155,11 +121,6 @@ function scope ({ prefix = '/weapp', logLevel, logSerializers }: WeappOptions): 
     ...logLevel !== undefined && { logLevel },
     ...logSerializers !== undefined && { logSerializers }
   }
-}
-
-function path (value: unknown, name: string): string {
-  if (typeof value !== 'string' || !/^(\/[^\s?#]*)?$/.test(value)) throw invalid(name, "must be a path that begins with '/'")
-  return value
 }
 
 function route<Options extends WeappRouteOptions> (value: unknown, name: string, ours: string[] = []): false | Options {
@@ -228,27 +189,4 @@ function undiciDispatcher (value: unknown, name: string): Dispatcher {
     throw invalid(name, 'must be an undici dispatcher')
   }
   return value as Dispatcher
-}
-
-function choice<Choice extends string> (value: unknown, name: string, choices: readonly Choice[]): Choice {
-  const chosen = choices.find((candidate) => candidate === value)
-  if (chosen === undefined) throw invalid(name, `must be one of ${choices.join(', ')}`)
-  return chosen
-}
-
-function flag (value: unknown, name: string): boolean {
-  if (typeof value !== 'boolean') throw invalid(name, 'must be true or false')
-  return value
-}
-
-export function callback<Callback> (value: Callback, name: string): Callback {
-  if (typeof value !== 'function') throw invalid(name, 'must be a function')
-  return value
-}
-
-function wholeNumber (value: unknown, name: string, least: number, most: number): number {
-  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
-    throw invalid(name, `must be a whole number from ${least} to ${most}`)
-  }
-  return value as number
 }
