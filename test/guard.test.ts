@@ -396,6 +396,20 @@ t.test('over the wire', async (t) => {
   })
 })
 
+t.test('a refusal is logged also when the token ends while the store is asked', async (t) => {
+  const clock = freezeClock(t)
+  const log = captureLog()
+  const { store, instead } = faultyStore()
+  const { signIn, get } = await startHost(t, { server: log.server, options: { store } })
+  const { token, expiresAt } = await signIn()
+  instead('read', async () => {
+    clock.advance(expiresAt - clock.now)
+    throw new Error('away')
+  })
+  refused(t, await get('/me', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+  t.match(log.events().at(-1), { event: 'refused', code: 'FST_WEAPP_STORE_UNAVAILABLE' })
+})
+
 t.test('what config.weapp cannot be is told when the route is declared', async (t) => {
   await startHost(t, {
     after (app) {

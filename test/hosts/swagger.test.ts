@@ -53,3 +53,18 @@ test('a host may document our routes in its own words, or hide them', async (t) 
   t.equal(paths['/weapp/session'], undefined)
   t.ok(paths['/weapp/logout'])
 })
+
+test("under protect 'all' the pages are guarded, unless a hook of the host leaves them out", async (t) => {
+  const guarded = await startHost(t, { before: registerSwagger, options: { protect: 'all' } })
+  t.equal((await guarded.get('/docs/json')).statusCode, 401)
+  const open = await startHost(t, {
+    before: async (app) => {
+      app.addHook('onRoute', (route) => { if (route.url.startsWith('/docs')) route.config = { ...route.config, weapp: false } })
+      await registerSwagger(app)
+    },
+    options: { protect: 'all' },
+    after: (app) => { app.get('/host', async () => 'served') }
+  })
+  for (const url of ['/docs/json', '/docs/']) t.equal((await open.get(url)).statusCode, 200, url)
+  t.equal((await open.get('/host')).statusCode, 401)
+})
