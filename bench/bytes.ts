@@ -27,7 +27,7 @@ async function signIn (store: SessionStore): Promise<void> {
   const createdAt = Math.floor(now / 1000) * 1000
   const id = randomBytes(16).toString('base64url')
   const session = { id, createdAt, expiresAt: createdAt + 30 * DAY, idleExpiresAt: now + 7 * DAY, label: null, data: null }
-  await store.create({ userId, now, openid, unionid, session, key: newKey(), limit: 10, replaces: null })
+  await store.create({ userId, now, startedAt: now, openid, unionid, session, key: newKey(), limit: 10, replaces: null })
   await store.writeKey({ userId, now, key: newKey() })
 }
 

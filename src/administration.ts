@@ -26,7 +26,10 @@ export interface Administration {
   list (user: UserOfApp): Promise<SessionSummary[]>
   /** Ends one session; false when it was not live. */
   revoke (session: UserOfApp & { id: string }): Promise<boolean>
-  /** Ends every session of the user but `except`; resolves to how many. */
+  /**
+   * Ends every session of the user but `except`; resolves to how many. A login that is on its way is refused with
+   * FST_WEAPP_SESSION_KICKED; it may be of the session in `except`, which lives on.
+   */
   revokeAll (user: UserOfApp & { except?: string | undefined }): Promise<number>
 }
 

@@ -106,6 +106,7 @@ export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, 
   }
 
   async function login (request: FastifyRequest, appId: string, { code, body }: LoginInput): Promise<LoginReply> {
+    const startedAt = Date.now()
     const { openid, unionid, sessionKey } = await wechat.code2Session(code, { appId })
     const userId = userIdOf(appId, openid)
     const decrypt: LoginContext['decrypt'] = (encryptedData, iv, options) => {
@@ -121,7 +122,7 @@ export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, 
     const lifetime = sessions.lifetime(now)
     const { token, sessionId, nonce } = tokens.issue({ appId, userId, ...lifetime })
     const replaces = sessionToReplace(request, { appId, userId }, now)
-    await sessions.open({ appId, userId, sessionId, now, openid, unionid, sessionKey, nonce, ...lifetime, data, label, replaces })
+    await sessions.open({ appId, userId, sessionId, startedAt, now, openid, unionid, sessionKey, nonce, ...lifetime, data, label, replaces })
     logSafely(() => request.log.info({ weapp: { event: 'login', appId, userId, sessionId } }, 'weapp: signed in'))
     const { createdAt, expiresAt } = lifetime
     return { ...reply, token, tokenType: 'Bearer', expiresIn: (expiresAt - createdAt) / 1000, expiresAt }

@@ -37,6 +37,8 @@ export interface SessionsParts {
 }
 
 export interface NewSession extends TokenClaims {
+  /** When its login began, in epoch milliseconds. */
+  startedAt: number
   /** In epoch milliseconds; `createdAt` is its whole second. */
   now: number
   openid: string
@@ -55,6 +57,7 @@ export interface NewSession extends TokenClaims {
 export interface Sessions extends SessionActions {
   /** The life of a session that begins at `now`. Both are whole seconds, so that a token's claims say the same. */
   lifetime (now: number): { createdAt: number, expiresAt: number }
+  /** @throws FST_WEAPP_SESSION_KICKED when the host ended all sessions of the user after `startedAt` */
   open (session: NewSession): Promise<void>
   /**
    * The identity behind a valid token, as of `now`; at once where the cache knows it, or the store answers at once.
@@ -188,16 +191,19 @@ export function createSessions (parts: SessionsParts): Sessions {
       return { createdAt, expiresAt: createdAt + Math.floor(ttl / 1000) * 1000 }
     },
 
-    open ({ userId, sessionId, now, openid, unionid, sessionKey, nonce, createdAt, expiresAt, data, label, replaces }) {
+    open ({ userId, sessionId, startedAt, now, openid, unionid, sessionKey, nonce, createdAt, expiresAt, data, label, replaces }) {
       return store.create({
         userId,
         now,
+        startedAt,
         openid,
         unionid,
         session: { id: sessionId, createdAt, expiresAt, idleExpiresAt: idleEnd(expiresAt, now), label, data },
         key: keepSessionKey ? seal.seal(sessionKey, userId, nonce) : null,
         limit,
         replaces
+      }).then((isOpen) => {
+        if (isOpen === false) throw new FST_WEAPP_SESSION_KICKED()
       })
     },
 

@@ -147,9 +147,46 @@ test('what a reply holds is what it was when onLogin answered', async (t) => {
   const reply = { user: { name: 'Alice' } }
   const store = memoryStore()
   const host = await startHost(t, {
-    options: { store: { ...store, create: async (input) => { reply.user.name = 'Mallory'; await store.create(input) } }, onLogin: () => ({ reply }) }
+    options: { store: { ...store, create: async (input) => { reply.user.name = 'Mallory'; return await store.create(input) } }, onLogin: () => ({ reply }) }
   })
   t.match(await host.signIn(), { user: { name: 'Alice' } })
+})
+
+test('a login that is on its way when the host ends all sessions of its user is refused, and the next one is not', async (t) => {
+  let passed = () => {}
+  let proceed = () => {}
+  const atHost = new Promise<void>((resolve) => { passed = resolve })
+  const released = new Promise<void>((resolve) => { proceed = resolve })
+  const log = captureLog()
+  const clock = freezeClock(t)
+  const host = await startHost(t, {
+    server: log.server,
+    options: {
+      async onLogin () {
+        passed()
+        await released
+      }
+    }
+  })
+  const login = host.post('/weapp/login', { code: host.wechat.login('alice') })
+  await atHost
+  clock.advance(1)
+  t.equal(await host.app.weapp.sessions.revokeAll({ openid: host.wechat.openid('alice') }), 0, 'it has no session yet')
+  proceed()
+  refused(t, await login, 401, 'FST_WEAPP_SESSION_KICKED')
+  t.match(log.events().at(-1), { event: 'login-failed', code: 'FST_WEAPP_SESSION_KICKED' })
+  t.same(await host.app.weapp.sessions.list({ openid: host.wechat.openid('alice') }), [])
+  const { token } = await host.signIn()
+  t.equal((await host.get('/me', token)).statusCode, 200)
+})
+
+test('a store that is silent on whether it let a login in has let it in', async (t) => {
+  const { store, instead } = faultyStore()
+  const inner = memoryStore()
+  instead('create', async (input) => { await inner.create(input) })
+  instead('read', (input) => inner.read(input))
+  const host = await startHost(t, { options: { store } })
+  t.equal((await host.get('/me', (await host.signIn()).token)).statusCode, 200)
 })
 
 test('a login that the store refuses sends no token', async (t) => {

@@ -15,7 +15,7 @@ const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 
 test('the public names', async (t) => {
   t.same(Object.keys(everything).filter((name) => !name.startsWith('FST_WEAPP_')).sort(), [
-    'MAX_REASONS', 'appIdFromReferer', 'createWechatClient', 'default', 'fastifyWeapp', 'isWeappError', 'memoryStore', 'redisStore'
+    'LONGEST_LOGIN_MS', 'MAX_REASONS', 'appIdFromReferer', 'createWechatClient', 'default', 'fastifyWeapp', 'isWeappError', 'memoryStore', 'redisStore'
   ])
   t.same(Object.keys(testing).sort(), ['createMiniProgram', 'startWechatSimulator', 'storeSuite'])
 })

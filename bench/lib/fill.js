@@ -17,6 +17,7 @@ function newSession () {
   return {
     userId: id(),
     now,
+    startedAt: now,
     openid: text(21),
     unionid: null,
     session: { id: id(), createdAt: now, expiresAt: now + 30 * DAY_MS, idleExpiresAt: now + 7 * DAY_MS, label: null, data },

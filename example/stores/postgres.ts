@@ -18,16 +18,18 @@ import type { Pool, PoolClient } from 'pg'
 
 /** Of the contract; the compiler sees to it that it is the same. */
 const MAX_REASONS: typeof import('fastify-weapp').MAX_REASONS = 16
+const LONGEST_LOGIN_MS: typeof import('fastify-weapp').LONGEST_LOGIN_MS = 3_600_000
 
 /** To be run once, as any migration of the host's. */
 export const schema = `
   CREATE TABLE IF NOT EXISTS weapp_users (
     user_id     text PRIMARY KEY,
-    openid      text NOT NULL,
+    openid      text,  -- null for a user who was kicked and has never signed in
     unionid     text,
     sealed      text,  -- the newest key
     fingerprint text,  -- of the newest key
-    previous    text   -- the key before it
+    previous    text,  -- the key before it
+    kicked_at   bigint -- when all sessions were last ended by the host
   );
   CREATE TABLE IF NOT EXISTS weapp_sessions (
     user_id         text NOT NULL REFERENCES weapp_users,
@@ -69,7 +71,14 @@ export function postgresStore (pool: Pool): SessionStore {
   /** Ends live sessions: the one with this id, or all others. */
   function end ({ userId, now }: UserRef, reason: EndReason, which: 'only' | 'except', id: string | null): Promise<number> {
     return transaction(pool, async (db) => {
-      await db.query('SELECT FROM weapp_users WHERE user_id = $1 FOR UPDATE', [userId])
+      if (reason === 'kicked' && which === 'except') {
+        await db.query(
+          `INSERT INTO weapp_users (user_id, kicked_at) VALUES ($1, $2)
+           ON CONFLICT (user_id) DO UPDATE SET kicked_at = excluded.kicked_at`,
+          [userId, now])
+      } else {
+        await db.query('SELECT FROM weapp_users WHERE user_id = $1 FOR UPDATE', [userId])
+      }
       const { rows } = await db.query(
         `UPDATE weapp_sessions SET reason = $3, position = DEFAULT, label = NULL, data = NULL
          WHERE user_id = $1 AND reason IS NULL AND idle_expires_at > $2 AND (id IS NOT DISTINCT FROM $4) = $5
@@ -82,12 +91,14 @@ export function postgresStore (pool: Pool): SessionStore {
   }
 
   return {
-    create ({ userId, now, openid, unionid, session, key, limit, replaces }) {
+    create ({ userId, now, startedAt, openid, unionid, session, key, limit, replaces }) {
       return transaction(pool, async (db) => {
-        await db.query(
+        const { rowCount } = await db.query(
           `INSERT INTO weapp_users (user_id, openid, unionid) VALUES ($1, $2, $3)
-           ON CONFLICT (user_id) DO UPDATE SET openid = excluded.openid, unionid = excluded.unionid`,
-          [userId, openid, unionid])
+           ON CONFLICT (user_id) DO UPDATE SET openid = excluded.openid, unionid = excluded.unionid
+           WHERE weapp_users.kicked_at IS NULL OR weapp_users.kicked_at <= $4`,
+          [userId, openid, unionid, startedAt])
+        if (rowCount === 0) return false
         await db.query('DELETE FROM weapp_sessions WHERE user_id = $1 AND idle_expires_at <= $2', [userId, now])
         // Before any session makes room: a login over the user's only session keeps the key that it had.
         await forgetDeadKeys(db, { userId, now })
@@ -104,6 +115,7 @@ export function postgresStore (pool: Pool): SessionStore {
           `INSERT INTO weapp_sessions (user_id, id, created_at, expires_at, idle_expires_at, label, data)
            VALUES ($1, $2, $3, $4, $5, $6, $7)`,
           [userId, session.id, session.createdAt, session.expiresAt, session.idleExpiresAt, session.label, session.data])
+        return true
       })
     },
 
@@ -173,11 +185,13 @@ export function postgresStore (pool: Pool): SessionStore {
  */
 export async function forgetEnded (pool: Pool, now = Date.now()): Promise<void> {
   await pool.query('DELETE FROM weapp_sessions WHERE idle_expires_at <= $1', [now])
-  const noSession = 'NOT EXISTS (SELECT FROM weapp_sessions WHERE weapp_sessions.user_id = weapp_users.user_id)'
+  const isOver = `(kicked_at IS NULL OR kicked_at <= $1)
+    AND NOT EXISTS (SELECT FROM weapp_sessions WHERE weapp_sessions.user_id = weapp_users.user_id)`
+  const kickedBefore = now - LONGEST_LOGIN_MS
   await transaction(pool, async (db) => {
     // Who is signing in just now is locked, and skipped; who does next waits, and is looked at once more.
-    const { rows } = await db.query(`SELECT user_id FROM weapp_users WHERE ${noSession} FOR UPDATE SKIP LOCKED`)
-    await db.query(`DELETE FROM weapp_users WHERE user_id = ANY ($1) AND ${noSession}`, [rows.map(({ user_id: id }) => id)])
+    const { rows } = await db.query(`SELECT user_id FROM weapp_users WHERE ${isOver} FOR UPDATE SKIP LOCKED`, [kickedBefore])
+    await db.query(`DELETE FROM weapp_users WHERE user_id = ANY ($2) AND ${isOver}`, [kickedBefore, rows.map(({ user_id: id }) => id)])
   })
 }
 

@@ -4,6 +4,7 @@
  */
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
 import { RecentlyUsed, type Placed } from '../recently-used.js'
+import { Kicks } from './kicks.js'
 import {
   MAX_REASONS, type EndReason, type LiveRecord, type SealedKey, type SessionRecord, type SessionRef, type SessionStore, type StoredSession,
   type StoreWatcher, type UserRef
@@ -70,6 +71,7 @@ export function holdsOf (store: SessionStore): Holds | null {
  */
 export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   const watchers = new Set<StoreWatcher>()
+  const kicks = new Kicks()
   const users = new RecentlyUsed<User>(checkedMax(options), (user) => {
     // Whoever still has an answer of `read` has the user by it.
     user.live = user.ended = NONE
@@ -122,7 +124,8 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   }
 
   const store: SessionStore = {
-    async create ({ userId, now, openid, unionid, session, key, limit, replaces }) {
+    async create ({ userId, now, startedAt, openid, unionid, session, key, limit, replaces }) {
+      if (kicks.haveHit(userId, startedAt)) return false
       // Before `replaces` is removed: a login over the user's only session keeps the key that it had.
       const user = userAt({ userId, now }) ?? newUser(userId)
       const kept = user.live.filter(({ id }) => id !== replaces)
@@ -136,6 +139,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
       else keepKey(user, key)
       users.set(userId, user)
       tell(userId)
+      return true
     },
 
     read,
@@ -153,6 +157,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
     },
 
     async revokeAll (ref) {
+      if (ref.reason === 'kicked') kicks.remember(ref)
       return end(ref, (id) => id !== ref.except)
     },
 
@@ -205,9 +210,7 @@ function newUser (id: string): User {
 }
 
 function sessionOf ({ live }: User, id: string): StoredSession | undefined {
-  for (const session of live) {
-    if (session.id === id) return session
-  }
+  for (const session of live) if (session.id === id) return session
   return undefined
 }
 

@@ -9,13 +9,14 @@
  *     k  newest sealed key                          or why it ended: !reason,order,until
  *     f  fingerprint of it              d<session>  label and data: a label is a line before it, :"label"
  *     p  previous sealed key                        and data is =data
+ *     n  when the user was kicked, for as long as a login may be on its way that began before
  *
  * An absent field is null. Times are 13 digits of epoch milliseconds, written by the caller and never by Lua, whose
  * numbers print as 1.7e+12. `order` counts what happened to the user: creations among the live, endings among the
  * ended. A value of another form was not written here: it is neither live nor ended, and it is left alone.
  */
 import { createHash } from 'node:crypto'
-import { MAX_REASONS } from './store.js'
+import { LONGEST_LOGIN_MS, MAX_REASONS } from './store.js'
 
 export interface RedisScript {
   source: string
@@ -126,7 +127,8 @@ local function save()
   for i = 1, #ended - ${MAX_REASONS} do remove(ended[i].id) end
   ended = after(ended, #ended - ${MAX_REASONS})
   if #live == 0 then forgetUser() end
-  local latest = '0'
+  local kicked = redis.call('HGET', key, 'n')
+  local latest = kicked and string.format('%.0f', tonumber(kicked) + ${LONGEST_LOGIN_MS}) or '0'
   for _, list in ipairs({ live, ended }) do
     for _, session in ipairs(list) do
       if tonumber(session.last) > tonumber(latest) then latest = session.last end
@@ -147,9 +149,12 @@ if not count or tonumber(idle) <= now then return 0 end
 
 /**
  * ARGV: now, id, what follows the order in the session's value, idleExpiresAt, limit or '', replaces or '', openid and
- * unionid as they are kept, label and data as they are kept or '', then the key and its fingerprints or nothing.
+ * unionid as they are kept, label and data as they are kept or '', startedAt, then the key and its fingerprints or
+ * nothing. Gives 0 when the user was kicked after startedAt.
  */
 export const CREATE = write(PRELUDE, LOAD, SAVE, `
+local kicked = redis.pcall('HGET', key, 'n')
+if type(kicked) == 'string' and tonumber(ARGV[9]) < tonumber(kicked) then return 0 end
 load()
 -- Before \`replaces\` is removed: a login over the user's only session keeps the key that it had.
 if #live == 0 then forgetKeys() end
@@ -159,16 +164,15 @@ for _, list in ipairs({ live, ended }) do
   end
 end
 if ARGV[6] ~= '' then remove(ARGV[6]) end
-local id, limit = ARGV[2], tonumber(ARGV[5])
+local id, limit, oldest = ARGV[2], tonumber(ARGV[5]), {}
 local excess = limit and math.min(#live, #live - limit + 1) or 0
-local oldest = {}
 for i = 1, excess do oldest[i] = live[i] end
 finish(oldest, 'p')
 live = after(live, excess)
 live[#live + 1] = { id = id, last = ARGV[4] }
 redis.call('HSET', key, 'o', ARGV[7], 'm' .. id, nextOrder() .. ARGV[3])
 if ARGV[8] == '' then redis.call('HDEL', key, 'd' .. id) else redis.call('HSET', key, 'd' .. id, ARGV[8]) end
-if ARGV[9] then keepKey(9) else forgetKeys() end
+if ARGV[10] then keepKey(10) else forgetKeys() end
 save()
 return 1
 `)
@@ -196,12 +200,13 @@ export const END = write(PRELUDE, LOAD, SAVE, `
 load()
 local rest, ending = {}, {}
 for _, session in ipairs(live) do
-  local list = (session.id == ARGV[4]) == (ARGV[3] == 'only') and ending or rest
-  list[#list + 1] = session
+  table.insert((session.id == ARGV[4]) == (ARGV[3] == 'only') and ending or rest, session)
 end
+-- A key of another type stays as it is.
+local isKick = ARGV[2] == 'k' and ARGV[3] == 'except' and type(redis.pcall('HSET', key, 'n', ARGV[1])) == 'number'
 finish(ending, ARGV[2])
 live = rest
-if #ending > 0 or #over > 0 then save() end
+if isKick or #ending > 0 or #over > 0 then save() end
 return #ending
 `)
 

@@ -58,10 +58,10 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
   return {
     settlesWithin: timeout,
 
-    async create ({ openid, unionid, session, key, limit, replaces, ...user }) {
+    async create ({ startedAt, openid, unionid, session, key, limit, replaces, ...user }) {
       const { id, createdAt, expiresAt, idleExpiresAt, label, data } = session
-      await write(CREATE, user, id, `,${createdAt},${expiresAt},${idleExpiresAt}`, String(idleExpiresAt), String(limit ?? ''),
-        replaces ?? '', encodeUser(openid, unionid), labelArgument(label) + dataArgument(data), ...key === null ? [] : keyArguments(key))
+      return await write(CREATE, user, id, `,${createdAt},${expiresAt},${idleExpiresAt}`, String(idleExpiresAt), String(limit ?? ''),
+        replaces ?? '', encodeUser(openid, unionid), labelArgument(label) + dataArgument(data), String(startedAt), ...key === null ? [] : keyArguments(key)) === 1
     },
 
     read ({ userId, now, sessionId }) {

@@ -60,6 +60,8 @@ export interface SessionRef extends UserRef {
 }
 
 export interface CreateSession extends UserRef {
+  /** When the login began that the session is of, in epoch milliseconds: before WeChat and the host were asked. */
+  startedAt: number
   openid: string
   unionid: string | null
   session: StoredSession
@@ -91,8 +93,11 @@ export interface SessionStore {
    * of creation) end with the reason `replaced`; openid and unionid become these; and `key` becomes the newest key. The
    * key that was newest becomes the previous one, unless one of `fingerprints` says that it is the same key. It does
    * so also when `replaces` or `limit` ends the user's last other session: only keys that were dead before are gone.
+   *
+   * False, and nothing has changed, when the user was kicked after `startedAt` (see `revokeAll`): a login that was on its way
+   * does not outlive that.
    */
-  create (input: CreateSession): Promise<void>
+  create (input: CreateSession): Promise<boolean>
 
   /**
    * The session with its user, or why it ended, or null when nothing is known of it. This is what every guarded request
@@ -112,7 +117,11 @@ export interface SessionStore {
    */
   revoke (ref: SessionRef & { reason: EndReason }): Promise<boolean>
 
-  /** Ends every live session of the user but `except`, as `revoke` does. Resolves to how many it ended. */
+  /**
+   * Ends every live session of the user but `except`, as `revoke` does. Resolves to how many it ended. For the reason
+   * `kicked`, and for a user without any session too, `now` is remembered for {@link LONGEST_LOGIN_MS}, for `create` to refuse
+   * the logins that began before.
+   */
   revokeAll (ref: UserRef & { reason: EndReason, except: string | null }): Promise<number>
 
   /** The live sessions, oldest first. */
@@ -145,6 +154,9 @@ export interface StoreWatcher {
   /** Something of this user has changed; with null, anything of anybody may have. */
   changed (userId: string | null): void
 }
+
+/** How long a store remembers when a user was kicked, in milliseconds: longer than any login takes. */
+export const LONGEST_LOGIN_MS = 3_600_000
 
 /** How many reasons of ended sessions a store keeps per user: the newest; a forgotten one reads as unknown. */
 export const MAX_REASONS = 16

@@ -165,7 +165,7 @@ t.test('row 35: the memory store hands out copies and keeps copies', async (t) =
   const store = memoryStore()
   const session = { id: 's'.repeat(22), createdAt: 0, expiresAt: 9000, idleExpiresAt: 9000, label: null, data: null }
   const ref = { userId: 'u'.repeat(22), now: 0 }
-  await store.create({ ...ref, openid: 'o', unionid: null, session, key: null, limit: null, replaces: null })
+  await store.create({ ...ref, startedAt: ref.now, openid: 'o', unionid: null, session, key: null, limit: null, replaces: null })
   const before = await store.read({ ...ref, sessionId: session.id })
   const changed = structuredClone(before)
 
@@ -182,7 +182,7 @@ t.test('row 35: logins without end stay within the cap', async (t) => {
   const user = (i: number) => ({ userId: String(i).padStart(22, 'u'), now: 0 })
   const session = { id: 's'.repeat(22), createdAt: 0, expiresAt: 9000, idleExpiresAt: 9000, label: null, data: null }
   for (let i = 0; i < 100_000; i++) {
-    await store.create({ ...user(i), openid: 'o', unionid: null, session, key: null, limit: null, replaces: null })
+    await store.create({ ...user(i), startedAt: user(i).now, openid: 'o', unionid: null, session, key: null, limit: null, replaces: null })
   }
   let kept = 0
   for (let i = 0; i < 100_000; i++) kept += (await store.list(user(i))).length

@@ -69,6 +69,35 @@ test('one store may serve every check', async (t) => {
 
 /** Each has one defect, and the check that it must fail is named. */
 const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<SessionStore>, fails: string }> = {
+  'whoever was on the way in is let in': {
+    change: (good) => ({ create: async (input) => await good.create({ ...input, startedAt: input.now }) }),
+    fails: 'revokeAll: for the reason kicked, logins that began before are refused, and leave nothing'
+  },
+  'all who come after a kick are refused': {
+    change: (good) => {
+      const kicked = new Set<string>()
+      return {
+        revokeAll: async (ref) => {
+          if (ref.reason === 'kicked') kicked.add(ref.userId)
+          return await good.revokeAll(ref)
+        },
+        create: async (input) => !kicked.has(input.userId) && await good.create(input)
+      }
+    },
+    fails: 'revokeAll: for the reason kicked, logins that begin then or later are let in'
+  },
+  'every revokeAll is a kick': {
+    change: (good) => ({ revokeAll: async (ref) => await good.revokeAll({ ...ref, reason: 'kicked' }) }),
+    fails: 'revokeAll: for any other reason, and with revoke, no login is refused'
+  },
+  'only users with sessions are kicked': {
+    change: (good) => ({ revokeAll: async (ref) => (await good.list(ref)).length === 0 ? 0 : await good.revokeAll(ref) }),
+    fails: 'revokeAll: for the reason kicked, a user without any session is remembered for an hour'
+  },
+  'create says nothing': {
+    change: (good) => ({ create: async (input) => await good.create(input) && undefined as unknown as boolean }),
+    fails: 'create: says that the session is there'
+  },
   'touch revives': {
     change: (good) => {
       const sessions = remembering(good)
@@ -97,7 +126,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
         if (record?.status !== 'live') return false
         const { openid, unionid } = record
         const session = { ...record.session, idleExpiresAt: ref.idleExpiresAt }
-        await good.create({ ...userOf(ref), openid, unionid, session, key: null, limit: null, replaces: ref.sessionId })
+        await good.create({ ...userOf(ref), startedAt: ref.now, openid, unionid, session, key: null, limit: null, replaces: ref.sessionId })
         return true
       }
     }),
@@ -123,12 +152,13 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
   'the newest session is evicted': {
     change: (good) => ({
       create: async (input) => {
-        await good.create({ ...input, limit: null })
+        const isOpen = await good.create({ ...input, limit: null })
         const live = await good.list(input)
         const extra = input.limit === null ? 0 : Math.max(0, live.length - input.limit)
         for (const { id } of live.toReversed().slice(0, extra)) {
           await good.revoke({ ...userOf(input), sessionId: id, reason: 'replaced' })
         }
+        return isOpen
       }
     }),
     fails: 'limit: the oldest sessions beyond it end as replaced'
@@ -139,7 +169,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
         const live = await good.list(input)
         const extra = input.limit === null ? [] : live.slice(0, Math.max(0, live.length + 1 - input.limit))
         for (const { id } of extra) await good.revoke({ ...userOf(input), sessionId: id, reason: 'replaced' })
-        await good.create({ ...input, limit: null })
+        return await good.create({ ...input, limit: null })
       }
     }),
     fails: 'race: 20 logins at once under limit 2 leave exactly 2'
@@ -158,7 +188,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
     change: (good) => ({
       create: async (input) => {
         if (input.replaces !== null) await good.revoke({ ...userOf(input), sessionId: input.replaces, reason: 'replaced' })
-        await good.create({ ...input, replaces: null })
+        return await good.create({ ...input, replaces: null })
       }
     }),
     fails: 'replaces: the session is gone without a reason, and makes room within the limit'
@@ -205,7 +235,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
   'fingerprints of earlier secrets are ignored': {
     change: (good) => ({
       create: async ({ key, ...input }) => {
-        await good.create({ ...input, key: key && { ...key, fingerprints: [key.fingerprints[0]] } })
+        return await good.create({ ...input, key: key && { ...key, fingerprints: [key.fingerprints[0]] } })
       }
     }),
     fails: 'keys: the same key is known by the fingerprint of an earlier secret'
@@ -259,7 +289,7 @@ function remembering (good: SessionStore): {
     verbs: {
       create: async (input) => {
         created.set(input.session.id, input)
-        await good.create(input)
+        return await good.create(input)
       }
     },
     revive: async (id, fields, now) => {

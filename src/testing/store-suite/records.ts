@@ -54,7 +54,7 @@ export const recordChecks: StoreCheck[] = [
       const fingerprints: [string, ...string[]] = ['f']
       const key = { ...sealedKey(), fingerprints }
       const before = { ...session }
-      await store.create({ userId, now, openid, unionid: null, session, key, limit: null, replaces: null })
+      await store.create({ userId, now, startedAt: now, openid, unionid: null, session, key, limit: null, replaces: null })
       Object.assign(session, { expiresAt: 0, idleExpiresAt: 0, label: 'changed', data: '"changed"' })
       fingerprints[0] = 'changed'
       assert.deepEqual(await user.list(), [before])

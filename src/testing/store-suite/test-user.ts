@@ -21,6 +21,8 @@ export interface SignIn extends Partial<Omit<CreateSession, 'userId' | 'session'
 export class TestUser {
   readonly userId = randomId()
   readonly openid = randomBytes(21).toString('base64url')
+  /** What the last login was answered. */
+  isIn: unknown
   now = Math.ceil(Date.now() / SECOND) * SECOND
   readonly #store: SessionStore
 
@@ -30,7 +32,7 @@ export class TestUser {
 
   /** Creates a session that is idle after an hour and ends after a day, but for what is given. */
   async signIn (login: SignIn = {}): Promise<StoredSession> {
-    const { openid = this.openid, unionid = null, key = null, limit = null, replaces = null, ...fields } = login
+    const { startedAt = this.now, openid = this.openid, unionid = null, key = null, limit = null, replaces = null, ...fields } = login
     const session: StoredSession = {
       id: randomId(),
       createdAt: Math.floor(this.now / SECOND) * SECOND,
@@ -40,7 +42,7 @@ export class TestUser {
       data: null,
       ...fields
     }
-    await this.#store.create({ ...this.#ref, openid, unionid, key, limit, replaces, session: { ...session } })
+    this.isIn = await this.#store.create({ ...this.#ref, startedAt, openid, unionid, key, limit, replaces, session: { ...session } })
     return session
   }
 

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { LONGEST_LOGIN_MS } from '../../stores/store.js'
+import { MINUTE, SECOND, sealedKey, TestUser, type StoreCheck } from './test-user.js'
+
+/** What becomes of logins that were on their way when the host ended all sessions of their user. */
+export const kickChecks: StoreCheck[] = [
+  {
+    name: 'create: says that the session is there',
+    async run (store) {
+      const user = new TestUser(store)
+      await user.signIn()
+      assert.equal(user.isIn, true)
+    }
+  },
+  {
+    name: 'revokeAll: for the reason kicked, logins that began before are refused, and leave nothing',
+    async run (store) {
+      const user = new TestUser(store)
+      const startedAt = user.now
+      const { id } = await user.signIn()
+      user.now += MINUTE
+      await user.revokeAll('kicked', id)
+      user.now += SECOND
+      const key = sealedKey()
+      const refused = await user.signIn({ startedAt, key, limit: 1, replaces: id })
+      assert.equal(user.isIn, false)
+      assert.deepEqual(await user.liveIds(), [id])
+      assert.equal(await user.read(refused.id), null)
+      assert.deepEqual(await user.readKeys(), [])
+    }
+  },
+  {
+    name: 'revokeAll: for the reason kicked, logins that begin then or later are let in',
+    async run (store) {
+      const user = new TestUser(store)
+      await user.signIn()
+      await user.revokeAll('kicked')
+      const startedAt = user.now
+      user.now += SECOND
+      for (const later of [{ startedAt }, {}]) {
+        const { id } = await user.signIn(later)
+        assert.equal(user.isIn, true)
+        assert.equal(await user.isLive(id), true)
+      }
+    }
+  },
+  {
+    name: 'revokeAll: for the reason kicked, a user without any session is remembered for an hour',
+    async run (store) {
+      const user = new TestUser(store)
+      const startedAt = user.now - 1
+      assert.equal(await user.revokeAll('kicked'), 0)
+      user.now += LONGEST_LOGIN_MS - 1
+      await user.signIn({ startedAt })
+      assert.equal(user.isIn, false)
+      assert.deepEqual(await user.list(), [])
+    }
+  },
+  {
+    name: 'revokeAll: for any other reason, and with revoke, no login is refused',
+    async run (store) {
+      const user = new TestUser(store)
+      const startedAt = user.now - SECOND
+      const { id } = await user.signIn()
+      await user.revoke(id, 'kicked')
+      for (const reason of ['revoked', 'replaced'] as const) {
+        await user.revokeAll(reason)
+        await user.signIn({ startedAt })
+        assert.equal(user.isIn, true, reason)
+      }
+    }
+  }
+]
