@@ -28,9 +28,9 @@ export interface Administration {
   revoke (session: UserOfApp & { id: string }): Promise<boolean>
   /**
    * Ends every session of the user but `except`; resolves to how many. A login that is on its way is refused with
-   * FST_WEAPP_SESSION_KICKED; it may be of the session in `except`, which lives on.
+   * FST_WEAPP_SESSION_KICKED, unless `pendingLogins` is false: from within `onLogin`, whose own login that would be.
    */
-  revokeAll (user: UserOfApp & { except?: string | undefined }): Promise<number>
+  revokeAll (user: UserOfApp & { except?: string | undefined, pendingLogins?: boolean | undefined }): Promise<number>
 }
 
 const OF_AN_IDENTITY = ['appId', 'openid', 'unionid', 'session']
@@ -62,12 +62,12 @@ export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'cred
       onKicked({ appId, userId, sessionId: loggable(sessionId), ended: Number(wasLive) })
       return wasLive
     },
-    async revokeAll ({ except, ...user }) {
+    async revokeAll ({ except, pendingLogins = true, ...user }) {
       // A misspelt `except` would end that session too. An identity may be given as it is.
       const [stranger] = Object.keys(user).filter((name) => !OF_AN_IDENTITY.includes(name))
-      if (stranger !== undefined) throw new FST_WEAPP_INVALID_OPTION(stranger, 'is not known: known are appId, openid and except')
+      if (stranger !== undefined) throw new FST_WEAPP_INVALID_OPTION(stranger, 'is not known: known are appId, openid, except and pendingLogins')
       const { appId, userId } = await userOf(user)
-      const ended = await sessions.revokeAll(userId, 'kicked', except === undefined ? null : demandText(except, 'except'))
+      const ended = await sessions.revokeAll(userId, 'kicked', except === undefined ? null : demandText(except, 'except'), pendingLogins)
       onKicked({ appId, userId, except: loggable(except), ended })
       return ended
     }

@@ -69,8 +69,8 @@ export interface Sessions extends SessionActions {
   list (userId: string): Promise<StoredSession[]>
   /** False when no such session is live. */
   revoke (userId: string, sessionId: string, reason: EndReason): Promise<boolean>
-  /** Ends every session of the user but `except`; resolves to how many. */
-  revokeAll (userId: string, reason: EndReason, except: string | null): Promise<number>
+  /** Ends every session of the user but `except`, and logins that are on their way if they shall be; resolves to how many sessions. */
+  revokeAll (userId: string, reason: EndReason, except: string | null, pendingLogins: boolean): Promise<number>
 }
 
 const ENDED: Record<EndReason, WeappErrorConstructor> = {
@@ -225,7 +225,7 @@ export function createSessions (parts: SessionsParts): Sessions {
 
     list: (userId) => store.list({ userId, now: Date.now() }),
     revoke: (userId, sessionId, reason) => store.revoke({ userId, sessionId, reason, now: Date.now() }),
-    revokeAll: (userId, reason, except) => store.revokeAll({ userId, reason, except, now: Date.now() })
+    revokeAll: (userId, reason, except, pendingLogins) => store.revokeAll({ userId, reason, except, pendingLogins, now: Date.now() })
   }
   return sessions
 }

@@ -180,6 +180,24 @@ test('a login that is on its way when the host ends all sessions of its user is 
   t.equal((await host.get('/me', token)).statusCode, 200)
 })
 
+test('onLogin may end all other sessions of its user', async (t) => {
+  const clock = freezeClock(t)
+  const host = await startHost(t, {
+    options: {
+      async onLogin ({ appId, openid, request }) {
+        clock.advance(1)
+        const pendingLogins = !('x-alone' in request.headers)
+        await host.app.weapp.sessions.revokeAll({ appId, openid, pendingLogins })
+      }
+    }
+  })
+  const login = (headers = {}) => host.app.inject({ method: 'POST', url: '/weapp/login', headers, payload: { code: host.wechat.login('alice') } })
+  const [first, second] = [await login({ 'x-alone': '' }), await login({ 'x-alone': '' })]
+  refused(t, await host.get('/me', first.json().token), 401, 'FST_WEAPP_SESSION_KICKED')
+  t.equal((await host.get('/me', second.json().token)).statusCode, 200)
+  refused(t, await login(), 401, 'FST_WEAPP_SESSION_KICKED')
+})
+
 test('a store that is silent on whether it let a login in has let it in', async (t) => {
   const { store, instead } = faultyStore()
   const inner = memoryStore()

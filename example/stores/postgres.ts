@@ -24,12 +24,12 @@ const LONGEST_LOGIN_MS: typeof import('fastify-weapp').LONGEST_LOGIN_MS = 3_600_
 export const schema = `
   CREATE TABLE IF NOT EXISTS weapp_users (
     user_id     text PRIMARY KEY,
-    openid      text,  -- null for a user who was kicked and has never signed in
+    openid      text,  -- null for a user whose pending logins were ended and who has never signed in
     unionid     text,
     sealed      text,  -- the newest key
     fingerprint text,  -- of the newest key
     previous    text,  -- the key before it
-    kicked_at   bigint -- when all sessions were last ended by the host
+    kicked_at   bigint -- when pending logins were ended, for an hour
   );
   CREATE TABLE IF NOT EXISTS weapp_sessions (
     user_id         text NOT NULL REFERENCES weapp_users,
@@ -69,9 +69,9 @@ interface KeysRow {
 
 export function postgresStore (pool: Pool): SessionStore {
   /** Ends live sessions: the one with this id, or all others. */
-  function end ({ userId, now }: UserRef, reason: EndReason, which: 'only' | 'except', id: string | null): Promise<number> {
+  function end ({ userId, now }: UserRef, reason: EndReason, which: 'only' | 'except', id: string | null, pendingLogins = false): Promise<number> {
     return transaction(pool, async (db) => {
-      if (reason === 'kicked' && which === 'except') {
+      if (pendingLogins) {
         await db.query(
           `INSERT INTO weapp_users (user_id, kicked_at) VALUES ($1, $2)
            ON CONFLICT (user_id) DO UPDATE SET kicked_at = excluded.kicked_at`,
@@ -147,7 +147,7 @@ export function postgresStore (pool: Pool): SessionStore {
       return await end(user, reason, 'only', sessionId) === 1
     },
 
-    revokeAll: ({ except, reason, ...user }) => end(user, reason, 'except', except),
+    revokeAll: ({ except, reason, pendingLogins, ...user }) => end(user, reason, 'except', except, pendingLogins),
 
     async list ({ userId, now }) {
       const { rows } = await pool.query<SessionRow>(

@@ -1,6 +1,6 @@
 import { LONGEST_LOGIN_MS, type UserRef } from './store.js'
 
-/** When users were kicked lately: beside the users, of whom they are few. */
+/** When the pending logins of users were ended lately: beside the users, of whom they are few. */
 export class Kicks {
   /** The latest at the end, in epoch milliseconds. */
   readonly #times = new Map<string, number>()
@@ -14,7 +14,7 @@ export class Kicks {
     }
   }
 
-  /** Whether the user was kicked while the login was on its way. */
+  /** Whether this login was one of those that were ended. */
   haveHit (userId: string, startedAt: number): boolean {
     return startedAt < (this.#times.get(userId) ?? -Infinity)
   }

@@ -157,7 +157,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
     },
 
     async revokeAll (ref) {
-      if (ref.reason === 'kicked') kicks.remember(ref)
+      if (ref.pendingLogins) kicks.remember(ref)
       return end(ref, (id) => id !== ref.except)
     },
 

@@ -9,7 +9,7 @@
  *     k  newest sealed key                          or why it ended: !reason,order,until
  *     f  fingerprint of it              d<session>  label and data: a label is a line before it, :"label"
  *     p  previous sealed key                        and data is =data
- *     n  when the user was kicked, for as long as a login may be on its way that began before
+ *     n  when pending logins were ended, for as long as one of those may be on its way
  *
  * An absent field is null. Times are 13 digits of epoch milliseconds, written by the caller and never by Lua, whose
  * numbers print as 1.7e+12. `order` counts what happened to the user: creations among the live, endings among the
@@ -150,7 +150,7 @@ if not count or tonumber(idle) <= now then return 0 end
 /**
  * ARGV: now, id, what follows the order in the session's value, idleExpiresAt, limit or '', replaces or '', openid and
  * unionid as they are kept, label and data as they are kept or '', startedAt, then the key and its fingerprints or
- * nothing. Gives 0 when the user was kicked after startedAt.
+ * nothing. Gives 0 when pending logins were ended after startedAt.
  */
 export const CREATE = write(PRELUDE, LOAD, SAVE, `
 local kicked = redis.pcall('HGET', key, 'n')
@@ -195,7 +195,7 @@ if label .. ARGV[3] == '' then redis.call('HDEL', key, field) else redis.call('H
 return 1
 `)
 
-/** ARGV: now, reason, 'only' or 'except', id. Gives how many sessions it ended. */
+/** ARGV: now, reason, 'only' or 'except', id, 'logins' where pending ones end too. Gives how many sessions it ended. */
 export const END = write(PRELUDE, LOAD, SAVE, `
 load()
 local rest, ending = {}, {}
@@ -203,7 +203,7 @@ for _, session in ipairs(live) do
   table.insert((session.id == ARGV[4]) == (ARGV[3] == 'only') and ending or rest, session)
 end
 -- A key of another type stays as it is.
-local isKick = ARGV[2] == 'k' and ARGV[3] == 'except' and type(redis.pcall('HSET', key, 'n', ARGV[1])) == 'number'
+local isKick = ARGV[5] == 'logins' and type(redis.pcall('HSET', key, 'n', ARGV[1])) == 'number'
 finish(ending, ARGV[2])
 live = rest
 if isKick or #ending > 0 or #over > 0 then save() end

@@ -85,8 +85,8 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
       return await write(END, user, REASON_LETTERS[reason], 'only', sessionId) === 1
     },
 
-    async revokeAll ({ reason, except, ...user }) {
-      return await write(END, user, REASON_LETTERS[reason], 'except', except ?? '')
+    async revokeAll ({ reason, except, pendingLogins, ...user }) {
+      return await write(END, user, REASON_LETTERS[reason], 'except', except ?? '', pendingLogins ? 'logins' : '')
     },
 
     async list (user) {

@@ -94,8 +94,8 @@ export interface SessionStore {
    * key that was newest becomes the previous one, unless one of `fingerprints` says that it is the same key. It does
    * so also when `replaces` or `limit` ends the user's last other session: only keys that were dead before are gone.
    *
-   * False, and nothing has changed, when the user was kicked after `startedAt` (see `revokeAll`): a login that was on its way
-   * does not outlive that.
+   * False, and nothing has changed, when the pending logins of the user were ended after `startedAt` (see `revokeAll`): this one
+   * is one of them.
    */
   create (input: CreateSession): Promise<boolean>
 
@@ -118,11 +118,11 @@ export interface SessionStore {
   revoke (ref: SessionRef & { reason: EndReason }): Promise<boolean>
 
   /**
-   * Ends every live session of the user but `except`, as `revoke` does. Resolves to how many it ended. For the reason
-   * `kicked`, and for a user without any session too, `now` is remembered for {@link LONGEST_LOGIN_MS}, for `create` to refuse
-   * the logins that began before.
+   * Ends every live session of the user but `except`, as `revoke` does. Resolves to how many it ended. With `pendingLogins`, and
+   * for a user without any session too, `now` is remembered for {@link LONGEST_LOGIN_MS}, for `create` to refuse the logins that
+   * began before.
    */
-  revokeAll (ref: UserRef & { reason: EndReason, except: string | null }): Promise<number>
+  revokeAll (ref: UserRef & { reason: EndReason, except: string | null, pendingLogins: boolean }): Promise<number>
 
   /** The live sessions, oldest first. */
   list (ref: UserRef): Promise<StoredSession[]>
@@ -155,7 +155,7 @@ export interface StoreWatcher {
   changed (userId: string | null): void
 }
 
-/** How long a store remembers when a user was kicked, in milliseconds: longer than any login takes. */
+/** How long a store remembers when the pending logins of a user were ended, in milliseconds: longer than any login takes. */
 export const LONGEST_LOGIN_MS = 3_600_000
 
 /** How many reasons of ended sessions a store keeps per user: the newest; a forgotten one reads as unknown. */

@@ -71,28 +71,28 @@ test('one store may serve every check', async (t) => {
 const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<SessionStore>, fails: string }> = {
   'whoever was on the way in is let in': {
     change: (good) => ({ create: async (input) => await good.create({ ...input, startedAt: input.now }) }),
-    fails: 'revokeAll: for the reason kicked, logins that began before are refused, and leave nothing'
+    fails: 'revokeAll: with pendingLogins, logins that began before are refused, and leave nothing'
   },
   'all who come after a kick are refused': {
     change: (good) => {
       const kicked = new Set<string>()
       return {
         revokeAll: async (ref) => {
-          if (ref.reason === 'kicked') kicked.add(ref.userId)
+          if (ref.pendingLogins) kicked.add(ref.userId)
           return await good.revokeAll(ref)
         },
         create: async (input) => !kicked.has(input.userId) && await good.create(input)
       }
     },
-    fails: 'revokeAll: for the reason kicked, logins that begin then or later are let in'
+    fails: 'revokeAll: with pendingLogins, logins that begin then or later are let in'
   },
   'every revokeAll is a kick': {
-    change: (good) => ({ revokeAll: async (ref) => await good.revokeAll({ ...ref, reason: 'kicked' }) }),
-    fails: 'revokeAll: for any other reason, and with revoke, no login is refused'
+    change: (good) => ({ revokeAll: async (ref) => await good.revokeAll({ ...ref, pendingLogins: true }) }),
+    fails: 'revokeAll: without pendingLogins, and with revoke, no login is refused'
   },
   'only users with sessions are kicked': {
     change: (good) => ({ revokeAll: async (ref) => (await good.list(ref)).length === 0 ? 0 : await good.revokeAll(ref) }),
-    fails: 'revokeAll: for the reason kicked, a user without any session is remembered for an hour'
+    fails: 'revokeAll: with pendingLogins, a user without any session is remembered for an hour'
   },
   'create says nothing': {
     change: (good) => ({ create: async (input) => await good.create(input) && undefined as unknown as boolean }),

@@ -13,13 +13,13 @@ export const kickChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'revokeAll: for the reason kicked, logins that began before are refused, and leave nothing',
+    name: 'revokeAll: with pendingLogins, logins that began before are refused, and leave nothing',
     async run (store) {
       const user = new TestUser(store)
       const startedAt = user.now
       const { id } = await user.signIn()
       user.now += MINUTE
-      await user.revokeAll('kicked', id)
+      await user.revokeAll('kicked', id, true)
       user.now += SECOND
       const key = sealedKey()
       const refused = await user.signIn({ startedAt, key, limit: 1, replaces: id })
@@ -30,11 +30,11 @@ export const kickChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'revokeAll: for the reason kicked, logins that begin then or later are let in',
+    name: 'revokeAll: with pendingLogins, logins that begin then or later are let in',
     async run (store) {
       const user = new TestUser(store)
       await user.signIn()
-      await user.revokeAll('kicked')
+      await user.revokeAll('kicked', null, true)
       const startedAt = user.now
       user.now += SECOND
       for (const later of [{ startedAt }, {}]) {
@@ -45,11 +45,11 @@ export const kickChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'revokeAll: for the reason kicked, a user without any session is remembered for an hour',
+    name: 'revokeAll: with pendingLogins, a user without any session is remembered for an hour',
     async run (store) {
       const user = new TestUser(store)
       const startedAt = user.now - 1
-      assert.equal(await user.revokeAll('kicked'), 0)
+      assert.equal(await user.revokeAll('kicked', null, true), 0)
       user.now += LONGEST_LOGIN_MS - 1
       await user.signIn({ startedAt })
       assert.equal(user.isIn, false)
@@ -57,13 +57,13 @@ export const kickChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'revokeAll: for any other reason, and with revoke, no login is refused',
+    name: 'revokeAll: without pendingLogins, and with revoke, no login is refused',
     async run (store) {
       const user = new TestUser(store)
       const startedAt = user.now - SECOND
       const { id } = await user.signIn()
       await user.revoke(id, 'kicked')
-      for (const reason of ['revoked', 'replaced'] as const) {
+      for (const reason of ['revoked', 'kicked', 'replaced'] as const) {
         await user.revokeAll(reason)
         await user.signIn({ startedAt })
         assert.equal(user.isIn, true, reason)

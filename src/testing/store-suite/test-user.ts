@@ -71,8 +71,8 @@ export class TestUser {
     return this.#store.revoke({ ...this.#ref, sessionId, reason })
   }
 
-  revokeAll (reason: EndReason = 'revoked', except: string | null = null): Promise<number> {
-    return this.#store.revokeAll({ ...this.#ref, reason, except })
+  revokeAll (reason: EndReason = 'revoked', except: string | null = null, pendingLogins = false): Promise<number> {
+    return this.#store.revokeAll({ ...this.#ref, reason, except, pendingLogins })
   }
 
   list (): Promise<StoredSession[]> {
