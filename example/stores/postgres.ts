@@ -29,7 +29,7 @@ export const schema = `
     sealed      text,  -- the newest key
     fingerprint text,  -- of the newest key
     previous    text,  -- the key before it
-    kicked_at   bigint -- when pending logins were ended, for an hour
+    logins_ended_at bigint  -- when pending logins were ended, for an hour
   );
   CREATE TABLE IF NOT EXISTS weapp_sessions (
     user_id         text NOT NULL REFERENCES weapp_users,
@@ -73,8 +73,8 @@ export function postgresStore (pool: Pool): SessionStore {
     return transaction(pool, async (db) => {
       if (pendingLogins) {
         await db.query(
-          `INSERT INTO weapp_users (user_id, kicked_at) VALUES ($1, $2)
-           ON CONFLICT (user_id) DO UPDATE SET kicked_at = excluded.kicked_at`,
+          `INSERT INTO weapp_users (user_id, logins_ended_at) VALUES ($1, $2)
+           ON CONFLICT (user_id) DO UPDATE SET logins_ended_at = excluded.logins_ended_at`,
           [userId, now])
       } else {
         await db.query('SELECT FROM weapp_users WHERE user_id = $1 FOR UPDATE', [userId])
@@ -96,7 +96,7 @@ export function postgresStore (pool: Pool): SessionStore {
         const { rowCount } = await db.query(
           `INSERT INTO weapp_users (user_id, openid, unionid) VALUES ($1, $2, $3)
            ON CONFLICT (user_id) DO UPDATE SET openid = excluded.openid, unionid = excluded.unionid
-           WHERE weapp_users.kicked_at IS NULL OR weapp_users.kicked_at <= $4`,
+           WHERE weapp_users.logins_ended_at IS NULL OR weapp_users.logins_ended_at <= $4`,
           [userId, openid, unionid, startedAt])
         if (rowCount === 0) return false
         await db.query('DELETE FROM weapp_sessions WHERE user_id = $1 AND idle_expires_at <= $2', [userId, now])
@@ -185,13 +185,13 @@ export function postgresStore (pool: Pool): SessionStore {
  */
 export async function forgetEnded (pool: Pool, now = Date.now()): Promise<void> {
   await pool.query('DELETE FROM weapp_sessions WHERE idle_expires_at <= $1', [now])
-  const isOver = `(kicked_at IS NULL OR kicked_at <= $1)
+  const isOver = `(logins_ended_at IS NULL OR logins_ended_at <= $1)
     AND NOT EXISTS (SELECT FROM weapp_sessions WHERE weapp_sessions.user_id = weapp_users.user_id)`
-  const kickedBefore = now - LONGEST_LOGIN_MS
+  const endedBefore = now - LONGEST_LOGIN_MS
   await transaction(pool, async (db) => {
     // Who is signing in just now is locked, and skipped; who does next waits, and is looked at once more.
-    const { rows } = await db.query(`SELECT user_id FROM weapp_users WHERE ${isOver} FOR UPDATE SKIP LOCKED`, [kickedBefore])
-    await db.query(`DELETE FROM weapp_users WHERE user_id = ANY ($2) AND ${isOver}`, [kickedBefore, rows.map(({ user_id: id }) => id)])
+    const { rows } = await db.query(`SELECT user_id FROM weapp_users WHERE ${isOver} FOR UPDATE SKIP LOCKED`, [endedBefore])
+    await db.query(`DELETE FROM weapp_users WHERE user_id = ANY ($2) AND ${isOver}`, [endedBefore, rows.map(({ user_id: id }) => id)])
   })
 }
 

@@ -4,7 +4,7 @@
  */
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
 import { RecentlyUsed, type Placed } from '../recently-used.js'
-import { Kicks } from './kicks.js'
+import { EndedLogins } from './ended-logins.js'
 import {
   MAX_REASONS, type EndReason, type LiveRecord, type SealedKey, type SessionRecord, type SessionRef, type SessionStore, type StoredSession,
   type StoreWatcher, type UserRef
@@ -71,7 +71,7 @@ export function holdsOf (store: SessionStore): Holds | null {
  */
 export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
   const watchers = new Set<StoreWatcher>()
-  const kicks = new Kicks()
+  const endedLogins = new EndedLogins()
   const users = new RecentlyUsed<User>(checkedMax(options), (user) => {
     // Whoever still has an answer of `read` has the user by it.
     user.live = user.ended = NONE
@@ -125,7 +125,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
 
   const store: SessionStore = {
     async create ({ userId, now, startedAt, openid, unionid, session, key, limit, replaces }) {
-      if (kicks.haveHit(userId, startedAt)) return false
+      if (endedLogins.include(userId, startedAt)) return false
       // Before `replaces` is removed: a login over the user's only session keeps the key that it had.
       const user = userAt({ userId, now }) ?? newUser(userId)
       const kept = user.live.filter(({ id }) => id !== replaces)
@@ -157,7 +157,7 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
     },
 
     async revokeAll (ref) {
-      if (ref.pendingLogins) kicks.remember(ref)
+      if (ref.pendingLogins) endedLogins.add(ref)
       return end(ref, (id) => id !== ref.except)
     },
 

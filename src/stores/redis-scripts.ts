@@ -127,8 +127,8 @@ local function save()
   for i = 1, #ended - ${MAX_REASONS} do remove(ended[i].id) end
   ended = after(ended, #ended - ${MAX_REASONS})
   if #live == 0 then forgetUser() end
-  local kicked = redis.call('HGET', key, 'n')
-  local latest = kicked and string.format('%.0f', tonumber(kicked) + ${LONGEST_LOGIN_MS}) or '0'
+  local loginsEnded = redis.call('HGET', key, 'n')
+  local latest = loginsEnded and string.format('%.0f', tonumber(loginsEnded) + ${LONGEST_LOGIN_MS}) or '0'
   for _, list in ipairs({ live, ended }) do
     for _, session in ipairs(list) do
       if tonumber(session.last) > tonumber(latest) then latest = session.last end
@@ -153,8 +153,8 @@ if not count or tonumber(idle) <= now then return 0 end
  * nothing. Gives 0 when pending logins were ended after startedAt.
  */
 export const CREATE = write(PRELUDE, LOAD, SAVE, `
-local kicked = redis.pcall('HGET', key, 'n')
-if type(kicked) == 'string' and tonumber(ARGV[9]) < tonumber(kicked) then return 0 end
+local loginsEnded = redis.pcall('HGET', key, 'n')
+if type(loginsEnded) == 'string' and tonumber(ARGV[9]) < tonumber(loginsEnded) then return 0 end
 load()
 -- Before \`replaces\` is removed: a login over the user's only session keeps the key that it had.
 if #live == 0 then forgetKeys() end
@@ -203,10 +203,10 @@ for _, session in ipairs(live) do
   table.insert((session.id == ARGV[4]) == (ARGV[3] == 'only') and ending or rest, session)
 end
 -- A key of another type stays as it is.
-local isKick = ARGV[5] == 'logins' and type(redis.pcall('HSET', key, 'n', ARGV[1])) == 'number'
+local endsLogins = ARGV[5] == 'logins' and type(redis.pcall('HSET', key, 'n', ARGV[1])) == 'number'
 finish(ending, ARGV[2])
 live = rest
-if isKick or #ending > 0 or #over > 0 then save() end
+if endsLogins or #ending > 0 or #over > 0 then save() end
 return #ending
 `)
 

@@ -5,8 +5,8 @@
 import type { SessionStore } from '../stores/store.js'
 import { endingChecks } from './store-suite/ending.js'
 import { keyChecks } from './store-suite/keys.js'
-import { kickChecks } from './store-suite/kicks.js'
 import { livingChecks } from './store-suite/living.js'
+import { pendingLoginChecks } from './store-suite/pending-logins.js'
 import { raceChecks } from './store-suite/races.js'
 import { recordChecks } from './store-suite/records.js'
 
@@ -44,7 +44,7 @@ export interface StoreSuiteOptions {
 export async function storeSuite (
   test: TestFunction, createStore: StoreFactory, { rounds = 20 }: StoreSuiteOptions = {}
 ): Promise<void> {
-  const checks = [...livingChecks, ...endingChecks, ...kickChecks, ...keyChecks, ...recordChecks, ...raceChecks(rounds)]
+  const checks = [...livingChecks, ...endingChecks, ...pendingLoginChecks, ...keyChecks, ...recordChecks, ...raceChecks(rounds)]
   // All at once: runners that collect tests before they run any would miss what is registered later.
   await Promise.all(checks.map(({ name, run }) => test(name, async () => {
     const opened = await createStore()

@@ -73,24 +73,24 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
     change: (good) => ({ create: async (input) => await good.create({ ...input, startedAt: input.now }) }),
     fails: 'revokeAll: with pendingLogins, logins that began before are refused, and leave nothing'
   },
-  'all who come after a kick are refused': {
+  'all who come after pending logins were ended are refused': {
     change: (good) => {
-      const kicked = new Set<string>()
+      const ended = new Set<string>()
       return {
         revokeAll: async (ref) => {
-          if (ref.pendingLogins) kicked.add(ref.userId)
+          if (ref.pendingLogins) ended.add(ref.userId)
           return await good.revokeAll(ref)
         },
-        create: async (input) => !kicked.has(input.userId) && await good.create(input)
+        create: async (input) => !ended.has(input.userId) && await good.create(input)
       }
     },
     fails: 'revokeAll: with pendingLogins, logins that begin then or later are let in'
   },
-  'every revokeAll is a kick': {
+  'every revokeAll ends pending logins': {
     change: (good) => ({ revokeAll: async (ref) => await good.revokeAll({ ...ref, pendingLogins: true }) }),
     fails: 'revokeAll: without pendingLogins, and with revoke, no login is refused'
   },
-  'only users with sessions are kicked': {
+  'pending logins end only for users with sessions': {
     change: (good) => ({ revokeAll: async (ref) => (await good.list(ref)).length === 0 ? 0 : await good.revokeAll(ref) }),
     fails: 'revokeAll: with pendingLogins, a user without any session is remembered for an hour'
   },

@@ -3,7 +3,7 @@ import { LONGEST_LOGIN_MS } from '../../stores/store.js'
 import { MINUTE, SECOND, sealedKey, TestUser, type StoreCheck } from './test-user.js'
 
 /** What becomes of logins that were on their way when the host ended all sessions of their user. */
-export const kickChecks: StoreCheck[] = [
+export const pendingLoginChecks: StoreCheck[] = [
   {
     name: 'create: says that the session is there',
     async run (store) {

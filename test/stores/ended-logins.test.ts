@@ -1,0 +1,21 @@
+import { test } from 'tap'
+import { EndedLogins } from '../../src/stores/ended-logins.js'
+
+const HOUR = 3_600_000
+
+test('what was ended is remembered for an hour, and then takes no memory', (t) => {
+  const endedLogins = new EndedLogins()
+  t.equal(endedLogins.include('alice', 0), false)
+  endedLogins.add({ userId: 'alice', now: 10 })
+  endedLogins.add({ userId: 'bob', now: 20 })
+  t.equal(endedLogins.include('alice', 9), true)
+  t.equal(endedLogins.include('alice', 10), false, 'what began in the same millisecond came after')
+  endedLogins.add({ userId: 'carol', now: HOUR + 9 })
+  t.equal(endedLogins.include('alice', 9), true)
+  endedLogins.add({ userId: 'carol', now: HOUR + 10 })
+  t.equal(endedLogins.include('alice', 9), false)
+  t.equal(endedLogins.include('bob', 19), true)
+  endedLogins.add({ userId: 'bob', now: 2 * HOUR })
+  t.equal(endedLogins.include('bob', 20), true, 'again is later')
+  t.end()
+})
