@@ -3,7 +3,7 @@ import type { OperatorLog } from './operator-log.js'
 import type { Sessions } from './sessions.js'
 import type { StoredSession } from './stores/store.js'
 import { isText } from './text.js'
-import { userIdOf } from './token.js'
+import { isId, userIdOf } from './token.js'
 import type { Apps } from './wechat/apps.js'
 
 /** A user of one Mini Program. */
@@ -35,11 +35,9 @@ export interface Administration {
 
 const OF_AN_IDENTITY = ['appId', 'openid', 'unionid', 'session']
 
-const SESSION_ID = /^[\w-]{22}$/
-
 /** For the log: hosts pass on what phones send, which may be anything, a token too. */
 function loggable (id: string | undefined): string | undefined {
-  return id !== undefined && SESSION_ID.test(id) ? id : undefined
+  return isId(id) ? id : undefined
 }
 
 export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'credentials'>, onKicked: OperatorLog['kicked']): Administration {

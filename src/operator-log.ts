@@ -1,6 +1,7 @@
 /** What whoever runs the server must know, in the log and without anything secret. */
 import type { FastifyBaseLogger } from 'fastify'
 import { logSafely } from './log-safely.js'
+import type { WeappOptions } from './options.js'
 
 export interface OperatorLog {
   /** WeChat refuses this server: at most once a minute for each errcode of an app, for it will be every login. */
@@ -9,8 +10,11 @@ export interface OperatorLog {
   storeFailure (verb: string, error: unknown): void
   /** The cache is off, because the store does not tell of changes: every request asks the store. */
   cacheOff (): void
-  /** A time of `session` that was given as a small number: most likely seconds, where numbers are milliseconds. */
-  shortTime (option: string, milliseconds: number): void
+  /**
+   * A time of `session` that was given as a small number: most likely seconds, where numbers are milliseconds. It would have
+   * all phones log in again and again.
+   */
+  shortTimes (session: WeappOptions['session']): void
   /** The host ended sessions of a user: the one, or all but `except`. `ended` is how many those were. */
   kicked (what: Kicked): void
   /** A record in the store is not one of ours: something else writes there, or somebody tries. */
@@ -26,6 +30,7 @@ export interface Kicked {
 }
 
 const MINUTE = 60_000
+const HOUR = 60 * MINUTE
 
 export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
   const lastLogged = new Map<string, number>()
@@ -57,9 +62,12 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
       logSafely(() => log.warn({ weapp: { event: 'cache-off' } }, 'weapp: the cache is off: the store cannot be watched'))
     },
 
-    shortTime (option, milliseconds) {
-      const meaning = `${option}: ${milliseconds} is ${milliseconds / 1000} seconds, for numbers are milliseconds: write '2h' or '30d'`
-      logSafely(() => log.warn({ weapp: { event: 'short-time', option, milliseconds } }, `weapp: ${meaning}`))
+    shortTimes ({ ttl, idle } = {}) {
+      for (const [option, milliseconds] of Object.entries({ 'session.ttl': ttl, 'session.idle': idle })) {
+        if (typeof milliseconds !== 'number' || milliseconds >= HOUR) continue
+        const meaning = `${option}: ${milliseconds} is ${milliseconds / 1000} seconds, for numbers are milliseconds: write '2h' or '30d'`
+        logSafely(() => log.warn({ weapp: { event: 'short-time', option, milliseconds } }, `weapp: ${meaning}`))
+      }
     },
 
     kicked (what) {

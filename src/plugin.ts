@@ -12,7 +12,7 @@ import { SessionCache, watchStore } from './cache.js'
 import { isWeappError } from './errors.js'
 import { checkProtection, createGuard, type AnyRequest } from './guard.js'
 import { createLogin, type Login } from './login.js'
-import { createOperatorLog, type OperatorLog } from './operator-log.js'
+import { createOperatorLog } from './operator-log.js'
 import type { WeappOptions } from './options.js'
 import { resolveOptions } from './resolve-options.js'
 import { loginRoute } from './routes/login.js'
@@ -60,7 +60,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   if (isMemoryStore(options.store) && process.env.NODE_ENV === 'production') warnOfMemoryStore()
 
   const log = createOperatorLog(fastify.log)
-  tellShortTimes(opts.session, log)
+  log.shortTimes(opts.session)
   const bound = createBound(options.storeTimeout, log.storeFailure)
   const boundedStore = boundStore(options.store, bound)
   const cache = options.cache === null ? null : new SessionCache(options.cache)
@@ -109,15 +109,6 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
 function boundApps (apps: AppSecrets, bound: Bound): AppSecrets {
   return typeof apps === 'function' ? (appId) => bound('apps', apps, appId) : apps
 }
-
-/** '2h' says what it is; 7200 would end every session after seven seconds, and have all phones log in again and again. */
-function tellShortTimes ({ ttl, idle }: WeappOptions['session'] = {}, log: OperatorLog): void {
-  for (const [option, given] of Object.entries({ 'session.ttl': ttl, 'session.idle': idle })) {
-    if (typeof given === 'number' && given < HOUR_MS) log.shortTime(option, given)
-  }
-}
-
-const HOUR_MS = 3_600_000
 
 let hasWarned = false
 

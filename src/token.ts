@@ -157,10 +157,15 @@ function headerOf (token: string): string {
   return token.slice(0, token.indexOf('.'))
 }
 
+/** Whether this may be the id of a user or a session. */
+export function isId (value: unknown): value is string {
+  return typeof value === 'string' && /^[\w-]{22}$/.test(value)
+}
+
 /** By hand: JWT libraries let an array through where a claim should be a string. */
 function areOurs (claims: unknown): claims is { sub: string, jti: string, aud: string, exp: number } {
   const { sub, jti, aud, exp } = claims as Record<string, unknown>
-  return typeof sub === 'string' && /^[\w-]{22}$/.test(sub) &&
+  return isId(sub) &&
     typeof jti === 'string' && /^[\w-]{43}$/.test(jti) &&
     typeof aud === 'string' && Number.isSafeInteger(exp)
 }
