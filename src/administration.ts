@@ -1,4 +1,5 @@
 import { FST_WEAPP_INVALID_OPTION } from './errors.js'
+import { section } from './option-checks.js'
 import type { OperatorLog } from './operator-log.js'
 import type { Sessions } from './sessions.js'
 import type { StoredSession } from './stores/store.js'
@@ -33,8 +34,6 @@ export interface Administration {
   revokeAll (user: UserOfApp & { except?: string | undefined, pendingLogins?: boolean | undefined }): Promise<number>
 }
 
-const OF_AN_IDENTITY = ['appId', 'openid', 'unionid', 'session']
-
 /** For the log: hosts pass on what phones send, which may be anything, a token too. */
 function loggable (id: string | undefined): string | undefined {
   return isId(id) ? id : undefined
@@ -62,8 +61,7 @@ export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'cred
     },
     async revokeAll ({ except, pendingLogins = true, ...user }) {
       // A misspelt `except` would end that session too. An identity may be given as it is.
-      const [stranger] = Object.keys(user).filter((name) => !OF_AN_IDENTITY.includes(name))
-      if (stranger !== undefined) throw new FST_WEAPP_INVALID_OPTION(stranger, 'is not known: known are appId, openid, except and pendingLogins')
+      section(user, 'options', ['appId', 'openid', 'unionid', 'session', 'except', 'pendingLogins'])
       const { appId, userId } = await userOf(user)
       const ended = await sessions.revokeAll(userId, 'kicked', except === undefined ? null : demandText(except, 'except'), pendingLogins)
       onKicked({ appId, userId, except: loggable(except), ended })

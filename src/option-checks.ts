@@ -14,7 +14,7 @@ export function section (value: unknown, name: string, known: string[]): Record<
   if (value === undefined) return {}
   if (!isObject(value)) throw invalid(name, 'must be an object')
   const unknown = Object.keys(value).find((key) => !known.includes(key))
-  if (unknown !== undefined) throw invalid(within(name, unknown), 'is not known')
+  if (unknown !== undefined) throw invalid(within(name, unknown), `is not known: known are ${known.join(', ')}`)
   return value
 }
 

@@ -2,7 +2,7 @@
  * Sessions in the memory of one process: for development, tests and servers that may forget everybody when they
  * restart. It runs no timer: what has ended is dropped when its user next changes or is listed, and `max` bounds the rest.
  */
-import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
+import { section, wholeNumber } from '../option-checks.js'
 import { RecentlyUsed, type Placed } from '../recently-used.js'
 import { EndedLogins } from './ended-logins.js'
 import {
@@ -69,10 +69,11 @@ export function holdsOf (store: SessionStore): Holds | null {
  *
  * @throws FST_WEAPP_INVALID_OPTION
  */
-export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
+export function memoryStore (options?: MemoryStoreOptions): SessionStore {
+  const { max = 100_000 } = section(options, 'memoryStore', ['max'])
   const watchers = new Set<StoreWatcher>()
   const endedLogins = new EndedLogins()
-  const users = new RecentlyUsed<User>(checkedMax(options), (user) => {
+  const users = new RecentlyUsed<User>(wholeNumber(max, 'memoryStore.max', 1, MAX_USERS), (user) => {
     // Whoever still has an answer of `read` has the user by it.
     user.live = user.ended = NONE
     forgetKeys(user)
@@ -193,16 +194,6 @@ export function memoryStore (options: MemoryStoreOptions = {}): SessionStore {
     return true
   })
   return store
-}
-
-function checkedMax (options: MemoryStoreOptions): number {
-  const { max = 100_000, ...unknown } = options ?? {}
-  const [stranger] = Object.keys(unknown)
-  if (stranger !== undefined) throw new FST_WEAPP_INVALID_OPTION(`memoryStore.${stranger}`, 'is not known')
-  if (!Number.isInteger(max) || max < 1 || max > MAX_USERS) {
-    throw new FST_WEAPP_INVALID_OPTION('memoryStore.max', `must be a positive integer, at most ${MAX_USERS}`)
-  }
-  return max
 }
 
 function newUser (id: string): User {

@@ -3,7 +3,7 @@
  * and change. The guard's read is one HMGET.
  */
 import { LONGEST_TIMER, parseDuration } from '../duration.js'
-import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
+import { invalid, isObject, section } from '../option-checks.js'
 import { isReply, RedisConnection, type RedisClient } from './redis-connection.js'
 import { CREATE, END, LIST, READ_KEYS, TOUCH, UPDATE, WRITE_KEY, type RedisScript } from './redis-scripts.js'
 import { watchRedis } from './redis-watch.js'
@@ -108,15 +108,14 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
 }
 
 function checked (options: RedisStoreOptions): { client: RedisClient, prefix: string, timeout: number } {
-  if (typeof options !== 'object' || options === null) throw new FST_WEAPP_INVALID_OPTION('redisStore', 'must be an object, such as { client: app.redis }')
-  const { client, prefix = 'weapp:', timeout = 1000, ...unknown } = options
-  const [stranger] = Object.keys(unknown)
-  if (stranger !== undefined) throw new FST_WEAPP_INVALID_OPTION(`redisStore.${stranger}`, 'is not known: known are client, prefix and timeout')
-  if (typeof client?.hmget !== 'function' || typeof client.evalsha !== 'function' || typeof client.status !== 'string') {
-    throw new FST_WEAPP_INVALID_OPTION('redisStore.client', 'must be an ioredis client')
-  }
-  if (typeof prefix !== 'string') throw new FST_WEAPP_INVALID_OPTION('redisStore.prefix', 'must be a string')
+  const { client, prefix = 'weapp:', timeout = 1000 } = section(options, 'redisStore', ['client', 'prefix', 'timeout'])
+  if (!isClient(client)) throw invalid('redisStore.client', 'must be an ioredis client, such as app.redis')
+  if (typeof prefix !== 'string') throw invalid('redisStore.prefix', 'must be a string')
   return { client, prefix, timeout: parseDuration(timeout, 'redisStore.timeout', LONGEST_TIMER) }
+}
+
+function isClient (value: unknown): value is RedisClient {
+  return isObject(value) && typeof value.hmget === 'function' && typeof value.evalsha === 'function' && typeof value.status === 'string'
 }
 
 /** A script's argument cannot be null: '' stands for it. */
