@@ -5,7 +5,7 @@ import { failure, sendFile, sendRequest } from './mini-program-request.js'
 import type {
   Sender, WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxUploadOptions, WxUploadResult
 } from './mini-program-request.js'
-import { demandKnown, demandUser } from './misspelt.js'
+import { demandKnown, demandOneOf, demandUser } from './misspelt.js'
 import type { WechatSimulator } from './simulator.js'
 
 export type { MiniProgramApi, MiniProgramFault, MiniProgramFaultScope }
@@ -101,6 +101,7 @@ export function createMiniProgram (
 ): MiniProgram {
   demandKnown('createMiniProgram', options, ['user', 'appId', 'storage', 'unauthorizedAs'])
   const { user, appId = Object.keys(wechat.apps)[0] ?? '', storage = new Map(), unauthorizedAs = 'answer' } = options
+  demandOneOf('createMiniProgram', unauthorizedAs, ['answer', 'failure', 'bare failure'])
   demandUser('createMiniProgram', user)
   if (!Object.hasOwn(wechat.apps, appId)) throw new Error(`The simulator has no app '${appId}'`)
   const calls = { login: 0, checkSession: 0, request: 0, uploadFile: 0, getStorageSync: 0, setStorageSync: 0 }

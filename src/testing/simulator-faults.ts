@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { demandKnown } from './misspelt.js'
+import { demandKnown, demandOneOf } from './misspelt.js'
 import { contentTypeOf, refusal } from './simulator-apis.js'
 import type { Reply } from './simulator-apis.js'
 
@@ -72,6 +72,7 @@ export class Faults {
   add (fault: Fault, scope: FaultScope = {}): () => void {
     demandKnown('fault', fault, KINDS)
     demandKnown('fault', scope, ['times', 'path'])
+    if (fault.stall !== undefined) demandOneOf('fault', fault.stall, ['headers', 'body'])
     const { times = Infinity, path } = scope
     const entry = { fault, path, times }
     this.#queue = [...this.#queue.filter(({ times }) => times > 0), entry]

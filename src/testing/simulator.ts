@@ -1,4 +1,4 @@
-import { demandDigits, demandKnown, demandUser } from './misspelt.js'
+import { demandDigits, demandKnown, demandOneOf, demandUser } from './misspelt.js'
 import type { Platform } from './simulator-apis.js'
 import { encryptUserData, newSessionKey, signRawData } from './simulator-crypto.js'
 import type { EncryptedData } from './simulator-crypto.js'
@@ -144,6 +144,8 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
   const {
     port = 0, host = '127.0.0.1', openPlatform = false, keyChanges = 'always', countryCodeAs = 'string', now = Date.now
   } = options
+  demandOneOf('startWechatSimulator', keyChanges, ['always', 'never'])
+  demandOneOf('startWechatSimulator', countryCodeAs, ['string', 'number'])
   const apps: Apps = { ...options.apps ?? { wx0123456789abcdef: 'simulated-app-secret-0123456789ab' } }
   const users = new Users(apps, now)
   const tokens = new AccessTokens(now)

@@ -3,6 +3,7 @@
  * that passes it works with the plugin.
  */
 import type { SessionStore } from '../stores/store.js'
+import { demandKnown } from './misspelt.js'
 import { endingChecks } from './store-suite/ending.js'
 import { keyChecks } from './store-suite/keys.js'
 import { livingChecks } from './store-suite/living.js'
@@ -42,8 +43,10 @@ export interface StoreSuiteOptions {
  * test('my store', (t) => storeSuite((name, check) => t.test(name, check), () => myStore({ client })))
  */
 export async function storeSuite (
-  test: TestFunction, createStore: StoreFactory, { rounds = 20 }: StoreSuiteOptions = {}
+  test: TestFunction, createStore: StoreFactory, options: StoreSuiteOptions = {}
 ): Promise<void> {
+  demandKnown('storeSuite', options, ['rounds'])
+  const { rounds = 20 } = options
   const checks = [...livingChecks, ...endingChecks, ...pendingLoginChecks, ...keyChecks, ...recordChecks, ...raceChecks(rounds)]
   // All at once: runners that collect tests before they run any would miss what is registered later.
   await Promise.all(checks.map(({ name, run }) => test(name, async () => {

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { createMiniProgram, startWechatSimulator } from '../../src/testing/index.js'
+import { memoryStore } from '../../src/index.js'
+import { createMiniProgram, startWechatSimulator, storeSuite } from '../../src/testing/index.js'
 import { PHONE, accessToken, code2Session, post, simulate } from './fixtures/simulate.js'
 
 type Methods = Record<string, (...args: unknown[]) => unknown>
@@ -68,6 +69,20 @@ t.test('a user has a name', async (t) => {
     t.throws(() => newMiniProgram(wechat, { user }), new TypeError('createMiniProgram: user must be a string that is not empty'))
   }
   t.throws(() => newMiniProgram(wechat, {}), new TypeError('createMiniProgram: user must be a string that is not empty'))
+})
+
+t.test('a value that is none of the known ones is refused, and so is an unknown option of the store suite', async (t) => {
+  const { wechat } = await simulate(t)
+  t.throws(() => inJavaScript(wechat).fault!({ stall: 'header' }), new TypeError("fault: 'header' is not known; known are headers, body"))
+  for (const [options, message] of [
+    [{ keyChanges: 'nevr' }, "'nevr' is not known; known are always, never"],
+    [{ countryCodeAs: 'text' }, "'text' is not known; known are string, number"]
+  ] as const) await t.rejects(startWechatSimulator(options as object), new TypeError(`startWechatSimulator: ${message}`))
+  t.throws(() => newMiniProgram(wechat, { user: 'alice', unauthorizedAs: 'fail' }), new TypeError(
+    "createMiniProgram: 'fail' is not known; known are answer, failure, bare failure"
+  ))
+  const misspelt = { round: 5 } as object
+  await t.rejects(storeSuite(() => t.fail('no test is begun'), memoryStore, misspelt), new TypeError("storeSuite: 'round' is not known; known are rounds"))
 })
 
 t.test('undefined leaves an option out', async (t) => {
