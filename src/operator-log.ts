@@ -11,10 +11,10 @@ export interface OperatorLog {
   /** The cache is off, because the store does not tell of changes: every request asks the store. */
   cacheOff (): void
   /**
-   * A time of `session` that was given as a small number: most likely seconds, where numbers are milliseconds. It would have
-   * all phones log in again and again.
+   * A time that was given as a small number: most likely seconds, where numbers are milliseconds. Phones would log in again
+   * and again, or a busy server would refuse them.
    */
-  shortTimes (session: WeappOptions['session']): void
+  shortTimes (options: Pick<WeappOptions, 'session' | 'storeTimeout' | 'cache' | 'wechat'>): void
   /** The host ended sessions of a user: the one, or all but `except`. `ended` is how many those were. */
   kicked (what: Kicked): void
   /** A record in the store is not one of ours: something else writes there, or somebody tries. */
@@ -29,7 +29,8 @@ export interface Kicked {
   ended: number
 }
 
-const MINUTE = 60_000
+const SECOND = 1000
+const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 
 export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
@@ -62,10 +63,16 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
       logSafely(() => log.warn({ weapp: { event: 'cache-off' } }, 'weapp: the cache is off: the store cannot be watched'))
     },
 
-    shortTimes ({ ttl, idle } = {}) {
-      for (const [option, milliseconds] of Object.entries({ 'session.ttl': ttl, 'session.idle': idle })) {
-        if (typeof milliseconds !== 'number' || milliseconds >= HOUR) continue
-        const meaning = `${option}: ${milliseconds} is ${milliseconds / 1000} seconds, for numbers are milliseconds: write '2h' or '30d'`
+    shortTimes ({ session, storeTimeout, cache, wechat }) {
+      for (const [option, milliseconds, usual] of [
+        ['session.ttl', session?.ttl, HOUR],
+        ['session.idle', session?.idle, HOUR],
+        ['storeTimeout', storeTimeout, SECOND / 10],
+        ['cache.maxAge', cache === false ? undefined : cache?.maxAge, SECOND],
+        ['wechat.timeout', wechat?.timeout, SECOND / 10]
+      ] as const) {
+        if (typeof milliseconds !== 'number' || milliseconds >= usual) continue
+        const meaning = `${option}: ${milliseconds} is ${milliseconds / 1000} seconds, for numbers are milliseconds: write '2s' or '30d'`
         logSafely(() => log.warn({ weapp: { event: 'short-time', option, milliseconds } }, `weapp: ${meaning}`))
       }
     },

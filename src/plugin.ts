@@ -60,7 +60,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   if (isMemoryStore(options.store) && process.env.NODE_ENV === 'production') warnOfMemoryStore()
 
   const log = createOperatorLog(fastify.log)
-  log.shortTimes(opts.session)
+  log.shortTimes(opts)
   const bound = createBound(options.storeTimeout, log.storeFailure)
   const boundedStore = boundStore(options.store, bound)
   const cache = options.cache === null ? null : new SessionCache(options.cache)

@@ -190,17 +190,22 @@ test('an option that is undefined is one that was left out', (t) => {
   t.end()
 })
 
-test('a lifetime that looks like seconds is told of, and taken for the milliseconds that it is', async (t) => {
-  const told = async (session: WeappOptions['session']) => {
+test('a time that looks like seconds is told of, and taken for the milliseconds that it is', async (t) => {
+  const told = async (options: Partial<WeappOptions>) => {
     const log = captureLog()
-    await startHost(t, { server: log.server, options: { session } })
+    await startHost(t, { server: log.server, options })
     return log.lines().filter(({ weapp }) => weapp?.event === 'short-time').map(({ level, msg }) => `${level} ${msg}`)
   }
-  t.strictSame(await told({ ttl: 7200, idle: 1800 }), [
-    "40 weapp: session.ttl: 7200 is 7.2 seconds, for numbers are milliseconds: write '2h' or '30d'",
-    "40 weapp: session.idle: 1800 is 1.8 seconds, for numbers are milliseconds: write '2h' or '30d'"
+  t.strictSame(await told({ session: { ttl: 7200, idle: 1800 }, storeTimeout: 2, cache: { maxAge: 30 }, wechat: { timeout: 5 } }), [
+    "40 weapp: session.ttl: 7200 is 7.2 seconds, for numbers are milliseconds: write '2s' or '30d'",
+    "40 weapp: session.idle: 1800 is 1.8 seconds, for numbers are milliseconds: write '2s' or '30d'",
+    "40 weapp: storeTimeout: 2 is 0.002 seconds, for numbers are milliseconds: write '2s' or '30d'",
+    "40 weapp: cache.maxAge: 30 is 0.03 seconds, for numbers are milliseconds: write '2s' or '30d'",
+    "40 weapp: wechat.timeout: 5 is 0.005 seconds, for numbers are milliseconds: write '2s' or '30d'"
   ])
-  for (const session of [undefined, {}, { ttl: '2s' }, { ttl: 3_600_000, idle: 3_600_000 }, { idle: false as const, limit: 5 }]) t.strictSame(await told(session), [])
+  for (const session of [undefined, {}, { ttl: '2s' }, { ttl: 3_600_000, idle: 3_600_000 }, { idle: false as const, limit: 5 }]) t.strictSame(await told({ session }), [])
+  t.strictSame(await told({ storeTimeout: 100, cache: { maxAge: 1000 }, wechat: { timeout: 100 } }), [])
+  t.strictSame(await told({ storeTimeout: '50ms', cache: false, wechat: {} }), [])
 })
 
 test('a store may be an instance of a class', async (t) => {
