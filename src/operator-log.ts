@@ -87,8 +87,11 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
   }
 }
 
-/** Redis begins its refusals with a word such as OOM or READONLY, and what follows may hold anything. */
+/**
+ * Redis begins its refusals with a word such as OOM or READONLY, and what follows may hold anything, but where it tells that a
+ * service in the cloud does not know our commands.
+ */
 function replyCode (error: unknown): string | undefined {
   const { name, message } = (error ?? {}) as { name?: unknown, message?: unknown }
-  return name === 'ReplyError' ? /^[A-Z]+\b/.exec(String(message))?.[0] : undefined
+  return name === 'ReplyError' ? /^(ERR (bad lua script|unknown command)|[A-Z]+\b)/.exec(String(message))?.[0] : undefined
 }

@@ -60,16 +60,22 @@ test('a store that fails is an error, once a minute for each verb, without the w
   t.equal(take().length, 2)
 })
 
-test('what Redis refuses is told by its first word, and by nothing else of it', async (t) => {
+test('what Redis refuses is told by its first word, or that it does not know our commands, and by nothing else of it', async (t) => {
   const { log, take } = operatorLog()
   const refusal = (message: string) => Object.assign(new Error(message), { name: 'ReplyError', command: { args: ['canary'] } })
   log.storeFailure('touch', refusal("OOM command not allowed when used memory > 'maxmemory' canary"))
   log.storeFailure('read', refusal('canary'))
+  log.storeFailure('create', refusal('ERR bad lua script for redis cluster, canary'))
+  log.storeFailure('revoke', refusal("ERR unknown command 'EVALSHA', with args beginning with: 'canary'"))
+  log.storeFailure('update', refusal('ERR canary'))
   log.storeFailure('list', Object.assign(new Error('OOM canary')))
   const lines = take()
   t.strictSame(lines.map(({ weapp }) => weapp), [
     { event: 'store-failed', verb: 'touch', name: 'ReplyError', code: 'OOM' },
     { event: 'store-failed', verb: 'read', name: 'ReplyError' },
+    { event: 'store-failed', verb: 'create', name: 'ReplyError', code: 'ERR bad lua script' },
+    { event: 'store-failed', verb: 'revoke', name: 'ReplyError', code: 'ERR unknown command' },
+    { event: 'store-failed', verb: 'update', name: 'ReplyError', code: 'ERR' },
     { event: 'store-failed', verb: 'list', name: 'Error' }
   ])
   t.notMatch(JSON.stringify(lines), 'canary')

@@ -1,6 +1,7 @@
 /**
  * The scripts of the Redis store: each is atomic on the one hash of one user, KEYS[1], so each runs on a Cluster.
- * They need Redis 6.0 or later, and nothing of it that a service in the cloud leaves out.
+ * They need Redis 6.0 or later. A service in the cloud whose proxy reads scripts (Alibaba Cloud's clusters) wants each
+ * command's key written as KEYS[1], so no variable holds it, and knows no `unpack`.
  *
  * The hash is kept small, in fields of at most 64 bytes for ordinary users, because Redis stores such a hash in half
  * the memory; and what the guard reads is in few of them, because a client pays for each:
@@ -36,7 +37,7 @@ if clock >= tonumber(table.remove(ARGV, 1)) then return { clock } end
 
 /** ARGV[1] is `now` in every script. */
 const PRELUDE = `
-local key, now = KEYS[1], tonumber(ARGV[1])
+local now = tonumber(ARGV[1])
 local TIME = ('%d'):rep(13)
 local LIVE = '^(%d+),(' .. TIME .. '),(' .. TIME .. '),(' .. TIME .. ')$'
 local ENDED = '^!([rkp]),(%d+),(' .. TIME .. ')$'
@@ -48,7 +49,7 @@ local live, ended, over, order = {}, {}, {}, 0
 
 local function load()
   -- A key of another type gives an error, which has no items: nothing is live.
-  local fields = redis.pcall('HGETALL', key)
+  local fields = redis.pcall('HGETALL', KEYS[1])
   for i = 1, #fields, 2 do
     local id = fields[i]:match('^m(.+)$')
     if id then
@@ -82,7 +83,7 @@ local function nextOrder()
 end
 
 local function remove(id)
-  redis.call('HDEL', key, 'm' .. id, 'd' .. id)
+  redis.call('HDEL', KEYS[1], 'm' .. id, 'd' .. id)
 end
 
 -- What follows the first \`count\` of a list. Taking them out one by one would move all others each time.
@@ -97,7 +98,7 @@ local function finish(sessions, reason)
   for i, session in ipairs(sessions) do
     remove(session.id)
     if i > #sessions - ${MAX_REASONS} then
-      redis.call('HSET', key, 'm' .. session.id, '!' .. reason .. ',' .. nextOrder() .. ',' .. session.last)
+      redis.call('HSET', KEYS[1], 'm' .. session.id, '!' .. reason .. ',' .. nextOrder() .. ',' .. session.last)
       ended[#ended + 1] = session
     end
   end
@@ -105,21 +106,21 @@ end
 
 -- ARGV from \`first\`: the sealed key and its fingerprints.
 local function keepKey(first)
-  local sealed, fingerprint = unpack(redis.call('HMGET', key, 'k', 'f'))
-  local same = false
+  local kept = redis.call('HMGET', KEYS[1], 'k', 'f')
+  local sealed, fingerprint, same = kept[1], kept[2], false
   for i = first + 1, #ARGV do same = same or ARGV[i] == fingerprint end
-  if sealed and not same then redis.call('HSET', key, 'p', sealed) end
-  redis.call('HSET', key, 'k', ARGV[first], 'f', ARGV[first + 1])
+  if sealed and not same then redis.call('HSET', KEYS[1], 'p', sealed) end
+  redis.call('HSET', KEYS[1], 'k', ARGV[first], 'f', ARGV[first + 1])
 end
 
 local function forgetKeys()
-  redis.call('HDEL', key, 'k', 'p', 'f')
+  redis.call('HDEL', KEYS[1], 'k', 'p', 'f')
 end
 
 -- Who it was: the reasons of ended sessions tell it nobody.
 local function forgetUser()
   forgetKeys()
-  redis.call('HDEL', key, 'o')
+  redis.call('HDEL', KEYS[1], 'o')
 end
 
 local function save()
@@ -127,21 +128,21 @@ local function save()
   for i = 1, #ended - ${MAX_REASONS} do remove(ended[i].id) end
   ended = after(ended, #ended - ${MAX_REASONS})
   if #live == 0 then forgetUser() end
-  local loginsEnded = redis.call('HGET', key, 'n')
+  local loginsEnded = redis.call('HGET', KEYS[1], 'n')
   local latest = loginsEnded and string.format('%.0f', tonumber(loginsEnded) + ${LONGEST_LOGIN_MS}) or '0'
   for _, list in ipairs({ live, ended }) do
     for _, session in ipairs(list) do
       if tonumber(session.last) > tonumber(latest) then latest = session.last end
     end
   end
-  redis.call('PEXPIREAT', key, latest)
+  redis.call('PEXPIREAT', KEYS[1], latest)
 end
 `
 
 /** A single session that is live, for the scripts that look at nothing else of the user. */
 const ONE = `
 local field = 'm' .. ARGV[2]
-local value = redis.pcall('HGET', key, field)
+local value = redis.pcall('HGET', KEYS[1], field)
 if type(value) ~= 'string' then return 0 end
 local count, created, expires, idle = value:match(LIVE)
 if not count or tonumber(idle) <= now then return 0 end
@@ -153,7 +154,7 @@ if not count or tonumber(idle) <= now then return 0 end
  * nothing. Gives 0 when pending logins were ended after startedAt.
  */
 export const CREATE = write(PRELUDE, LOAD, SAVE, `
-local loginsEnded = redis.pcall('HGET', key, 'n')
+local loginsEnded = redis.pcall('HGET', KEYS[1], 'n')
 if type(loginsEnded) == 'string' and tonumber(ARGV[9]) < tonumber(loginsEnded) then return 0 end
 load()
 -- Before \`replaces\` is removed: a login over the user's only session keeps the key that it had.
@@ -170,8 +171,8 @@ for i = 1, excess do oldest[i] = live[i] end
 finish(oldest, 'p')
 live = after(live, excess)
 live[#live + 1] = { id = id, last = ARGV[4] }
-redis.call('HSET', key, 'o', ARGV[7], 'm' .. id, nextOrder() .. ARGV[3])
-if ARGV[8] == '' then redis.call('HDEL', key, 'd' .. id) else redis.call('HSET', key, 'd' .. id, ARGV[8]) end
+redis.call('HSET', KEYS[1], 'o', ARGV[7], 'm' .. id, nextOrder() .. ARGV[3])
+if ARGV[8] == '' then redis.call('HDEL', KEYS[1], 'd' .. id) else redis.call('HSET', KEYS[1], 'd' .. id, ARGV[8]) end
 if ARGV[10] then keepKey(10) else forgetKeys() end
 save()
 return 1
@@ -180,9 +181,9 @@ return 1
 /** ARGV: now, id, idleExpiresAt. The hash is not read whole: the time of the key moves only to a later one. */
 export const TOUCH = write(PRELUDE, ONE, `
 if tonumber(ARGV[3]) > tonumber(idle) then
-  redis.call('HSET', key, field, count .. ',' .. created .. ',' .. expires .. ',' .. ARGV[3])
-  local left = redis.call('PTTL', key)
-  if left >= 0 and clock + left < tonumber(ARGV[3]) then redis.call('PEXPIREAT', key, ARGV[3]) end
+  redis.call('HSET', KEYS[1], field, count .. ',' .. created .. ',' .. expires .. ',' .. ARGV[3])
+  local left = redis.call('PTTL', KEYS[1])
+  if left >= 0 and clock + left < tonumber(ARGV[3]) then redis.call('PEXPIREAT', KEYS[1], ARGV[3]) end
 end
 return 1
 `)
@@ -190,8 +191,8 @@ return 1
 /** ARGV: now, id, =data or ''. The label stays. */
 export const UPDATE = write(PRELUDE, ONE, `
 local field = 'd' .. ARGV[2]
-local label = (redis.call('HGET', key, field) or ''):match('^:[^\\n]*\\n') or ''
-if label .. ARGV[3] == '' then redis.call('HDEL', key, field) else redis.call('HSET', key, field, label .. ARGV[3]) end
+local label = (redis.call('HGET', KEYS[1], field) or ''):match('^:[^\\n]*\\n') or ''
+if label .. ARGV[3] == '' then redis.call('HDEL', KEYS[1], field) else redis.call('HSET', KEYS[1], field, label .. ARGV[3]) end
 return 1
 `)
 
@@ -203,7 +204,7 @@ for _, session in ipairs(live) do
   table.insert((session.id == ARGV[4]) == (ARGV[3] == 'only') and ending or rest, session)
 end
 -- A key of another type stays as it is.
-local endsLogins = ARGV[5] == 'logins' and type(redis.pcall('HSET', key, 'n', ARGV[1])) == 'number'
+local endsLogins = ARGV[5] == 'logins' and type(redis.pcall('HSET', KEYS[1], 'n', ARGV[1])) == 'number'
 finish(ending, ARGV[2])
 live = rest
 if endsLogins or #ending > 0 or #over > 0 then save() end
@@ -215,7 +216,8 @@ export const LIST = script(PRELUDE, LOAD, `
 load()
 for i, session in ipairs(live) do
   local id = session.id
-  live[i] = { id, unpack(redis.call('HMGET', key, 'm' .. id, 'd' .. id)) }
+  local fields = redis.call('HMGET', KEYS[1], 'm' .. id, 'd' .. id)
+  live[i] = { id, fields[1], fields[2] }
 end
 return live
 `)
@@ -226,7 +228,7 @@ load()
 local keys = {}
 if #live > 0 then
   for _, sealed in ipairs({ 'k', 'p' }) do
-    keys[#keys + 1] = redis.call('HGET', key, sealed) or nil
+    keys[#keys + 1] = redis.call('HGET', KEYS[1], sealed) or nil
   end
 end
 return keys
