@@ -1,7 +1,7 @@
 /** What is published: the names, the files and the dependencies are a contract as well. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import tap, { test } from 'tap'
 import * as everything from '../src/index.js'
@@ -12,6 +12,8 @@ tap.setTimeout(300_000)
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+/** One for all, for it takes a build: each test has a folder of its own in it. */
+const project = installedProject(tap)
 
 test('the public names', async (t) => {
   t.same(Object.keys(everything).filter((name) => !name.startsWith('FST_WEAPP_')).sort(), [
@@ -31,12 +33,34 @@ test('nothing but the build, the documents and the license is packed', async (t)
   const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: ROOT, encoding: 'utf8' })
   const [packed] = JSON.parse(stdout) as [{ files: { path: string }[] }]
   const strangers = packed.files.map(({ path }) => path)
-    .filter((path) => !/^(dist|miniprogram_dist)\/|^(README(\.[\w-]+)?\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(path))
+    .filter((path) => !/^(dist|miniprogram_dist)\/|^(client\/package\.json|README(\.[\w-]+)?\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(path))
   t.same(strangers, [])
 })
 
+test('who does not read "exports", such as webpack 4 and the TypeScript of a native Mini Program, finds the client all the same', (t) => {
+  const folder = join(ROOT, 'client')
+  const { main, module, types } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const { default: exported, types: exportedTypes } = manifest.exports['./client']
+  t.same([module, types].map((path) => join(folder, path)), [exported, exportedTypes].map((path) => join(ROOT, path)))
+  t.match(manifest.scripts['build:miniprogram'], `--outfile=${relative(ROOT, join(folder, main))} `)
+
+  cpSync(folder, join(project, 'node_modules', 'fastify-weapp', 'client'), { recursive: true })
+  const native = join(project, 'native')
+  mkdirSync(native)
+  writeFileSync(join(native, 'tsconfig.json'), JSON.stringify({
+    compilerOptions: { target: 'ES2020', module: 'CommonJS', moduleResolution: 'node10', ignoreDeprecations: '6.0', strict: true, types: [], noEmit: true }
+  }))
+  writeFileSync(join(native, 'page.ts'), `
+    import { createWeappClient } from 'fastify-weapp/client'
+    export const token: string | null = createWeappClient({ baseUrl: 'https://api.example.com' }).token
+    // @ts-expect-error the types are there
+    createWeappClient({})
+  `)
+  t.equal(typecheck(native), '')
+  t.end()
+})
+
 test('the types hold a host to what it promises', (t) => {
-  const project = installedProject(t)
   const compile = (name: string, code: string) => {
     const folder = join(project, name)
     mkdirSync(folder)
@@ -83,7 +107,7 @@ test('the types hold a host to what it promises', (t) => {
 })
 
 test('the types bring nobody else into Fastify\'s', async (t) => {
-  const types = join(installedProject(t), 'node_modules', 'fastify-weapp', 'dist')
+  const types = join(project, 'node_modules', 'fastify-weapp', 'dist')
   const declarations = readdirSync(types, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.d.ts'))
   t.not(declarations.length, 0)
   for (const path of declarations) {
