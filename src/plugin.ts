@@ -5,6 +5,7 @@
  *   phone <-- token -- a session in the store, session_key sealed
  *   phone -- token --> guard --> request.weapp
  */
+import cluster from 'node:cluster'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { createAdministration, type Administration } from './administration.js'
@@ -57,7 +58,7 @@ export interface WeappInstance {
 const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   const options = resolveOptions(opts)
   const { routes, keepSessionKey } = options
-  if (isMemoryStore(options.store) && process.env.NODE_ENV === 'production') warnOfMemoryStore()
+  if (isMemoryStore(options.store) && (cluster.isWorker || process.env.NODE_ENV === 'production')) warnOfMemoryStore()
 
   const log = createOperatorLog(fastify.log)
   log.shortTimes(opts)

@@ -1,11 +1,13 @@
+import cluster from 'node:cluster'
 import { inspect } from 'node:util'
+import Fastify from 'fastify'
 import t, { type Test } from 'tap'
-import { memoryStore, type WeappOptions } from '../../src/index.js'
+import { memoryStore, type SessionStore, type WeappOptions } from '../../src/index.js'
 import { FAILURES, STORE_WORDS, faultyStore } from '../fixtures/faulty-store.js'
 import { freezeClock } from '../fixtures/clock.js'
 import { captureLog } from '../fixtures/log.js'
 import { refused } from '../fixtures/refused.js'
-import { APP_ID, startHost } from '../fixtures/server.js'
+import { APP_ID, APP_SECRET, SECRET, startHost } from '../fixtures/server.js'
 
 async function startFaultyHost (t: Test, options: Partial<WeappOptions> = {}) {
   const faulty = faultyStore()
@@ -196,15 +198,31 @@ t.test('row 35: the memory store holds no process open', async (t) => {
   t.equal(process.getActiveResourcesInfo().filter((name) => /Timeout|Immediate/.test(name)).length, before)
 })
 
-t.test('row 35: in production the memory store is warned of, once', async (t) => {
-  const warnings = t.capture(process, 'emitWarning')
+t.test('row 35: in production, and in one of several processes, the memory store is warned of, once', async (t) => {
   const { NODE_ENV } = process.env
   t.teardown(() => { process.env.NODE_ENV = NODE_ENV })
-  const ours = () => warnings().filter(({ args }) => (args[1] as { code?: string })?.code === 'FST_WEAPP_MEMORY_STORE')
-  process.env.NODE_ENV = 'production'
-  await startHost(t, { options: { store: faultyStore().store } })
-  t.equal(ours().length, 0, "a store of the host's own is its own affair")
-  await startHost(t)
-  await startHost(t, { options: { store: memoryStore() } })
-  t.equal(ours().length, 1)
+  for (const [where, pretend] of Object.entries({
+    development: () => {},
+    production: () => { process.env.NODE_ENV = 'production' },
+    'a worker of node:cluster, as those of PM2': (t: Test) => { t.intercept(cluster, 'isWorker', { value: true }) }
+  })) {
+    await t.test(where, async (t) => {
+      const warnings = t.capture(process, 'emitWarning')
+      const told = () => warnings().filter(({ args }) => (args[1] as { code?: string })?.code === 'FST_WEAPP_MEMORY_STORE').length
+      // Another copy for each, because one warns once.
+      const { fastifyWeapp } = await t.mockImport<typeof import('../../src/plugin.js')>('../../src/plugin.js')
+      const register = async (store: SessionStore) => {
+        const app = Fastify()
+        t.teardown(() => app.close())
+        await app.register(fastifyWeapp, { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET, store })
+      }
+      process.env.NODE_ENV = NODE_ENV
+      pretend(t)
+      await register(faultyStore().store)
+      t.equal(told(), 0, "a store of the host's own is its own affair")
+      await register(memoryStore())
+      await register(memoryStore())
+      t.equal(told(), where === 'development' ? 0 : 1)
+    })
+  }
 })
