@@ -5,10 +5,9 @@
  * Two tables, a row for each user and each session. A verb that changes more than one row is a transaction that locks
  * the user's row first, so the changes of one user happen one after another; any other verb is a single statement.
  *
- * The host makes the pool, with times in it, or a server that hangs would keep every connection of the pool, and a
- * write that was answered 503 would happen later:
+ * The host makes the pool, with times in it, or a server that hangs would keep every connection of the pool:
  *
- *     const pool = new Pool({ connectionString, connectionTimeoutMillis: 1000, statement_timeout: 1000, query_timeout: 1500 })
+ *     const pool = new Pool({ connectionString, connectionTimeoutMillis: 800, statement_timeout: 1000, query_timeout: 1000 })
  *     pool.on('error', (error) => app.log.error(error))
  *     await pool.query(schema)
  *     await app.register(weapp, { …, store: postgresStore(pool) })
@@ -67,10 +66,19 @@ interface KeysRow {
   previous: string | null
 }
 
-export function postgresStore (pool: Pool): SessionStore {
+/** How long the last statement of a verb may take: `query_timeout` of the pool. */
+const STATEMENT_MS = 1000
+
+/**
+ * @param timeout milliseconds after which a transaction is not committed any more: a write that the plugin has answered with
+ *   503 by its `storeTimeout` shall not happen later
+ */
+export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore {
+  const transaction = <Result>(run: (db: PoolClient) => Promise<Result>) => inTransaction(pool, run, timeout)
+
   /** Ends live sessions: the one with this id, or all others. */
   function end ({ userId, now }: UserRef, reason: EndReason, which: 'only' | 'except', id: string | null, pendingLogins = false): Promise<number> {
-    return transaction(pool, async (db) => {
+    return transaction(async (db) => {
       if (pendingLogins) {
         await db.query(
           `INSERT INTO weapp_users (user_id, logins_ended_at) VALUES ($1, $2)
@@ -91,13 +99,15 @@ export function postgresStore (pool: Pool): SessionStore {
   }
 
   return {
+    settlesWithin: timeout + STATEMENT_MS,
+
     create ({ userId, now, startedAt, openid, unionid, session, key, limit, replaces }) {
-      return transaction(pool, async (db) => {
+      return transaction(async (db) => {
         const { rowCount } = await db.query(
           `INSERT INTO weapp_users (user_id, openid, unionid) VALUES ($1, $2, $3)
            ON CONFLICT (user_id) DO UPDATE SET openid = excluded.openid, unionid = excluded.unionid
-           WHERE weapp_users.logins_ended_at IS NULL OR weapp_users.logins_ended_at <= $4`,
-          [userId, openid, unionid, startedAt])
+           WHERE weapp_users.logins_ended_at IS NULL OR weapp_users.logins_ended_at - $4 NOT BETWEEN 1 AND $5`,
+          [userId, openid, unionid, startedAt, LONGEST_LOGIN_MS - 1])
         if (rowCount === 0) return false
         await db.query('DELETE FROM weapp_sessions WHERE user_id = $1 AND idle_expires_at <= $2', [userId, now])
         // Before any session makes room: a login over the user's only session keeps the key that it had.
@@ -166,7 +176,7 @@ export function postgresStore (pool: Pool): SessionStore {
     },
 
     writeKey ({ userId, now, key }) {
-      return transaction(pool, async (db) => {
+      return transaction(async (db) => {
         await db.query('SELECT FROM weapp_users WHERE user_id = $1 FOR UPDATE', [userId])
         const { rowCount } = await db.query(
           'SELECT FROM weapp_sessions WHERE user_id = $1 AND reason IS NULL AND idle_expires_at > $2 LIMIT 1',
@@ -188,18 +198,20 @@ export async function forgetEnded (pool: Pool, now = Date.now()): Promise<void> 
   const isOver = `(logins_ended_at IS NULL OR logins_ended_at <= $1)
     AND NOT EXISTS (SELECT FROM weapp_sessions WHERE weapp_sessions.user_id = weapp_users.user_id)`
   const endedBefore = now - LONGEST_LOGIN_MS
-  await transaction(pool, async (db) => {
+  await inTransaction(pool, async (db) => {
     // Who is signing in just now is locked, and skipped; who does next waits, and is looked at once more.
     const { rows } = await db.query(`SELECT user_id FROM weapp_users WHERE ${isOver} FOR UPDATE SKIP LOCKED`, [endedBefore])
     await db.query(`DELETE FROM weapp_users WHERE user_id = ANY ($2) AND ${isOver}`, [endedBefore, rows.map(({ user_id: id }) => id)])
   })
 }
 
-async function transaction<Result> (pool: Pool, run: (db: PoolClient) => Promise<Result>): Promise<Result> {
+async function inTransaction<Result> (pool: Pool, run: (db: PoolClient) => Promise<Result>, timeout = Infinity): Promise<Result> {
+  const start = performance.now()
   const db = await pool.connect()
   try {
     await db.query('BEGIN')
     const result = await run(db)
+    if (performance.now() - start > timeout) throw new Error('The transaction took too long')
     await db.query('COMMIT')
     db.release()
     return result

@@ -16,6 +16,8 @@ export class EndedLogins {
 
   /** Whether a login that began then was one of them. */
   include (userId: string, startedAt: number): boolean {
-    return startedAt < (this.#times.get(userId) ?? -Infinity)
+    const age = (this.#times.get(userId) ?? -Infinity) - startedAt
+    // None that began longer before is still on its way: the time was told by a clock that ran ahead, and has been set right.
+    return age > 0 && age < LONGEST_LOGIN_MS
   }
 }

@@ -41,6 +41,12 @@ local now = tonumber(ARGV[1])
 local TIME = ('%d'):rep(13)
 local LIVE = '^(%d+),(' .. TIME .. '),(' .. TIME .. '),(' .. TIME .. ')$'
 local ENDED = '^!([rkp]),(%d+),(' .. TIME .. ')$'
+
+-- A key of another type holds nothing of ours, and stays as it is. Any other failure of a command is one of the verb.
+local function isOurs()
+  local kind = redis.call('TYPE', KEYS[1]).ok
+  return kind == 'hash' or kind == 'none'
+end
 `
 
 /** The whole user: what is live (by age), what has ended (by order of ending), and which sessions are over. */
@@ -48,8 +54,7 @@ const LOAD = `
 local live, ended, over, order = {}, {}, {}, 0
 
 local function load()
-  -- A key of another type gives an error, which has no items: nothing is live.
-  local fields = redis.pcall('HGETALL', KEYS[1])
+  local fields = isOurs() and redis.call('HGETALL', KEYS[1]) or {}
   for i = 1, #fields, 2 do
     local id = fields[i]:match('^m(.+)$')
     if id then
@@ -142,8 +147,8 @@ end
 /** A single session that is live, for the scripts that look at nothing else of the user. */
 const ONE = `
 local field = 'm' .. ARGV[2]
-local value = redis.pcall('HGET', KEYS[1], field)
-if type(value) ~= 'string' then return 0 end
+local value = isOurs() and redis.call('HGET', KEYS[1], field)
+if not value then return 0 end
 local count, created, expires, idle = value:match(LIVE)
 if not count or tonumber(idle) <= now then return 0 end
 `
@@ -154,8 +159,11 @@ if not count or tonumber(idle) <= now then return 0 end
  * nothing. Gives 0 when pending logins were ended after startedAt.
  */
 export const CREATE = write(PRELUDE, LOAD, SAVE, `
-local loginsEnded = redis.pcall('HGET', KEYS[1], 'n')
-if type(loginsEnded) == 'string' and tonumber(ARGV[9]) < tonumber(loginsEnded) then return 0 end
+local loginsEnded = isOurs() and redis.call('HGET', KEYS[1], 'n')
+if loginsEnded then
+  local age = tonumber(loginsEnded) - tonumber(ARGV[9])
+  if age > 0 and age < ${LONGEST_LOGIN_MS} then return 0 end
+end
 load()
 -- Before \`replaces\` is removed: a login over the user's only session keeps the key that it had.
 if #live == 0 then forgetKeys() end
@@ -203,8 +211,8 @@ local rest, ending = {}, {}
 for _, session in ipairs(live) do
   table.insert((session.id == ARGV[4]) == (ARGV[3] == 'only') and ending or rest, session)
 end
--- A key of another type stays as it is.
-local endsLogins = ARGV[5] == 'logins' and type(redis.pcall('HSET', KEYS[1], 'n', ARGV[1])) == 'number'
+local endsLogins = ARGV[5] == 'logins' and isOurs()
+if endsLogins then redis.call('HSET', KEYS[1], 'n', ARGV[1]) end
 finish(ending, ARGV[2])
 live = rest
 if endsLogins or #ending > 0 or #over > 0 then save() end

@@ -95,7 +95,7 @@ export interface SessionStore {
    * so also when `replaces` or `limit` ends the user's last other session: only keys that were dead before are gone.
    *
    * False, and nothing has changed, when the pending logins of the user were ended after `startedAt` (see `revokeAll`): this one
-   * is one of them.
+   * is one of them. Not when that was {@link LONGEST_LOGIN_MS} after it or more, as told by a clock that ran ahead.
    */
   create (input: CreateSession): Promise<boolean>
 

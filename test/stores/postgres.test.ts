@@ -18,6 +18,8 @@ if (postgresPrograms() === null) {
     t.teardown(() => pool.end())
     return pool
   }
+  /** For tests that are not about time. */
+  const PATIENT = { timeout: 60_000 }
   const count = async (pool: Pool, table: 'users' | 'sessions', { userId }: TestUser): Promise<number> =>
     (await pool.query(`SELECT FROM weapp_${table} WHERE user_id = $1`, [userId])).rowCount ?? -1
 
@@ -26,12 +28,12 @@ if (postgresPrograms() === null) {
   test('the conformance suite passes over PostgreSQL', async (t) => {
     const pool = connect(t)
     await pool.query(schema)
-    await storeSuite((name, check) => t.test(name, check), () => postgresStore(pool))
+    await storeSuite((name, check) => t.test(name, check), () => postgresStore(pool, PATIENT))
   })
 
   test('forgetEnded leaves no row of who is gone, and every row of the others', async (t) => {
     const pool = connect(t)
-    const store = postgresStore(pool)
+    const store = postgresStore(pool, PATIENT)
     const [gone, ended, live] = [new TestUser(store), new TestUser(store), new TestUser(store)]
     const { idleExpiresAt } = await gone.signIn({ key: sealedKey() })
     await ended.revoke((await ended.signIn({ idleExpiresAt: idleExpiresAt + DAY })).id)
@@ -47,7 +49,7 @@ if (postgresPrograms() === null) {
 
   test('logins while what has ended is forgotten: none is lost', async (t) => {
     const pool = connect(t)
-    const user = new TestUser(postgresStore(pool))
+    const user = new TestUser(postgresStore(pool, PATIENT))
     for (let i = 0; i < 100; i++) {
       const brief = await user.signIn({ idleExpiresAt: user.now + 1 })
       user.now = brief.idleExpiresAt
@@ -61,7 +63,7 @@ if (postgresPrograms() === null) {
   test('a transaction that fails leaves nothing, and the pool has a connection again', async (t) => {
     const pool = new Pool({ connectionString: url, max: 1 })
     t.teardown(() => pool.end())
-    const user = new TestUser(postgresStore(pool))
+    const user = new TestUser(postgresStore(pool, PATIENT))
     await t.rejects(user.signIn({ createdAt: NaN }))
     t.equal(await count(pool, 'users', user), 0)
     const { id } = await user.signIn()
@@ -71,7 +73,7 @@ if (postgresPrograms() === null) {
   test('a row that is locked for long: rejected in time, and it does not happen later', async (t) => {
     const pool = new Pool({ connectionString: url, statement_timeout: 100, query_timeout: 10_000 })
     t.teardown(() => pool.end())
-    const user = new TestUser(postgresStore(pool))
+    const user = new TestUser(postgresStore(pool, PATIENT))
     const { id } = await user.signIn()
     const other = await connect(t).connect()
     await other.query('BEGIN')
@@ -83,8 +85,18 @@ if (postgresPrograms() === null) {
     t.same(await user.liveIds(), [id])
   })
 
+  test('a transaction that took too long is not committed, each statement of it may have been in time', async (t) => {
+    const pool = connect(t)
+    const user = new TestUser(postgresStore(pool, PATIENT))
+    const { id } = await user.signIn()
+    const late = postgresStore(pool, { timeout: 0 })
+    await t.rejects(late.revokeAll({ userId: user.userId, now: user.now, reason: 'kicked', except: null, pendingLogins: true }), { message: /too long/ })
+    t.same(await user.liveIds(), [id])
+    t.equal(postgresStore(pool).settlesWithin, 1800, 'below the default storeTimeout')
+  })
+
   test('the plugin over PostgreSQL: sign in, ask, sign out', async (t) => {
-    const host = await startHost(t, { options: { store: postgresStore(connect(t)), storeTimeout: '20s' } })
+    const host = await startHost(t, { options: { store: postgresStore(connect(t), { timeout: 18_000 }), storeTimeout: '20s' } })
     const { token } = await host.signIn()
     t.equal((await host.get('/me', token)).statusCode, 200)
     t.equal((await host.post('/weapp/logout', undefined, token)).statusCode, 204)

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import tap, { test, type Test } from 'tap'
 import { redisStore } from '../../src/stores/redis.js'
 import { DAY, HOUR, MINUTE, randomId, sealedKey, SECOND, TestUser } from '../../src/testing/store-suite/test-user.js'
-import { redisUrl, uniquePrefix } from '../fixtures/redis.js'
+import { redisUrl, startRedis, uniquePrefix } from '../fixtures/redis.js'
 
 const url = await redisUrl(tap)
 
@@ -188,6 +188,47 @@ test('openid, unionid and label come back as they were, whatever is in them', as
       t.match(await user.list(), [{ id, label: text, data: '{"a":1}' }])
     }
   }
+})
+
+test('what Redis refuses to do is never taken for done, nor for nothing to do', async (t) => {
+  const server = await startRedis(t)
+  const admin = new Redis(server.url)
+  t.teardown(() => admin.disconnect())
+  await admin.call('ACL', 'SETUSER', 'weapp', 'on', '>password', '~*', '+@all')
+  const client = new Redis(server.url, { username: 'weapp', password: 'password' })
+  t.teardown(() => client.disconnect())
+  const store = redisStore({ client })
+  const [user, stranger] = [new TestUser(store), new TestUser(store)]
+  const { id } = await user.signIn({ key: sealedKey() })
+  const tell = (command: string) => admin.call(...command.split(' ') as [string])
+  const ban = (user: TestUser) => user.revokeAll('kicked', null, true)
+
+  for (const [state, begin, end] of [
+    ['OOM', 'CONFIG SET maxmemory 1', 'CONFIG SET maxmemory 0'],
+    ['NOREPLICAS', 'CONFIG SET min-replicas-to-write 1', 'CONFIG SET min-replicas-to-write 0'],
+    ['READONLY', 'REPLICAOF 127.0.0.1 1', 'REPLICAOF NO ONE']
+  ] as const) {
+    await tell(begin)
+    await t.rejects(ban(user), { message: new RegExp(`^${state}`) }, state)
+    await t.rejects(ban(stranger), { message: new RegExp(`^${state}`) }, `${state}, who never signed in`)
+    await tell(end)
+    t.equal(await user.isLive(id), true, `as it was before ${state}`)
+  }
+
+  for (const command of ['HGETALL', 'TYPE']) {
+    await admin.call('ACL', 'SETUSER', 'weapp', `-${command}`)
+    const verbs: Record<string, () => Promise<unknown>> = {
+      revoke: () => user.revoke(id),
+      revokeAll: () => ban(user),
+      list: () => user.list(),
+      readKeys: () => user.readKeys(),
+      create: () => user.signIn()
+    }
+    for (const [verb, run] of Object.entries(verbs)) await t.rejects(run(), `${verb} without ${command}`)
+    await admin.call('ACL', 'SETUSER', 'weapp', `+${command}`)
+    t.equal(await user.isLive(id), true, `as it was before there was no ${command}`)
+  }
+  t.equal(await ban(user), 1)
 })
 
 test('a key of another type is unreadable, has no live session, and is left alone', async (t) => {

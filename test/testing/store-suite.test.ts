@@ -86,6 +86,19 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
     },
     fails: 'revokeAll: with pendingLogins, logins that begin then or later are let in'
   },
+  'a clock that ran ahead keeps its users out': {
+    change: (good) => {
+      const ended = new Map<string, number>()
+      return {
+        revokeAll: async (ref) => {
+          if (ref.pendingLogins) ended.set(ref.userId, ref.now)
+          return await good.revokeAll(ref)
+        },
+        create: async (input) => input.startedAt >= (ended.get(input.userId) ?? 0) && await good.create(input)
+      }
+    },
+    fails: 'revokeAll: with pendingLogins, by a clock that ran ahead: logins that begin an hour or more before that are let in'
+  },
   'every revokeAll ends pending logins': {
     change: (good) => ({ revokeAll: async (ref) => await good.revokeAll({ ...ref, pendingLogins: true }) }),
     fails: 'revokeAll: without pendingLogins, and with revoke, no login is refused'

@@ -57,6 +57,18 @@ export const pendingLoginChecks: StoreCheck[] = [
     }
   },
   {
+    name: 'revokeAll: with pendingLogins, by a clock that ran ahead: logins that begin an hour or more before that are let in',
+    async run (store) {
+      const user = new TestUser(store)
+      await user.revokeAll('kicked', null, true)
+      user.now -= LONGEST_LOGIN_MS
+      await user.signIn({ startedAt: user.now + 1 })
+      assert.equal(user.isIn, false)
+      await user.signIn({ startedAt: user.now })
+      assert.equal(user.isIn, true)
+    }
+  },
+  {
     name: 'revokeAll: without pendingLogins, and with revoke, no login is refused',
     async run (store) {
       const user = new TestUser(store)
