@@ -90,6 +90,10 @@ export const FST_WEAPP_SESSION_REVOKED = tokenError('FST_WEAPP_SESSION_REVOKED',
 export const FST_WEAPP_SESSION_KICKED = tokenError('FST_WEAPP_SESSION_KICKED', 'The session was ended by the server.')
 export const FST_WEAPP_SESSION_REPLACED = tokenError('FST_WEAPP_SESSION_REPLACED', 'The session was ended by a newer sign-in.')
 
+/** No 401, for which a phone would sign in and repeat what the route has done already. */
+export const FST_WEAPP_SESSION_ENDED = weappError('FST_WEAPP_SESSION_ENDED', 409,
+  'The session ended while this request was answered: what it was to keep in the session is lost.')
+
 export const FST_WEAPP_STORE_UNAVAILABLE = weappError('FST_WEAPP_STORE_UNAVAILABLE', 503,
   'The session store does not answer: try again.', { 'retry-after': '5' })
 export const FST_WEAPP_SESSION_KEY_STALE = weappError('FST_WEAPP_SESSION_KEY_STALE', 409,
@@ -112,7 +116,7 @@ export type WeappErrorCode =
   | 'FST_WEAPP_WECHAT_BAD_REPLY' | 'FST_WEAPP_WECHAT_CONFIG'
   | 'FST_WEAPP_TOKEN_MISSING' | 'FST_WEAPP_TOKEN_INVALID' | 'FST_WEAPP_TOKEN_EXPIRED'
   | 'FST_WEAPP_SESSION_EXPIRED' | 'FST_WEAPP_SESSION_REVOKED' | 'FST_WEAPP_SESSION_KICKED' | 'FST_WEAPP_SESSION_REPLACED'
-  | 'FST_WEAPP_SESSION_KEY_STALE' | 'FST_WEAPP_SESSION_KEY_MISSING'
+  | 'FST_WEAPP_SESSION_ENDED' | 'FST_WEAPP_SESSION_KEY_STALE' | 'FST_WEAPP_SESSION_KEY_MISSING'
   | 'FST_WEAPP_STORE_UNAVAILABLE' | 'FST_WEAPP_NOT_GUARDED' | 'FST_WEAPP_DATA_INVALID' | 'FST_WEAPP_REPLY_INVALID'
 
 /** Whether an error is one of ours that answers a request; anything else comes from the host. */

@@ -7,7 +7,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import { parseDuration } from './duration.js'
-import { FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_SESSION_KEY_STALE } from './errors.js'
+import { FST_WEAPP_SESSION_ENDED, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_SESSION_KEY_STALE } from './errors.js'
 import { traced } from './events.js'
 import type { Seal } from './seal.js'
 import type { SessionStore } from './stores/store.js'
@@ -127,7 +127,7 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
       const { sessionKey } = await newestKey(owner)
       const key = seal.seal(await wechat.resetUserSessionKey({ appId, openid, sessionKey }), userId)
       // Without a live session there is nobody to keep it for.
-      if (!await store.writeKey({ userId, key, now: Date.now() })) throw new FST_WEAPP_SESSION_EXPIRED()
+      if (!await store.writeKey({ userId, key, now: Date.now() })) throw new FST_WEAPP_SESSION_ENDED()
     }
   }
 }

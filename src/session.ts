@@ -28,10 +28,10 @@ export interface WeappSession {
   /** What the host keeps in the session: frozen, replaced whole by `update`. */
   readonly data: Readonly<SessionData>
   /**
-   * Replaces the data; the last write wins.
+   * Replaces the data; the last write wins. A new login has the data that `onLogin` gives it, and none of this session.
    *
    * @throws FST_WEAPP_DATA_INVALID when it is not a JSON object of at most 4 KiB
-   * @throws FST_WEAPP_SESSION_EXPIRED, _REVOKED, _KICKED, _REPLACED when the session has ended meanwhile
+   * @throws FST_WEAPP_SESSION_ENDED when it ended since the guard looked
    * @throws FST_WEAPP_STORE_UNAVAILABLE when it is unknown whether the data was written: repeat it
    */
   update (data: SessionData): Promise<void>
@@ -67,7 +67,8 @@ export interface WeappSession {
   /**
    * Has WeChat replace the newest session_key, and keeps the new one. Not often for a user.
    *
-   * @throws FST_WEAPP_SESSION_KEY_STALE when it was dead, and as `checkSessionKey` does
+   * @throws FST_WEAPP_SESSION_KEY_STALE when it was dead, FST_WEAPP_SESSION_ENDED when the session ended since the guard
+   *   looked, and as `checkSessionKey` does
    */
   resetSessionKey (): Promise<void>
 }

@@ -3,7 +3,7 @@
  * one. Time is taken once per operation, here or by the caller, and handed to the store.
  */
 import {
-  FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED, FST_WEAPP_SESSION_REVOKED,
+  FST_WEAPP_SESSION_ENDED, FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED, FST_WEAPP_SESSION_REVOKED,
   FST_WEAPP_STORE_UNAVAILABLE, type WeappErrorConstructor
 } from './errors.js'
 import type { Keep, SessionCache } from './cache.js'
@@ -216,9 +216,8 @@ export function createSessions (parts: SessionsParts): Sessions {
       const text = encodeData(data)
       const ref = { userId, sessionId, now: Date.now() }
       if (!await store.update({ ...ref, data: text })) {
-        liveRecord(await store.read(ref), sessionId)
         // Live all the same: what became of the write is unknown.
-        throw new FST_WEAPP_STORE_UNAVAILABLE()
+        throw isLive(await store.read(ref), sessionId) ? new FST_WEAPP_STORE_UNAVAILABLE() : new FST_WEAPP_SESSION_ENDED()
       }
       return decodeData(text)!
     },
@@ -240,7 +239,7 @@ function isEnded (record: SessionRecord): record is Extract<SessionRecord, { sta
   return record?.status === 'ended' && Object.hasOwn(ENDED, record.reason)
 }
 
-function isLive (record: SessionRecord, sessionId: string): record is LiveRecord {
+function isLive (record: SessionRecord | null, sessionId: string): record is LiveRecord {
   if (record?.status !== 'live') return false
   const { openid, unionid, session } = record
   return isText(openid) && (unionid === null || typeof unionid === 'string') &&

@@ -318,12 +318,12 @@ t.test('with the last session of a user its keys are gone', async (t) => {
   }
 })
 
-t.test('a session that ends while its key is reset: expired, for nobody is left to keep the key for', async (t) => {
+t.test('a session that ends while its key is reset: nobody is left to keep the key for', async (t) => {
   const { store, instead } = faultyStore()
   const { wechat, signIn, post } = await startKeyHost(t, { options: { store } })
   const { token } = await signIn()
   instead('writeKey', async () => false)
-  refused(t, await post('/reset', {}, token), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  refused(t, await post('/reset', {}, token), 409, 'FST_WEAPP_SESSION_ENDED')
   t.equal(wechat.requests.at(-1)?.path, '/wxa/resetusersessionkey')
 })
 

@@ -102,7 +102,7 @@ test('an update never revives a session that has ended meanwhile', async (t) => 
     await host.app.weapp.sessions.revoke({ ...weapp!, id: weapp!.session.id })
     await weapp!.session.update(data({ a: 1 }))
   })
-  refused(t, update, 401, 'FST_WEAPP_SESSION_KICKED')
+  refused(t, update, 409, 'FST_WEAPP_SESSION_ENDED')
   t.equal(asked('update'), 1)
   t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_KICKED')
 })
