@@ -4,7 +4,9 @@ import { inspect } from 'node:util'
 import { test, type Test } from 'tap'
 import { memoryStore, type SessionData, type WeappOptions } from '../src/index.js'
 import { freezeClock } from './fixtures/clock.js'
+import type { LiveRecord } from '../src/stores/store.js'
 import { faultyStore } from './fixtures/faulty-store.js'
+import { captureLog } from './fixtures/log.js'
 import { refused } from './fixtures/refused.js'
 import { SECRET, startHost, type Host } from './fixtures/server.js'
 
@@ -303,19 +305,25 @@ test('a touch that finds nothing asks once more, and then decides', async (t) =>
 })
 
 test('a record that is not ours ends nothing but the request, and is told to the operator', async (t) => {
-  const { store, instead } = faultyStore()
-  const host = await startWith(t, { store })
+  const inner = memoryStore()
+  const { store, instead, heal } = faultyStore(inner)
+  const log = captureLog()
+  const host = await startHost(t, { options: { store }, server: log.server })
   const { token } = await host.signIn()
-  const session = { id: 'x', createdAt: 1, expiresAt: 2, idleExpiresAt: 2, label: null, data: null }
-  for (const record of [
-    { status: 'unreadable' },
-    { status: 'live', openid: 1, unionid: null, session },
-    { status: 'live', openid: 'o', unionid: null, session: { ...session, expiresAt: 'soon' } },
-    { status: 'live', openid: 'o', unionid: null, session: { ...session, data: '{' } },
-    { status: 'live', openid: 'o', unionid: null, session: { ...session, data: '[]' } }
+  const [{ id } = { id: '' }] = await host.app.weapp.sessions.list({ openid: host.wechat.openid('alice') })
+  for (const part of [
+    { status: 'unreadable' }, { openid: 1 }, { openid: '' }, { unionid: 1 }, { session: null },
+    { session: { id: 'x' } }, { session: { expiresAt: 'soon' } }, { session: { data: '{' } }, { session: { data: '[]' } }
   ]) {
-    instead('read', async () => record)
+    instead('read', async (ref) => {
+      const record = await inner.read(ref) as LiveRecord
+      return { ...record, ...part, ...part.session && { session: { ...record.session, ...part.session } } }
+    })
+    const told = log.events().length
     refused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_EXPIRED')
+    t.match(log.events().slice(told), [{ event: 'unreadable-record', sessionId: id }, { event: 'refused' }], JSON.stringify(part))
+    heal()
+    t.equal(await codeOf(host, token), 'live')
   }
 })
 
