@@ -6,6 +6,9 @@ import { createTransfer } from './transfer.js'
 import type { Auth, LoginAnswer, SessionAnswer, WeappClient, WeappClientOptions, WeappRequest, WeappUpload } from './types.js'
 import { call, globalWx, platformError, type Answer } from './wx.js'
 
+/** A platform that never calls back would hold up everybody who waits for the login. */
+const WX_LOGIN_MS = 10_000
+
 const REVOKED = 'FST_WEAPP_SESSION_REVOKED'
 
 type Extra = Record<string, unknown> | undefined
@@ -31,7 +34,7 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
   let departure: { promise: Promise<void>, all: boolean } | null = null
 
   async function exchange (extra: Extra, isRepeated = false): Promise<LoginAnswer> {
-    const { code } = await call<{ code: string }>((callbacks) => wx.login(callbacks)).catch((error) => {
+    const { code } = await call<{ code: string }>((callbacks) => wx.login({ ...callbacks, timeout: WX_LOGIN_MS })).catch((error) => {
       throw platformError('WEAPP_WX_LOGIN_FAILED', 'wx.login failed.', error)
     })
     if (!code) throw clientError('WEAPP_WX_LOGIN_FAILED', 'wx.login gave no code.')
@@ -40,6 +43,8 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     // Such as that of a request which the network repeated.
     const isSpent = reply.code === 'FST_WEAPP_CODE_USED' || reply.code === 'FST_WEAPP_CODE_INVALID'
     if (isSpent && !isRepeated) return await exchange(extra, true)
+    // The host ended all sessions of the user while this login was on its way.
+    if (REMEDY[reply.code!] === 'none, signed out') endedBy(reply.code!)
     const answer = unwrap(payloadOf(reply))
     if (!answer || typeof answer.token !== 'string') {
       throw clientError('WEAPP_BAD_ANSWER', 'The answer to the login has no token. Does the host wrap its answers? Then give unwrap.')
@@ -86,43 +91,45 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     return await signedIn((token) => sendFile(plain, token), auth)
   }
 
+  /** Sends and, where that helps, renews the sign-in (once) and sends again (at most twice). */
   async function signedIn (sendWith: SendWith, auth: Auth = 'required'): Promise<Answer> {
-    return auth === false ? (await sendWith(null)).answer : await attempt(sendWith, auth, 0, false)
+    if (auth === false) return (await sendWith(null)).answer
+    let isRenewed = false
+    for (let repeats = 0; ; repeats++) {
+      if (auth === 'required') await demandSignIn()
+      const { token } = phone
+      const reply = await sendWith(token)
+      const { answer, code } = reply
+      const remedy = token !== null && REMEDY[code!]
+
+      if (remedy === 'none, signed out') {
+        // A login that was under way may have brought a newer session, which this answer does not speak of.
+        await landing()
+        if (phone.token === token) endedBy(code!)
+        if (phone.token === null) throw refusal(reply)
+        if (repeats > 1) return answer
+      } else if (remedy === 'login') {
+        if (auth === 'optional' || isRenewed || repeats > 1) return answer
+        // Otherwise the sign-in is newer than what failed.
+        if (phone.token === token) {
+          isRenewed = true
+          await login()
+        }
+      } else if (remedy === 'new key') {
+        if (auth === 'optional' || isRenewed) throw refusal(reply, 'The data was encrypted with an old session_key: ask for the tap again.')
+        isRenewed = true
+        if (phone.token === token) await login()
+      } else {
+        return answer
+      }
+    }
   }
 
-  /** Sends and, where that helps, renews the sign-in (once) and sends again (at most twice). */
-  async function attempt (sendWith: SendWith, auth: 'required' | 'optional', repeats: number, isRenewed: boolean): Promise<Answer> {
-    if (auth === 'required') await demandSignIn()
-    const { token } = phone
-    const reply = await sendWith(token)
-    const { answer, code } = reply
-    const remedy = token !== null && REMEDY[code!]
-
-    if (remedy === 'none, signed out') {
-      // A login that was under way may have brought a newer session, which this answer does not speak of.
-      await landing()
-      if (phone.token === token) {
-        phone.end(code!)
-        // What it throws is its author's, and must not take the place of the refusal.
-        if (onSignedOut) Promise.resolve(code!).then(onSignedOut)
-      }
-      if (phone.token === null) throw refusal(reply)
-      if (repeats > 1) return answer
-    } else if (remedy === 'login') {
-      if (auth === 'optional' || isRenewed || repeats > 1) return answer
-      // Otherwise the sign-in is newer than what failed.
-      if (phone.token === token) {
-        isRenewed = true
-        await login()
-      }
-    } else if (remedy === 'new key') {
-      if (auth === 'optional' || isRenewed) throw refusal(reply, 'The data was encrypted with an old session_key: ask for the tap again.')
-      isRenewed = true
-      if (phone.token === token) await login()
-    } else {
-      return answer
-    }
-    return await attempt(sendWith, auth, repeats + 1, isRenewed)
+  /** The server has signed this phone out. */
+  function endedBy (code: string): void {
+    phone.end(code)
+    // What it throws is its author's, and must not take the place of the refusal.
+    if (onSignedOut) Promise.resolve(code).then(onSignedOut)
   }
 
   async function ensureSessionKey (): Promise<void> {

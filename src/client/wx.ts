@@ -41,7 +41,7 @@ export interface WxUpload extends WxTransfer<{ statusCode: number, data: string 
 
 export interface Wx {
   /** https://developers.weixin.qq.com/miniprogram/dev/api/open-api/login/wx.login.html */
-  login (options: Callbacks<{ code: string }>): unknown
+  login (options: Callbacks<{ code: string }> & { timeout?: number }): unknown
   /** https://developers.weixin.qq.com/miniprogram/dev/api/open-api/login/wx.checkSession.html */
   checkSession (options: Callbacks<unknown>): unknown
   /** https://developers.weixin.qq.com/miniprogram/dev/api/network/request/wx.request.html */

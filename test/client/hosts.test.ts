@@ -55,6 +55,19 @@ test("codes in a body that are not the plugin's are the host's", async (t) => {
   t.equal(mini.calls.login, 1)
 })
 
+test('an answer that is no refusal may hold any word, one of the plugin too', async (t) => {
+  const { client, mini, sent } = await startPhone(t, {
+    after: (app) => { app.post('/coupon', async (request) => ({ code: (request.body as { name: string }).name })) }
+  })
+  await client.login()
+  for (const name of [CODES.expired, CODES.kicked, CODES.stale]) {
+    sent()
+    t.match(await client.request({ url: '/coupon', method: 'POST', data: { name } }), { statusCode: 200, data: { code: name } })
+    t.same(sent(), ['POST /coupon 200'], 'once')
+  }
+  t.equal(mini.calls.login, 1)
+})
+
 test('a host that wraps every answer', async (t) => {
   const clock = freezeClock(t)
   const { client, launch, mini } = await startPhone(t, {

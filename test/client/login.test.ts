@@ -114,6 +114,14 @@ test('a code that is spent is followed by a new one, with what else was to be sa
   t.equal(mini.calls.login, 6)
 })
 
+test('the platform is told how long wx.login may take, for all wait for it', async (t) => {
+  const { launch } = await startPhone(t)
+  const times: unknown[] = []
+  const { client } = launch({ platform: (wx) => ({ ...wx, login: (options) => { times.push(options.timeout); return wx.login(options) } }) })
+  await client.login()
+  t.same(times, [10_000])
+})
+
 test('wx.login that gives no code has failed', async (t) => {
   const { client, sent } = await startPhone(t, {}, { platform: (wx) => ({ ...wx, login: ({ success }) => success({ code: '' }) }) })
   await t.rejects(client.login(), { code: 'WEAPP_WX_LOGIN_FAILED' })

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { CODES, startPhone, type Phone } from './fixtures/phone.js'
+import { CODES, deferred, startPhone, type Phone } from './fixtures/phone.js'
 
 const ENDINGS: Record<'kicked' | 'revoked' | 'replaced', (phone: Phone) => Promise<unknown>> = {
   kicked: (phone) => phone.kick(),
@@ -39,6 +39,31 @@ for (const [reason, end] of Object.entries(ENDINGS)) {
     t.equal((await phone.launch().client.request({ url: '/me' })).statusCode, 200)
   })
 }
+
+test('a login that was on its way when the host ended all sessions of the user', async (t) => {
+  const began = deferred()
+  const gate = deferred()
+  const { client, mini, signedOut, sent, kick } = await startPhone(t, {
+    options: {
+      onLogin: async () => {
+        began.resolve()
+        await gate.promise
+      }
+    }
+  })
+  const request = client.request({ url: '/me' })
+  await began.promise
+  await kick()
+  gate.resolve()
+  await t.rejects(request, { code: CODES.kicked, statusCode: 401 })
+  t.same(signedOut, [CODES.kicked])
+  t.same(sent(), ['POST /weapp/login 401'])
+  await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked, message: /only login\(\)/ }, 'no silent login undoes it')
+  t.same(sent(), [])
+  t.equal(mini.calls.login, 1)
+  await client.login()
+  t.equal((await client.request({ url: '/me' })).statusCode, 200)
+})
 
 test('without anybody to tell', async (t) => {
   const { launch, kick } = await startPhone(t)
