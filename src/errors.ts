@@ -110,14 +110,7 @@ export const FST_WEAPP_REPLY_INVALID = weappError('FST_WEAPP_REPLY_INVALID', 500
   'The reply of onLogin is not a JSON object, or would overwrite token, tokenType, expiresIn or expiresAt.')
 
 /** The codes that reach a phone. */
-export type WeappErrorCode =
-  | 'FST_WEAPP_APP_UNKNOWN' | 'FST_WEAPP_CODE_INVALID' | 'FST_WEAPP_PHONE_CODE_INVALID' | 'FST_WEAPP_CODE_USED' | 'FST_WEAPP_LOGIN_BLOCKED'
-  | 'FST_WEAPP_BUSY' | 'FST_WEAPP_WECHAT_LIMITED' | 'FST_WEAPP_WECHAT_UNAVAILABLE' | 'FST_WEAPP_WECHAT_TIMEOUT'
-  | 'FST_WEAPP_WECHAT_BAD_REPLY' | 'FST_WEAPP_WECHAT_CONFIG'
-  | 'FST_WEAPP_TOKEN_MISSING' | 'FST_WEAPP_TOKEN_INVALID' | 'FST_WEAPP_TOKEN_EXPIRED'
-  | 'FST_WEAPP_SESSION_EXPIRED' | 'FST_WEAPP_SESSION_REVOKED' | 'FST_WEAPP_SESSION_KICKED' | 'FST_WEAPP_SESSION_REPLACED'
-  | 'FST_WEAPP_SESSION_ENDED' | 'FST_WEAPP_SESSION_KEY_STALE' | 'FST_WEAPP_SESSION_KEY_MISSING'
-  | 'FST_WEAPP_STORE_UNAVAILABLE' | 'FST_WEAPP_NOT_GUARDED' | 'FST_WEAPP_DATA_INVALID' | 'FST_WEAPP_REPLY_INVALID'
+export type WeappErrorCode = Exclude<Extract<keyof typeof import('./errors.js'), `FST_WEAPP_${string}`>, 'FST_WEAPP_INVALID_OPTION'>
 
 /** Whether an error is one of ours that answers a request; anything else comes from the host. */
 export function isWeappError (error: unknown): error is WeappError {

@@ -160,18 +160,7 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
         return done(unlessAllowed(protection, error))
       }
       if (!(found instanceof Promise)) return done()
-      found.then((identity) => {
-        try {
-          accept(guarded, identity)
-        } catch (error) {
-          // A scope that made `weapp` something of its own, which cannot be set: it is answered all the same.
-          return done(error as Error)
-        }
-        done()
-      }, (error) => {
-        refuse(guarded, error)
-        done(unlessAllowed(protection, error))
-      })
+      authenticate(guarded).then(() => done(), (error) => done(unlessAllowed(protection, error)))
     }
   }
 }

@@ -56,13 +56,7 @@ export function boundStore (store: SessionStore, bound: Bound): SessionStore {
       : bound(name, run, input)
   const pending = <Input, Output>(name: string, run: (input: Input) => Promise<Output>) => {
     const start = verb(name, run)
-    return (input: Input) => {
-      try {
-        return Promise.resolve(start(input))
-      } catch (error) {
-        return Promise.reject(error)
-      }
-    }
+    return async (input: Input) => await start(input)
   }
 
   return {

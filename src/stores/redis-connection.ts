@@ -124,20 +124,18 @@ export class RedisConnection {
   }
 
   /** Runs a script of those that do not write late. */
-  async write (script: RedisScript, key: string, args: string[]): Promise<number> {
-    const wait = this.#limit.begin()
-    try {
+  write (script: RedisScript, key: string, args: string[]): Promise<number> {
+    return this.#limit.within(async (wait) => {
       // One refusal tells the time; more are a busy process, which hears it late, or a clock that is being set.
       for (let attempt = 0; attempt < MAX_REFUSALS; attempt++) {
-        const fence = this.#ahead === null ? 0 : Math.floor(wait.until + this.#ahead)
+        // A timer may be a millisecond early.
+        const fence = this.#ahead === null ? 0 : Math.floor(wait.until - 1 + this.#ahead)
         const [time, ...result] = await this.#run(script, key, [String(fence), ...args], wait) as unknown[]
         this.#ahead = Number(time) - performance.now()
         if (result.length > 0) return Number(result[0])
       }
       throw refusal(TOO_LATE)
-    } finally {
-      this.#limit.end(wait)
-    }
+    })
   }
 
   /** Sends the digest alone, and the text to a server that does not know it: a new one, or one that was flushed. */

@@ -16,7 +16,7 @@ export interface Apps {
    *
    * @throws FST_WEAPP_APP_UNKNOWN, FST_WEAPP_INVALID_OPTION when an id is needed
    */
-  credentials (appId: string | undefined): AppCredentials | Promise<AppCredentials>
+  credentials (appId: string | undefined): Promise<AppCredentials>
   /** Whether the apps stay the same for as long as this process lives. */
   readonly areFixed: boolean
   /** Whether the app is ours: at once where that is known, for it is asked with every token. */
@@ -40,10 +40,11 @@ export function createApps (secrets: AppSecrets): Apps {
   return {
     areFixed: typeof secrets !== 'function',
 
-    credentials (appId = onlyId) {
+    async credentials (appId = onlyId) {
       if (appId === undefined) throw new FST_WEAPP_INVALID_OPTION('appId', 'must say which of several Mini Programs is meant')
-      const found = lookUp(appId)
-      return found instanceof Promise ? found.then((appSecret) => known(appId, appSecret)) : known(appId, found)
+      const appSecret = await lookUp(appId)
+      if (appSecret === null) throw new FST_WEAPP_APP_UNKNOWN()
+      return { appId, appSecret }
     },
 
     has (appId) {
@@ -53,11 +54,6 @@ export function createApps (secrets: AppSecrets): Apps {
 
     forget
   }
-}
-
-function known (appId: string, appSecret: string | null): AppCredentials {
-  if (appSecret === null) throw new FST_WEAPP_APP_UNKNOWN()
-  return { appId, appSecret }
 }
 
 interface Secrets {

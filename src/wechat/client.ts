@@ -121,8 +121,7 @@ export function createClient ({ apps, onConfigError, ...options }: ClientParts):
 
   /** Work for an app, whose failure is reported where whoever runs the server must mend it. */
   async function forApp<Result> (appId: string | undefined, work: (app: AppCredentials) => Promise<Result>): Promise<Result> {
-    const found = apps.credentials(appId)
-    const app = found instanceof Promise ? await found : found
+    const app = await apps.credentials(appId)
     try {
       return await work(app)
     } catch (error) {

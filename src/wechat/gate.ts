@@ -43,23 +43,15 @@ export function createGate (concurrency: number): Gate {
     }
   }
 
-  /** Does the work of one who has a place, which is given up however the work ends. */
-  function run<Result> (work: () => Promise<Result>): Promise<Result> {
-    let result
-    try {
-      result = work()
-    } catch (error) {
-      result = Promise.reject(error)
-    }
-    result.then(leave, leave)
-    return result
-  }
-
   return {
-    pass (work) {
-      if (running >= concurrency) return turn().then(() => run(work))
-      running++
-      return run(work)
+    async pass (work) {
+      if (running >= concurrency) await turn()
+      else running++
+      try {
+        return await work()
+      } finally {
+        leave()
+      }
     }
   }
 }

@@ -63,22 +63,16 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
   let closed: Promise<void> | undefined
 
   return {
-    async call (call) {
-      const wait = limit.begin()
-      try {
-        let attempt = interpret(await ask(call, wait), call)
-        for (let repeats = 0; 'error' in attempt; repeats++) {
-          if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
-          if (repeats === retries || !attempt.repeatable) throw attempt.error
-          await sleep(FIRST_BACKOFF_MS * 2 ** repeats, wait)
-          if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
-          attempt = interpret(await ask(call, wait), call)
-        }
-        return attempt.reply
-      } finally {
-        limit.end(wait)
+    call: (call) => limit.within(async (wait) => {
+      for (let repeats = 0; ; repeats++) {
+        const attempt = interpret(await ask(call, wait), call)
+        if ('reply' in attempt) return attempt.reply
+        if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
+        if (repeats === retries || !attempt.repeatable) throw attempt.error
+        await sleep(FIRST_BACKOFF_MS * 2 ** repeats, wait)
+        if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
       }
-    },
+    }),
 
     async close () {
       // An agent that is closed already would reject.
