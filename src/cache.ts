@@ -40,7 +40,10 @@ export class SessionCache implements StoreWatcher {
   /** The session behind a token, if that need not be asked. The token remembers it: most requests look nothing up here. */
   recall (claims: VerifiedClaims, now: number): LiveSession | null {
     const cached = claims.cached ??= this.#users.peek(claims.userId)?.sessions.get(claims.sessionId) ?? null
-    if (cached === null || now >= cached.until) return null
+    if (cached === null) return null
+    const left = cached.until - now
+    // More than was given: the clock has been set back.
+    if (left <= 0 || left > this.#maxAge) return null
     this.#users.use(claims.userId, cached)
     return cached.live
   }

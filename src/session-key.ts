@@ -55,7 +55,7 @@ const VERDICT_MS = 60_000
 const VERDICTS = 10_000
 
 export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: SessionKeyParts): SessionKeys {
-  const verdicts = new LRUCache<string, Promise<boolean>>({ max: VERDICTS, ttl: VERDICT_MS, perf: Date })
+  const verdicts = new LRUCache<string, Promise<boolean>>({ max: VERDICTS, ttl: VERDICT_MS, perf: Date, ttlResolution: 0 })
 
   async function sealedKeys ({ userId }: KeyOwner): Promise<string[]> {
     return keepSessionKey ? await store.readKeys({ userId, now: Date.now() }) : []

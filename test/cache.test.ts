@@ -123,6 +123,15 @@ test('an answer is as old as maxAge at most, counted from when it was asked for'
   t.equal(await host.readsOf(() => host.stateOf(token)), 1, 'the time that the answer took counts')
 })
 
+test('an answer that was given when the clock ran ahead is not believed once it has been set back', async (t) => {
+  const clock = freezeClock(t)
+  const host = await cachedHost(t, { options: { cache: { maxAge: '10s' } } })
+  const token = await signInCached(t, host)
+  clock.advance(-SECOND)
+  t.equal(await host.readsOf(() => host.stateOf(token)), 1)
+  t.equal(await host.readsOf(() => host.stateOf(token)), 0)
+})
+
 test('maxAge is 30 seconds unless the host says otherwise', async (t) => {
   const clock = freezeClock(t)
   const host = await cachedHost(t)

@@ -11,15 +11,22 @@ import type { WechatCall, WechatReply } from './request.js'
 export interface AccessTokens {
   /** A token that lives five minutes more at least, fetched once however many ask. */
   get (app: AppCredentials): Promise<string>
-  /** WeChat refuses this token: the next `get` fetches another, unless that has happened meanwhile. */
+  /**
+   * WeChat refuses this token: the next `get` fetches another, unless that has happened meanwhile, or WeChat has just given the
+   * same one again: each fetch counts towards a quota, without which nothing could be asked at all.
+   */
   drop (appId: string, token: string): void
 }
 
 /** WeChat makes the next token five minutes before the end of the last, and both work until then. */
 const RENEW_EARLY_MS = 5 * 60_000
+/** How long a token that WeChat gave again after it had refused it is not asked about once more. */
+const GIVEN_AGAIN_MS = 30_000
 
 export function createAccessTokens (call: (appId: string, call: WechatCall) => Promise<WechatReply>): AccessTokens {
-  const tokens = new Map<string, { token: string, renewAt: number }>()
+  const tokens = new Map<string, { token: string, renewAt: number, keepUntil: number }>()
+  /** The last token of each app that WeChat refused. */
+  const refused = new Map<string, string>()
   const fetches = new Map<string, Promise<string>>()
 
   async function fetch ({ appId, appSecret }: AppCredentials): Promise<string> {
@@ -31,7 +38,11 @@ export function createAccessTokens (call: (appId: string, call: WechatCall) => P
     })
     const { access_token: token, expires_in: seconds } = reply
     if (!isText(token) || !Number.isFinite(seconds)) throw new FST_WEAPP_WECHAT_BAD_REPLY()
-    tokens.set(appId, { token, renewAt: asked + (seconds as number) * 1000 - RENEW_EARLY_MS })
+    tokens.set(appId, {
+      token,
+      renewAt: asked + (seconds as number) * 1000 - RENEW_EARLY_MS,
+      keepUntil: token === refused.get(appId) ? asked + GIVEN_AGAIN_MS : asked
+    })
     return token
   }
 
@@ -49,7 +60,10 @@ export function createAccessTokens (call: (appId: string, call: WechatCall) => P
     },
 
     drop (appId, token) {
-      if (tokens.get(appId)?.token === token) tokens.delete(appId)
+      const known = tokens.get(appId)
+      if (known?.token !== token || Date.now() < known.keepUntil) return
+      refused.set(appId, token)
+      tokens.delete(appId)
     }
   }
 }

@@ -57,7 +57,7 @@ export function createCode2Session (
     }
     rests.traded(appId)
     const { openid, session_key: sessionKey, unionid } = reply
-    if (!isText(openid) || !isText(sessionKey) || !['string', 'undefined'].includes(typeof unionid)) throw new FST_WEAPP_WECHAT_BAD_REPLY()
+    if (!isText(openid) || !isText(sessionKey) || typeof (unionid ?? '') !== 'string') throw new FST_WEAPP_WECHAT_BAD_REPLY()
     return { openid, sessionKey, unionid: isText(unionid) ? unionid : null }
   }
 

@@ -46,6 +46,7 @@ t.test('the fetch is the documented one, in normal mode, whatever happens', asyn
   wechat.fault({ errcode: 40001 }, { path: API })
   await t.rejects(client.request(API))
   wechat.expireAccessTokens()
+  clock.advance(30_000)
   await t.rejects(client.request(API))
   const fetches = wechat.requests.filter(({ path }) => path === TOKEN)
   t.equal(fetches.length, 4)
@@ -118,9 +119,23 @@ for (const errcode of [40001, 40014, 42001]) {
     t.match(told, [[errcode, String]])
     t.equal(told.length, 1)
     await t.rejects(client.request(API), { code: CONFIG, errcode })
-    t.equal(calls(), 4, 'the next call tries again')
+    t.strictSame([calls(), fetches()], [4, 2], 'the next call tries again, with the token that WeChat has just given again')
   })
 }
+
+t.test('a token that WeChat gives again and refuses again is not fetched for each call, but twice a minute', async (t) => {
+  const clock = freezeClock(t)
+  const { client, wechat, fetches, calls } = await startClient(t)
+  wechat.fault({ errcode: 40001 }, { path: API })
+  for (let i = 0; i < 10; i++) await t.rejects(client.request(API), { code: CONFIG, errcode: 40001 })
+  t.strictSame([calls(), fetches()], [20, 2])
+  clock.advance(30_000)
+  for (let i = 0; i < 10; i++) await t.rejects(client.request(API), { code: CONFIG, errcode: 40001 })
+  t.strictSame([calls(), fetches()], [40, 3])
+  wechat.clearFaults()
+  ok(wechat)
+  t.strictSame(await client.request(API), { errcode: 0 })
+})
 
 t.test('a token that has really expired is replaced by a new one', async (t) => {
   const clock = freezeClock(t)
