@@ -1,9 +1,7 @@
-import { FST_WEAPP_INVALID_OPTION } from './errors.js'
-import { section } from './option-checks.js'
+import { section, text } from './option-checks.js'
 import type { OperatorLog } from './operator-log.js'
+import type { SessionSummary } from './session.js'
 import type { Sessions } from './sessions.js'
-import type { StoredSession } from './stores/store.js'
-import { isText } from './text.js'
 import { isId, userIdOf } from './token.js'
 import type { Apps } from './wechat/apps.js'
 
@@ -13,9 +11,6 @@ export interface UserOfApp {
   appId?: string | undefined
   openid: string
 }
-
-/** A session as a host may see it; times are epoch milliseconds. */
-export type SessionSummary = Pick<StoredSession, 'id' | 'createdAt' | 'expiresAt' | 'idleExpiresAt' | 'label'>
 
 /**
  * What the host may do with the sessions of any user. A phone whose session was ended here learns
@@ -43,18 +38,17 @@ export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'cred
   /** What cannot be has no sessions, and "ended none" would look like success. */
   async function userOf ({ appId, openid }: UserOfApp): Promise<{ appId: string, userId: string }> {
     const app = await apps.credentials(appId)
-    return { appId: app.appId, userId: userIdOf(app.appId, demandText(openid, 'openid')) }
+    return { appId: app.appId, userId: userIdOf(app.appId, text(openid, 'openid')) }
   }
 
   return {
     async list (user) {
       const { userId } = await userOf(user)
-      const stored = await sessions.list(userId)
-      return stored.map(({ id, createdAt, expiresAt, idleExpiresAt, label }) => ({ id, createdAt, expiresAt, idleExpiresAt, label }))
+      return await sessions.list(userId)
     },
     async revoke ({ id, ...user }) {
       const { appId, userId } = await userOf(user)
-      const sessionId = demandText(id, 'id')
+      const sessionId = text(id, 'id')
       const wasLive = await sessions.revoke(userId, sessionId, 'kicked')
       onKicked({ appId, userId, sessionId: loggable(sessionId), ended: Number(wasLive) })
       return wasLive
@@ -63,14 +57,11 @@ export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'cred
       // A misspelt `except` would end that session too. An identity may be given as it is.
       section(user, 'options', ['appId', 'openid', 'unionid', 'session', 'except', 'pendingLogins'])
       const { appId, userId } = await userOf(user)
-      const ended = await sessions.revokeAll(userId, 'kicked', except === undefined ? null : demandText(except, 'except'), pendingLogins)
+      const ended = await sessions.revokeAll({
+        userId, reason: 'kicked', except: except === undefined ? null : text(except, 'except'), pendingLogins
+      })
       onKicked({ appId, userId, except: loggable(except), ended })
       return ended
     }
   }
-}
-
-function demandText (value: unknown, name: string): string {
-  if (!isText(value)) throw new FST_WEAPP_INVALID_OPTION(name, 'must be a string that is not empty')
-  return value
 }

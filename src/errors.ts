@@ -78,7 +78,7 @@ export const FST_WEAPP_WECHAT_TIMEOUT = weappError('FST_WEAPP_WECHAT_TIMEOUT', 5
 export const FST_WEAPP_WECHAT_BAD_REPLY = weappError('FST_WEAPP_WECHAT_BAD_REPLY', 502,
   'WeChat gave an answer that is not understood.')
 export const FST_WEAPP_WECHAT_CONFIG = weappError('FST_WEAPP_WECHAT_CONFIG', 500,
-  'WeChat refuses this server: its configuration is to be mended, the log says how.')
+  'WeChat refuses this server: its configuration must be fixed; the log says how.')
 
 export const FST_WEAPP_TOKEN_MISSING = credentialError('FST_WEAPP_TOKEN_MISSING',
   'No token: send it as "Authorization: Bearer <token>".')
@@ -95,7 +95,7 @@ export const FST_WEAPP_SESSION_ENDED = weappError('FST_WEAPP_SESSION_ENDED', 409
   'The session ended while this request was answered: what it was to keep in the session is lost.')
 
 export const FST_WEAPP_STORE_UNAVAILABLE = weappError('FST_WEAPP_STORE_UNAVAILABLE', 503,
-  'The session store does not answer: try again.', { 'retry-after': '5' })
+  'The session store, or what knows the apps, does not answer: try again.', { 'retry-after': '5' })
 export const FST_WEAPP_SESSION_KEY_STALE = weappError('FST_WEAPP_SESSION_KEY_STALE', 409,
   'The data or signature does not fit the session_key: call wx.login, sign in again, and have the data made anew.')
 export const FST_WEAPP_SESSION_KEY_MISSING = weappError('FST_WEAPP_SESSION_KEY_MISSING', 409,

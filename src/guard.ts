@@ -177,7 +177,7 @@ export function checkProtection (route: Pick<RouteOptions, 'config' | 'method' |
   const protection: unknown = config?.weapp
   const invalid = (reason: string, place = 'config.weapp') => new FST_WEAPP_INVALID_OPTION(`${place} of ${String(method)} ${url}`, reason)
   // Fastify takes any option, and the route would be open.
-  if ('weapp' in route) throw invalid('belongs into config: { weapp }', 'weapp')
+  if ('weapp' in route) throw invalid('belongs in config: { weapp }', 'weapp')
   if (protection === undefined || protection === 'optional' || typeof protection === 'boolean') return
   if (!isKeyDemand(protection)) throw invalid("must be true, false, 'optional' or { freshKey: true }")
   if (protection.freshKey && !keepSessionKey) throw invalid('must not demand a session_key where keepSessionKey is false')

@@ -1,4 +1,4 @@
-/** Runs what tells whoever runs the server, in the host's log or by its own function: what fails there has no say in what is answered. */
+/** Tells whoever runs the server, by a line of the log or a function of the host's: when that throws, the answer is the same. */
 export function logSafely (write: () => void): void {
   try {
     write()

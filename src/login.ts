@@ -122,7 +122,7 @@ export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, 
     const lifetime = sessions.lifetime(now)
     const { token, sessionId, nonce } = tokens.issue({ appId, userId, ...lifetime })
     const replaces = sessionToReplace(request, { appId, userId }, now)
-    await sessions.open({ appId, userId, sessionId, startedAt, now, openid, unionid, sessionKey, nonce, ...lifetime, data, label, replaces })
+    await sessions.open({ userId, sessionId, startedAt, now, openid, unionid, sessionKey, nonce, ...lifetime, data, label, replaces })
     logSafely(() => request.log.info({ weapp: { event: 'login', appId, userId, sessionId } }, 'weapp: signed in'))
     const { createdAt, expiresAt } = lifetime
     return { ...reply, token, tokenType: 'Bearer', expiresIn: (expiresAt - createdAt) / 1000, expiresAt }
@@ -160,7 +160,7 @@ function checkedResult (result: unknown): LoginResult {
   if (result === undefined || result === null) return {} as LoginResult
   const { data, reply, label, ...misplaced } = result as Partial<Record<keyof LoginResult, unknown>>
   if (typeof result !== 'object' || Array.isArray(result) || Object.keys(misplaced).length > 0) {
-    throw new FST_WEAPP_DATA_INVALID('what onLogin answered is not an object of data, reply and label alone, and what it is to hold belongs into data')
+    throw new FST_WEAPP_DATA_INVALID('onLogin may answer an object of data, reply and label alone, and what the session is to hold belongs in data')
   }
   return result as LoginResult
 }

@@ -28,7 +28,7 @@ export function text (value: unknown, name: string): string {
   return value
 }
 
-/** What was copied, or read from a file, with a space or the end of the line is refused by WeChat, or another on another server. */
+/** One that was copied or read from a file may end in white space: WeChat would refuse it, and a server that trims it would derive other keys. */
 export function credential (value: unknown, name: string): string {
   const credential = text(value, name)
   if (credential.trim() !== credential) throw invalid(name, 'must not begin or end with white space')

@@ -48,9 +48,9 @@ export interface AnyDispatcher {
 export interface WechatOptions {
   /** Default 'https://api.weixin.qq.com'. Plain http only to this machine, for a simulator. */
   baseUrl?: string | undefined
-  /** For a whole exchange, repeats included. Default 5 seconds. */
+  /** For a whole call, repeats included. Default 5 seconds. */
   timeout?: Duration | undefined
-  /** How often an exchange that did not happen is repeated (0 to 5). Default 1. */
+  /** How often a call is repeated where that is harmless: WeChat was busy, or no connection came about (0 to 5). Default 1. */
   retries?: number | undefined
   /** How many logins may be at WeChat at once; the rest wait up to a second. Default 128. */
   concurrency?: number | undefined

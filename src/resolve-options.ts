@@ -130,7 +130,7 @@ function route<Options extends WeappRouteOptions> (value: unknown, name: string,
   const { schema = {} } = options
   if (!isObject(schema)) throw invalid(`${name}.schema`, 'must be an object')
   const part = OUR_SCHEMAS.find((part) => part in schema)
-  if (part !== undefined) throw invalid(`${name}.schema.${part}`, 'is ours; what a login brings besides the code belongs into routes.login.body')
+  if (part !== undefined) throw invalid(`${name}.schema.${part}`, 'is ours; what a login brings besides the code belongs in routes.login.body')
   return options as Options
 }
 

@@ -116,7 +116,7 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
       if (verdict === undefined) {
         verdict = wechat.checkSessionKey({ appId, openid, sessionKey })
         verdicts.set(sealed, verdict)
-        // No verdict is no reason to ask nobody for a minute.
+        // A check that failed is no verdict: the next request asks again.
         verdict.catch(() => verdicts.delete(sealed))
       }
       if (!await verdict) throw new FST_WEAPP_SESSION_KEY_STALE()

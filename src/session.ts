@@ -73,6 +73,9 @@ export interface WeappSession {
   resetSessionKey (): Promise<void>
 }
 
+/** A session as a host and its user may see it; times are epoch milliseconds. */
+export type SessionSummary = Pick<StoredSession, 'id' | 'createdAt' | 'expiresAt' | 'idleExpiresAt' | 'label'>
+
 /** What a session asks of the rest of the plugin. */
 export interface SessionActions {
   update (userId: string, sessionId: string, data: SessionData): Promise<Readonly<SessionData>>

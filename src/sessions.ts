@@ -11,11 +11,11 @@ import type { LiveSession } from './live-session.js'
 import type { Seal } from './seal.js'
 import { decodeData, encodeData, type SessionData } from './session-data.js'
 import type { SessionKeys } from './session-key.js'
-import { Session, type SessionActions, type WeappIdentity } from './session.js'
+import { Session, type SessionActions, type SessionSummary, type WeappIdentity } from './session.js'
 import type { Holds } from './stores/memory.js'
 import { isSession, type EndReason, type LiveRecord, type SessionRecord, type SessionRef, type SessionStore, type StoredSession } from './stores/store.js'
 import { isText } from './text.js'
-import { userIdOf, type TokenClaims, type VerifiedClaims } from './token.js'
+import { userIdOf, type VerifiedClaims } from './token.js'
 
 export interface SessionsParts {
   store: SessionStore
@@ -36,7 +36,9 @@ export interface SessionsParts {
   onUnreadable: (sessionId: string) => void
 }
 
-export interface NewSession extends TokenClaims {
+export interface NewSession {
+  userId: string
+  sessionId: string
   /** When its login began, in epoch milliseconds. */
   startedAt: number
   /** In epoch milliseconds; `createdAt` is its whole second. */
@@ -66,11 +68,11 @@ export interface Sessions extends SessionActions {
    */
   resume (claims: VerifiedClaims, now: number): WeappIdentity | Promise<WeappIdentity>
   /** The user's live sessions, oldest first. */
-  list (userId: string): Promise<StoredSession[]>
+  list (userId: string): Promise<SessionSummary[]>
   /** False when no such session is live. */
   revoke (userId: string, sessionId: string, reason: EndReason): Promise<boolean>
-  /** Ends every session of the user but `except`, and logins that are on their way if they shall be; resolves to how many sessions. */
-  revokeAll (userId: string, reason: EndReason, except: string | null, pendingLogins: boolean): Promise<number>
+  /** Ends every session of the user but `except` and, with `pendingLogins`, refuses logins under way; resolves to the number of sessions ended. */
+  revokeAll (ending: { userId: string, reason: EndReason, except: string | null, pendingLogins: boolean }): Promise<number>
 }
 
 const ENDED: Record<EndReason, WeappErrorConstructor> = {
@@ -97,6 +99,7 @@ export function createSessions (parts: SessionsParts): Sessions {
     if (idleExpiresAt >= expiresAt) return Infinity
     // It was made while the host had an idle end: the next use moves it to the absolute one.
     if (idle === false) return -Infinity
+    // The second: from there one touch reaches the absolute end.
     return Math.min(idleExpiresAt - idle + idle / TOUCHES_PER_IDLE, expiresAt - idle)
   }
 
@@ -118,7 +121,7 @@ export function createSessions (parts: SessionsParts): Sessions {
     const { openid, unionid, session } = liveRecord(record, claims.sessionId)
     const { parsed } = claims
     const isParsed = parsed !== null && parsed.openid === openid && parsed.text === session.data
-    const data = isParsed ? parsed.data : parse(claims, openid, session.data)
+    const data = isParsed ? parsed.data : ownData(claims, openid, session.data)
     return { openid, unionid, session, data, touchDue: touchDue(session) }
   }
 
@@ -126,7 +129,7 @@ export function createSessions (parts: SessionsParts): Sessions {
    * The data of a record that can be read and is about the token's own user. The token's signature covers a digest of the
    * openid: who can write to the store still cannot become somebody else.
    */
-  function parse (claims: VerifiedClaims, openid: string, text: string | null): Readonly<SessionData> {
+  function ownData (claims: VerifiedClaims, openid: string, text: string | null): Readonly<SessionData> {
     const data = decodeData(text)
     if (data === null || userIdOf(claims.appId, openid) !== claims.userId) throw unreadable(claims.sessionId)
     if (isShort(text)) claims.parsed = { openid, text, data }
@@ -222,9 +225,13 @@ export function createSessions (parts: SessionsParts): Sessions {
       return decodeData(text)!
     },
 
-    list: (userId) => store.list({ userId, now: Date.now() }),
+    async list (userId) {
+      const stored = await store.list({ userId, now: Date.now() })
+      // Without their data, which is for the routes of each session alone.
+      return stored.map(({ id, createdAt, expiresAt, idleExpiresAt, label }) => ({ id, createdAt, expiresAt, idleExpiresAt, label }))
+    },
     revoke: (userId, sessionId, reason) => store.revoke({ userId, sessionId, reason, now: Date.now() }),
-    revokeAll: (userId, reason, except, pendingLogins) => store.revokeAll({ userId, reason, except, pendingLogins, now: Date.now() })
+    revokeAll: (ending) => store.revokeAll({ ...ending, now: Date.now() })
   }
   return sessions
 }

@@ -63,7 +63,7 @@ const MAX_TOKEN_LENGTH = 4096
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const SCHEME = 'bearer '
 
-/** How many tokens are remembered at least: at a kilobyte each, two over a memoryStore, and up to four with as much data as is kept with one. */
+/** At least so many tokens are remembered: about 1 KB each, 2 over a memoryStore, and up to 4 with the most data that is kept with one. */
 const REMEMBERED_TOKENS = 20_000
 
 /**

@@ -425,7 +425,7 @@ t.test('what config.weapp cannot be is told when the route is declared', async (
       app.get('/right/none', { config: {} }, handler)
       for (const weapp of [true, false, 'optional', undefined]) {
         t.throws(() => app.get('/beside', { weapp } as object, handler), {
-          code: 'FST_WEAPP_INVALID_OPTION', message: /option weapp of GET \/beside belongs into config: \{ weapp \}/
+          code: 'FST_WEAPP_INVALID_OPTION', message: /option weapp of GET \/beside belongs in config: \{ weapp \}/
         }, 'a route that would be open without a word')
       }
       app.register(async (scope) => { t.throws(() => scope.get('/inner', { config: { weapp: 'optinal' as 'optional' } }, handler), /of GET/) })

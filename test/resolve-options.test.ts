@@ -98,7 +98,7 @@ const BAD: [option: string, reason: RegExp, make: (value: unknown) => object, va
   ]],
   ['routes.login.body', /leave the field code/, (body) => ({ routes: { login: { body } } }), [Type.Object({ code: Type.String() })]],
   ...['body', 'querystring', 'response'].map((part): typeof BAD[number] => [
-    `routes.login.schema.${part}`, /belongs into routes\.login\.body/, (schema) => ({ routes: { login: { schema: { [part]: schema } } } }), [Type.Object({}), undefined]
+    `routes.login.schema.${part}`, /belongs in routes\.login\.body/, (schema) => ({ routes: { login: { schema: { [part]: schema } } } }), [Type.Object({}), undefined]
   ]),
   ['routes.session.schema', /must be an object/, (schema) => ({ routes: { session: { schema } } }), [null, 'body', []]],
   ['secret', /white space/, (secret) => ({ secret }), [`${LONG}\n`, [LONG, ` ${SECRET}`]]],

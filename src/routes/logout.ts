@@ -20,7 +20,7 @@ export function logoutRoute (options: WeappRouteOptions, sessions: Sessions): Ro
     async handler (request, reply) {
       const { userId, sessionId } = Session.claimsOf(request.weapp!.session)
       const all = (request.query as { all?: string }).all === 'true'
-      if (all) await sessions.revokeAll(userId, 'revoked', null, false)
+      if (all) await sessions.revokeAll({ userId, reason: 'revoked', except: null, pendingLogins: false })
       else await sessions.revoke(userId, sessionId, 'revoked')
       logSafely(() => request.log.info({ weapp: { event: 'logout', sessionId, all } }, 'weapp: signed out'))
       return reply.code(204).send()

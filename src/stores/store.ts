@@ -60,7 +60,7 @@ export interface SessionRef extends UserRef {
 }
 
 export interface CreateSession extends UserRef {
-  /** When the login began that the session is of, in epoch milliseconds: before WeChat and the host were asked. */
+  /** When the login that made this session began, in epoch milliseconds: before WeChat and the host were asked. */
   startedAt: number
   openid: string
   unionid: string | null

@@ -133,7 +133,7 @@ export interface WechatSimulator {
  *
  * It answers `/sns/jscode2session`, `/wxa/checksession`, `/wxa/resetusersessionkey`,
  * `/wxa/business/getuserphonenumber`, `/cgi-bin/token` and `/cgi-bin/stable_token`. Beside them
- * `GET /simulator/login?user=alice[&appid=wx…]` answers `{ "code": "…" }`: wx.login for who has only curl; and
+ * `GET /simulator/login?user=alice[&appid=wx…]` answers `{ "code": "…" }`: wx.login for those who have only curl; and
  * `/simulator/phone-code` the code of a tap on the phone number button. They are not WeChat's, so no fault hits them and
  * `requests` does not show them.
  *

@@ -18,7 +18,7 @@ export interface TransportOptions {
   timeout: number
   /** How often a call is repeated at most. */
   retries: number
-  /** How many calls may be under way at once. */
+  /** How many connections we keep of our own; unused with a `dispatcher`. */
   concurrency: number
   /** Where connections come from; ours when undefined. Whoever made it closes it. */
   dispatcher: Dispatcher | undefined
@@ -84,7 +84,7 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
   function ask ({ path, query, body }: WechatCall, wait: Wait): Promise<HttpAnswer | Failure> {
     return new Promise((resolve) => {
       const fail = (error: unknown): void => {
-        resolve({ error: failed(FST_WEAPP_WECHAT_UNAVAILABLE, systemWord(error)), repeatable: nothingWasSent(error) })
+        resolve(failed(FST_WEAPP_WECHAT_UNAVAILABLE, systemWord(error), nothingWasSent(error)))
       }
       const exchange = new HttpExchange({ resolve, reject: fail })
       wait.expire = () => exchange.abort()
@@ -120,22 +120,18 @@ function sleep (milliseconds: number, wait: Wait): Promise<void> {
 function interpret (answer: HttpAnswer | Failure, { answers = [] }: WechatCall): Attempt {
   if ('error' in answer) return answer
   const { statusCode, text } = answer
-  if (statusCode >= 500) return refuse(FST_WEAPP_WECHAT_UNAVAILABLE, `HTTP ${statusCode}`)
-  if (statusCode !== 200) return refuse(FST_WEAPP_WECHAT_BAD_REPLY, `HTTP ${statusCode}`)
-  if (text === null) return refuse(FST_WEAPP_WECHAT_BAD_REPLY, 'too large')
+  if (statusCode >= 500) return failed(FST_WEAPP_WECHAT_UNAVAILABLE, `HTTP ${statusCode}`)
+  if (statusCode !== 200) return failed(FST_WEAPP_WECHAT_BAD_REPLY, `HTTP ${statusCode}`)
+  if (text === null) return failed(FST_WEAPP_WECHAT_BAD_REPLY, 'too large')
   const reply = parseObject(text)
-  if (reply === null) return refuse(FST_WEAPP_WECHAT_BAD_REPLY, 'not JSON')
+  if (reply === null) return failed(FST_WEAPP_WECHAT_BAD_REPLY, 'not JSON')
   const { errcode } = reply
   if (errcode === undefined || errcode === 0 || answers.includes(errcode as number)) return { reply }
   return { error: errorOf(errcode), repeatable: errcode === SYSTEM_BUSY }
 }
 
-function refuse (Refusal: WeappErrorConstructor, failure: string): Failure {
-  return { error: failed(Refusal, failure), repeatable: false }
-}
-
-function failed (Refusal: WeappErrorConstructor, failure: string | undefined): WeappError {
-  return Object.assign(new Refusal(), failure !== undefined && { failure })
+function failed (Refusal: WeappErrorConstructor, failure: string | undefined, repeatable = false): Failure {
+  return { error: Object.assign(new Refusal(), failure !== undefined && { failure }), repeatable }
 }
 
 /** The one part of the HTTP client's error that is of a closed list, and of use to whoever runs the server. */
