@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
@@ -44,6 +44,8 @@ function blocksOf (text: string): Blocks {
 
 const { files, shell } = blocksOf(README)
 const chinese = blocksOf(CHINESE)
+/** A Mini Program is CommonJS, and has a test of its own below. */
+const OF_A_PHONE = ['utils/client.js', 'pages/steps/steps.js']
 /** Of the Chinese README alone, and run here; whatever else it has is the English code. */
 const CHINESE_ONLY = ['phone-login.mjs']
 
@@ -72,8 +74,7 @@ async function freePorts (count: number): Promise<number[]> {
 
 test('its code', async (t) => {
   const project = installedProject(t)
-  // Without the page: a Mini Program is CommonJS, and has a test of its own below.
-  for (const [name, code] of [...chinese.files, ...files]) if (name !== 'steps.js') writeFileSync(join(project, name), code)
+  for (const [name, code] of [...chinese.files, ...files]) if (!OF_A_PHONE.includes(name)) writeFileSync(join(project, name), code)
 
   await t.test('the types fit, and those of the example', async (t) => {
     // What runs in a browser or a Mini Program, and not in Node.js, is compiled elsewhere if at all.
@@ -214,7 +215,7 @@ test('its code', async (t) => {
   }
 })
 
-test('steps.js, on a phone', async (t) => {
+test('a client and a page, on a phone', async (t) => {
   const wechat = await startWechatSimulator()
   const [appId, appSecret] = Object.entries(wechat.apps)[0]!
   const { default: Fastify } = await import('fastify')
@@ -257,15 +258,16 @@ test('steps.js, on a phone', async (t) => {
   })
   // eslint-disable-next-line no-new-func
   const run = (code: string, globals: object) => { new Function(...Object.keys(globals), code)(...Object.values(globals)) }
+  const weappClient = { exports: {} }
+  run(outputFiles[0]!.text, { module: weappClient, wx })
+  const requirable = (file: string, found: Record<string, { exports: object }>) => (id: string) => found[posix.join(posix.dirname(file), id)]!.exports
+  const [clientFile, pageFile] = OF_A_PHONE as [string, string]
   const client = { exports: {} }
-  run(outputFiles[0]!.text, { module: client, wx })
+  run(files.get(clientFile)!, { wx, module: client, require: requirable(clientFile, { 'utils/weapp-client': weappClient }) })
   let page!: { data: object, [handler: string]: any }
-  run(files.get('steps.js')!, {
+  run(files.get(pageFile)!, {
     wx,
-    require: (id: string) => {
-      t.equal(id, './utils/weapp-client')
-      return client.exports
-    },
+    require: requirable(pageFile, { 'utils/client': client }),
     Page: (definition: typeof page) => { page = definition }
   })
   page['setData'] = (values: object) => Object.assign(page.data, values)

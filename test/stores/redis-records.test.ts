@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { Redis } from 'ioredis'
 import tap, { test, type Test } from 'tap'
 import { redisStore } from '../../src/stores/redis.js'
+import { storeSuite } from '../../src/testing/store-suite.js'
 import { DAY, HOUR, MINUTE, randomId, sealedKey, SECOND, TestUser } from '../../src/testing/store-suite/test-user.js'
 import { redisUrl, startRedis, uniquePrefix } from '../fixtures/redis.js'
 
@@ -229,6 +231,19 @@ test('what Redis refuses to do is never taken for done, nor for nothing to do', 
     t.equal(await user.isLive(id), true, `as it was before there was no ${command}`)
   }
   t.equal(await ban(user), 1)
+})
+
+test('a user of Redis needs no more commands than the README lists', async (t) => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  const commands = /A Redis user of limited rights needs `([^`]+)`/.exec(readme)![1]!.split(' ')
+  const server = await startRedis(t)
+  const admin = new Redis(server.url)
+  t.teardown(() => admin.disconnect())
+  await admin.call('ACL', 'SETUSER', 'weapp', 'on', '>password', '~weapp:*', '-@all', ...commands.map((command) => `+${command}`))
+  const client = new Redis(server.url, { username: 'weapp', password: 'password' })
+  t.teardown(() => client.disconnect())
+  const store = redisStore({ client })
+  await storeSuite((name, check) => t.test(name, check), () => store, { rounds: 1 })
 })
 
 test('a key of another type is unreadable, has no live session, and is left alone', async (t) => {
