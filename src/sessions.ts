@@ -13,8 +13,7 @@ import { decodeData, encodeData, type SessionData } from './session-data.js'
 import type { SessionKeys } from './session-key.js'
 import { Session, type SessionActions, type SessionSummary, type WeappIdentity } from './session.js'
 import type { Holds } from './stores/memory.js'
-import { isSession, type EndReason, type LiveRecord, type SessionRecord, type SessionRef, type SessionStore, type StoredSession } from './stores/store.js'
-import { isText } from './text.js'
+import { isLive, type EndReason, type LiveRecord, type SessionRecord, type SessionRef, type SessionStore, type StoredSession } from './stores/store.js'
 import { userIdOf, type VerifiedClaims } from './token.js'
 
 export interface SessionsParts {
@@ -240,15 +239,6 @@ function isShort (text: string | null): boolean {
   return text === null || text.length <= MAX_REMEMBERED_DATA
 }
 
-// Records are checked by hand, field by field: a store of the host's may answer with anything.
-
 function isEnded (record: SessionRecord): record is Extract<SessionRecord, { status: 'ended' }> {
   return record?.status === 'ended' && Object.hasOwn(ENDED, record.reason)
-}
-
-function isLive (record: SessionRecord | null, sessionId: string): record is LiveRecord {
-  if (record?.status !== 'live') return false
-  const { openid, unionid, session } = record
-  return isText(openid) && (unionid === null || typeof unionid === 'string') &&
-    isSession(session) && session.id === sessionId
 }

@@ -12,7 +12,7 @@
  * answer arrives, so the time derived from it errs towards refusing. Who is refused too early, at the first write or
  * after a clock was set, knows the time from the refusal and writes again.
  */
-import type { RedisScript } from './redis-scripts.js'
+import type { RedisScript } from './redis-script.js'
 import type { DuplicableClient } from './redis-watch.js'
 import { TimeLimit, type Wait } from '../time-limit.js'
 

@@ -16,24 +16,8 @@
  * numbers print as 1.7e+12. `order` counts what happened to the user: creations among the live, endings among the
  * ended. A value of another form was not written here: it is neither live nor ended, and it is left alone.
  */
-import { createHash } from 'node:crypto'
+import { readScript, writeScript } from './redis-script.js'
 import { LONGEST_LOGIN_MS, MAX_REASONS } from './store.js'
-
-export interface RedisScript {
-  source: string
-  sha1: string
-}
-
-/**
- * Comes before every write, with one more argument in front: the time by the server's own clock from which on the caller
- * has been told that it failed. A write that waited longer, in a server that hung or in a client that was cut off, is
- * refused. The answer is the server's time, then what the verb gives unless it was refused.
- */
-const FENCE = `
-local time = redis.call('TIME')
-local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-if clock >= tonumber(table.remove(ARGV, 1)) then return { clock } end
-`
 
 /** ARGV[1] is `now` in every script. */
 const PRELUDE = `
@@ -158,7 +142,7 @@ if not count or tonumber(idle) <= now then return 0 end
  * unionid as they are kept, label and data as they are kept or '', startedAt, then the key and its fingerprints or
  * nothing. Gives 0 when pending logins were ended after startedAt.
  */
-export const CREATE = write(PRELUDE, LOAD, SAVE, `
+export const CREATE = writeScript(PRELUDE, LOAD, SAVE, `
 local loginsEnded = isOurs() and redis.call('HGET', KEYS[1], 'n')
 if loginsEnded then
   local age = tonumber(loginsEnded) - tonumber(ARGV[9])
@@ -187,7 +171,7 @@ return 1
 `)
 
 /** ARGV: now, id, idleExpiresAt. The hash is not read whole: the time of the key moves only to a later one. */
-export const TOUCH = write(PRELUDE, ONE, `
+export const TOUCH = writeScript(PRELUDE, ONE, `
 if tonumber(ARGV[3]) > tonumber(idle) then
   redis.call('HSET', KEYS[1], field, count .. ',' .. created .. ',' .. expires .. ',' .. ARGV[3])
   local left = redis.call('PTTL', KEYS[1])
@@ -197,7 +181,7 @@ return 1
 `)
 
 /** ARGV: now, id, =data or ''. The label stays. */
-export const UPDATE = write(PRELUDE, ONE, `
+export const UPDATE = writeScript(PRELUDE, ONE, `
 local field = 'd' .. ARGV[2]
 local label = (redis.call('HGET', KEYS[1], field) or ''):match('^:[^\\n]*\\n') or ''
 if label .. ARGV[3] == '' then redis.call('HDEL', KEYS[1], field) else redis.call('HSET', KEYS[1], field, label .. ARGV[3]) end
@@ -205,7 +189,7 @@ return 1
 `)
 
 /** ARGV: now, reason, 'only' or 'except', id, 'logins' where pending ones end too. Gives how many sessions it ended. */
-export const END = write(PRELUDE, LOAD, SAVE, `
+export const END = writeScript(PRELUDE, LOAD, SAVE, `
 load()
 local rest, ending = {}, {}
 for _, session in ipairs(live) do
@@ -220,7 +204,7 @@ return #ending
 `)
 
 /** ARGV: now. Gives id, session and data of each live session, oldest first. */
-export const LIST = script(PRELUDE, LOAD, `
+export const LIST = readScript(PRELUDE, LOAD, `
 load()
 for i, session in ipairs(live) do
   local id = session.id
@@ -231,7 +215,7 @@ return live
 `)
 
 /** ARGV: now. Gives the sealed keys, newest first. */
-export const READ_KEYS = script(PRELUDE, LOAD, `
+export const READ_KEYS = readScript(PRELUDE, LOAD, `
 load()
 local keys = {}
 if #live > 0 then
@@ -243,18 +227,9 @@ return keys
 `)
 
 /** ARGV: now, then the key and its fingerprints. */
-export const WRITE_KEY = write(PRELUDE, LOAD, SAVE, `
+export const WRITE_KEY = writeScript(PRELUDE, LOAD, SAVE, `
 load()
 if #live == 0 then return 0 end
 keepKey(2)
 return 1
 `)
-
-function write (...parts: string[]): RedisScript {
-  return script(FENCE, 'local function verb()', ...parts, 'end\nreturn { clock, verb() }\n')
-}
-
-function script (...parts: string[]): RedisScript {
-  const source = parts.join('')
-  return { source, sha1: createHash('sha1').update(source).digest('hex') }
-}

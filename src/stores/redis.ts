@@ -5,7 +5,8 @@
 import { LONGEST_TIMER, parseDuration } from '../duration.js'
 import { invalid, isObject, section } from '../option-checks.js'
 import { isReply, RedisConnection, type RedisClient } from './redis-connection.js'
-import { CREATE, END, LIST, READ_KEYS, TOUCH, UPDATE, WRITE_KEY, type RedisScript } from './redis-scripts.js'
+import type { RedisScript } from './redis-script.js'
+import { CREATE, END, LIST, READ_KEYS, TOUCH, UPDATE, WRITE_KEY } from './redis-scripts.js'
 import { watchRedis } from './redis-watch.js'
 import type {
   EndReason, SealedKey, SessionRecord, SessionStore, StoredSession, StoreWatcher, UserRef

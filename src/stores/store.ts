@@ -86,6 +86,14 @@ export type SessionRecord =
   /** Something is stored there that this store did not write, or can no longer read. */
   | { status: 'unreadable' }
 
+/** Whether what a host's store gave is the live record of this session; every part that is relied on is looked at. */
+export function isLive (record: SessionRecord | null, sessionId: string): record is LiveRecord {
+  if (record?.status !== 'live') return false
+  const { openid, unionid, session } = record
+  return isText(openid) && (unionid === null || typeof unionid === 'string') &&
+    isSession(session) && session.id === sessionId
+}
+
 export interface SessionStore {
   /**
    * Adds a session. In the same atomic step: the session in `replaces` is removed; sessions and reasons whose time

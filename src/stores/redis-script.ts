@@ -1,0 +1,29 @@
+/** What a script of the Redis store is, and what comes before each that writes. */
+import { createHash } from 'node:crypto'
+
+export interface RedisScript {
+  source: string
+  sha1: string
+}
+
+/**
+ * Comes before every write, with one more argument in front: the time by the server's own clock from which on the caller
+ * has been told that it failed. A write that waited longer, in a server that hung or in a client that was cut off, is
+ * refused. The answer is the server's time, then what the verb gives unless it was refused.
+ */
+const FENCE = `
+local time = redis.call('TIME')
+local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+if clock >= tonumber(table.remove(ARGV, 1)) then return { clock } end
+`
+
+/** Of parts that run one after another; the last gives the answer. It changes nothing. */
+export function readScript (...parts: string[]): RedisScript {
+  const source = parts.join('')
+  return { source, sha1: createHash('sha1').update(source).digest('hex') }
+}
+
+/** The same behind the fence. */
+export function writeScript (...parts: string[]): RedisScript {
+  return readScript(FENCE, 'local function verb()', ...parts, 'end\nreturn { clock, verb() }\n')
+}
