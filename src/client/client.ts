@@ -91,38 +91,39 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     return await signedIn((token) => sendFile(plain, token), auth)
   }
 
-  /** Sends and, where that helps, renews the sign-in (once) and sends again (at most twice). */
   async function signedIn (sendWith: SendWith, auth: Auth = 'required'): Promise<Answer> {
-    if (auth === false) return (await sendWith(null)).answer
-    let isRenewed = false
-    for (let repeats = 0; ; repeats++) {
-      if (auth === 'required') await demandSignIn()
-      const { token } = phone
-      const reply = await sendWith(token)
-      const { answer, code } = reply
-      const remedy = token !== null && REMEDY[code!]
+    return auth === false ? (await sendWith(null)).answer : await attempt(sendWith, auth, 0, false)
+  }
 
-      if (remedy === 'none, signed out') {
-        // A login that was under way may have brought a newer session, which this answer does not speak of.
-        await landing()
-        if (phone.token === token) endedBy(code!)
-        if (phone.token === null) throw refusal(reply)
-        if (repeats > 1) return answer
-      } else if (remedy === 'login') {
-        if (auth === 'optional' || isRenewed || repeats > 1) return answer
-        // Otherwise the sign-in is newer than what failed.
-        if (phone.token === token) {
-          isRenewed = true
-          await login()
-        }
-      } else if (remedy === 'new key') {
-        if (auth === 'optional' || isRenewed) throw refusal(reply, 'The data was encrypted with an old session_key: ask for the tap again.')
+  /** Sends and, where that helps, renews the sign-in (once) and sends again (at most twice). */
+  async function attempt (sendWith: SendWith, auth: 'required' | 'optional', repeats: number, isRenewed: boolean): Promise<Answer> {
+    if (auth === 'required') await demandSignIn()
+    const { token } = phone
+    const reply = await sendWith(token)
+    const { answer, code } = reply
+    const remedy = token !== null && REMEDY[code!]
+
+    if (remedy === 'none, signed out') {
+      // A login that was under way may have brought a newer session, which this answer does not speak of.
+      await landing()
+      if (phone.token === token) endedBy(code!)
+      if (phone.token === null) throw refusal(reply)
+      if (repeats > 1) return answer
+    } else if (remedy === 'login') {
+      if (auth === 'optional' || isRenewed || repeats > 1) return answer
+      // Otherwise the sign-in is newer than what failed.
+      if (phone.token === token) {
         isRenewed = true
-        if (phone.token === token) await login()
-      } else {
-        return answer
+        await login()
       }
+    } else if (remedy === 'new key') {
+      if (auth === 'optional' || isRenewed) throw refusal(reply, 'The data was encrypted with an old session_key: ask for the tap again.')
+      isRenewed = true
+      if (phone.token === token) await login()
+    } else {
+      return answer
     }
+    return await attempt(sendWith, auth, repeats + 1, isRenewed)
   }
 
   /** The server has signed this phone out. */

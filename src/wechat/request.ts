@@ -64,14 +64,16 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
 
   return {
     call: (call) => limit.within(async (wait) => {
-      for (let repeats = 0; ; repeats++) {
-        const attempt = interpret(await ask(call, wait), call)
-        if ('reply' in attempt) return attempt.reply
+      const tryOnce = async (): Promise<Attempt> => interpret(await ask(call, wait), call)
+      let attempt = await tryOnce()
+      for (let repeats = 0; 'error' in attempt; repeats++) {
         if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
         if (repeats === retries || !attempt.repeatable) throw attempt.error
         await sleep(FIRST_BACKOFF_MS * 2 ** repeats, wait)
         if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
+        attempt = await tryOnce()
       }
+      return attempt.reply
     }),
 
     async close () {
