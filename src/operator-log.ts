@@ -14,7 +14,7 @@ export interface OperatorLog {
    * A time that was given as a small number: most likely seconds, where numbers are milliseconds. Phones would log in again
    * and again, or a busy server would refuse them.
    */
-  shortTimes (options: Pick<WeappOptions, 'session' | 'storeTimeout' | 'cache' | 'wechat'>): void
+  shortTimes (options: Pick<WeappOptions, 'session' | 'store' | 'storeTimeout' | 'cache' | 'wechat'>): void
   /** The host ended sessions of a user: the one, or all but `except`. `ended` is how many those were. */
   kicked (what: Kicked): void
   /** A record in the store is not one of ours: something else writes there, or somebody tries. */
@@ -63,10 +63,11 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
       logSafely(() => log.warn({ weapp: { event: 'cache-off' } }, 'weapp: the cache is off: the store cannot be watched'))
     },
 
-    shortTimes ({ session, storeTimeout, cache, wechat }) {
+    shortTimes ({ session, store, storeTimeout, cache, wechat }) {
       for (const [option, milliseconds, usual] of [
         ['session.ttl', session?.ttl, HOUR],
         ['session.idle', session?.idle, HOUR],
+        ["the store's own timeout", store?.settlesWithin, SECOND / 10],
         ['storeTimeout', storeTimeout, SECOND / 10],
         ['cache.maxAge', cache === false ? undefined : cache?.maxAge, SECOND],
         ['wechat.timeout', wechat?.timeout, SECOND / 10]

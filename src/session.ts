@@ -67,8 +67,8 @@ export interface WeappSession {
   /**
    * Has WeChat replace the newest session_key, and keeps the new one. Not often for a user.
    *
-   * @throws FST_WEAPP_SESSION_KEY_STALE when it was dead, FST_WEAPP_SESSION_ENDED when the session ended since the guard
-   *   looked, and as `checkSessionKey` does
+   * @throws FST_WEAPP_SESSION_KEY_STALE when it was dead, FST_WEAPP_SESSION_ENDED when the user's last session
+   *   ended meanwhile, and as `checkSessionKey` does
    */
   resetSessionKey (): Promise<void>
 }

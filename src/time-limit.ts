@@ -4,30 +4,41 @@ export interface Wait {
   readonly until: number
   /** What to do when the time is over; null once it has ended, in time or not. */
   expire: (() => void) | null
-  timer: NodeJS.Timeout
 }
+
+/** How many that have ended are removed at once while one before them still waits. */
+const FORGOTTEN_TOGETHER = 1000
 
 /** Whether work has no time left, which it asks before it begins another step. */
 export function isOver ({ expire }: Wait): boolean {
   return expire === null
 }
 
-/** Ends work that takes too long. Node.js keeps timers of one duration in one list: one for each wait costs no more than a queue of our own. */
+const NOTHING = (): void => {}
+
+/**
+ * One timer for everything that has to end within the same time: something begins with every guarded request.
+ *
+ * A queue and not a Set: what comes and goes fills the table of a Set again and again, each table holds on to the next
+ * one, and once one is in the old generation the garbage collector carries every request there. What has ended leaves
+ * the queue when all before it has: behind one that hangs, some 70 bytes of each stay until that one's time is over.
+ */
 export class TimeLimit {
   readonly #milliseconds: number
+  /** Oldest first, and the first of them waits. */
+  #waits: Wait[] = []
+  #first = 0
+  #timer: NodeJS.Timeout | null = null
 
   constructor (milliseconds: number) {
     this.#milliseconds = milliseconds
   }
 
   /** Calls `expire` unless `end` is called with the answer in time. Work in several steps sets `wait.expire` at each. */
-  begin (expire = () => {}): Wait {
-    const timer = setTimeout(() => {
-      const { expire } = wait
-      wait.expire = null
-      expire?.()
-    }, this.#milliseconds)
-    const wait: Wait = { until: performance.now() + this.#milliseconds, expire, timer }
+  begin (expire = NOTHING): Wait {
+    const wait = { until: performance.now() + this.#milliseconds, expire }
+    this.#waits.push(wait)
+    this.#timer = this.#timer?.ref() ?? this.#watch(this.#milliseconds)
     return wait
   }
 
@@ -35,7 +46,16 @@ export class TimeLimit {
   end (wait: Wait): boolean {
     if (wait.expire === null) return false
     wait.expire = null
-    clearTimeout(wait.timer)
+    const waits = this.#waits
+    while (this.#first < waits.length && waits[this.#first]!.expire === null) this.#first++
+    if (this.#first === waits.length) {
+      this.#first = waits.length = 0
+      // A process that has nothing else to do may end.
+      this.#timer?.unref()
+    } else if (this.#first >= FORGOTTEN_TOGETHER) {
+      waits.splice(0, this.#first)
+      this.#first = 0
+    }
     return true
   }
 
@@ -46,6 +66,27 @@ export class TimeLimit {
       return await work(wait)
     } finally {
       this.end(wait)
+    }
+  }
+
+  #watch (delay: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      try {
+        this.#expireLate()
+      } finally {
+        // Also when one of them threw: the others have their time too.
+        const next = this.#waits[this.#first]
+        this.#timer = next === undefined ? null : this.#watch(next.until - performance.now())
+      }
+    }, delay)
+  }
+
+  #expireLate (): void {
+    const now = performance.now()
+    for (let wait = this.#waits[this.#first]; wait !== undefined && wait.until <= now; wait = this.#waits[this.#first]) {
+      const { expire } = wait
+      this.end(wait)
+      expire?.()
     }
   }
 }

@@ -204,6 +204,9 @@ test('a time that looks like seconds is told of, and taken for the milliseconds 
     "40 weapp: wechat.timeout: 5 is 0.005 seconds, for numbers are milliseconds: write '2s' or '30d'"
   ])
   for (const session of [undefined, {}, { ttl: '2s' }, { ttl: 3_600_000, idle: 3_600_000 }, { idle: false as const, limit: 5 }]) t.strictSame(await told({ session }), [])
+  t.strictSame(await told({ store: { ...memoryStore(), settlesWithin: 1 } }), [
+    "40 weapp: the store's own timeout: 1 is 0.001 seconds, for numbers are milliseconds: write '2s' or '30d'"
+  ])
   t.strictSame(await told({ storeTimeout: 100, cache: { maxAge: 1000 }, wechat: { timeout: 100 } }), [])
   t.strictSame(await told({ storeTimeout: '50ms', cache: false, wechat: {} }), [])
 })

@@ -21,28 +21,46 @@ test('what does not end in time expires, in the order in which it began, and onc
   for (const wait of waits) t.equal(limit.end(wait), false, 'too late')
 })
 
-test('in whatever order they end, no timer is left that would keep the process', async (t) => {
+test('in whatever order they end, there is one timer, and none that keeps the process when nothing waits', async (t) => {
   const limit = new TimeLimit(60_000)
   const before = timers()
-  const waits = Array.from({ length: 5000 }, () => limit.begin(() => t.fail('it ends in time')))
+  const long = limit.begin(() => t.fail('it ends in time'))
+  const ended = Array.from({ length: 5000 }, () => limit.begin(() => t.fail('so do they')))
+  for (const wait of ended) t.equal(limit.end(wait), true)
+  t.equal(timers(), before + 1, 'one still waits')
+  t.equal(limit.end(long), true)
+  t.equal(timers(), before, 'nothing keeps the process')
+
+  const waits = Array.from({ length: 5000 }, () => limit.begin(() => t.fail('nor these')))
   for (let i = 0; i < waits.length; i += 2) t.equal(limit.end(waits[i]!), true)
   for (let i = waits.length - 1; i > 0; i -= 2) t.equal(limit.end(waits[i]!), true)
   t.equal(timers(), before)
 })
 
-test('what has ended is held by nobody', async (t) => {
+test('thousands that ended are forgotten while a later one waits', async (t) => {
   const limit = new TimeLimit(60_000)
-  const last = limit.begin(() => t.fail('ended'))
-  const ended = Array.from({ length: 5000 }, () => {
-    const wait = limit.begin(() => t.fail('ended too'))
+  const begun = Array.from({ length: 5000 }, () => limit.begin(() => t.fail('ended')))
+  const last = limit.begin(() => t.fail('ended too'))
+  const ended = begun.splice(0).map((wait) => {
     limit.end(wait)
     return new WeakRef(wait)
   })
   // A WeakRef holds what it was made of until the turn is over.
   await new Promise((resolve) => setImmediate(resolve))
   collectGarbage()
-  t.ok(ended.filter((wait) => wait.deref() !== undefined).length <= 1)
+  t.ok(ended.filter((wait) => wait.deref() !== undefined).length <= 1000)
   t.equal(limit.end(last), true)
+})
+
+test('those behind one that was forgotten still expire', async (t) => {
+  const limit = new TimeLimit(30)
+  const early = Array.from({ length: 2500 }, () => limit.begin(() => t.fail('ended')))
+  const late = new Promise<void>((resolve) => limit.begin(resolve))
+  for (const wait of early) limit.end(wait)
+  await late
+  const next = new Promise<void>((resolve) => limit.begin(resolve))
+  await next
+  t.pass('and it begins anew')
 })
 
 test('one whose expiry throws takes nothing from the others', async (t) => {
@@ -53,7 +71,7 @@ test('one whose expiry throws takes nothing from the others', async (t) => {
     limit.begin(() => { throw new Error('of one') })
     limit.begin(() => expired.push('second'))
     limit.begin(() => {
-      // What begins meanwhile has its own time.
+      // What begins meanwhile has its own time, and shares the timer.
       limit.begin(resolve)
       expired.push('third')
     })

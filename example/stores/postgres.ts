@@ -1,5 +1,5 @@
 /**
- * Sessions in PostgreSQL 9.5 or later: a store to copy, and to start another one from. `storeSuite` of
+ * Sessions in PostgreSQL 9.5 or later: a store to copy, with postgres-schema.ts, and to start another one from. `storeSuite` of
  * 'fastify-weapp/testing' checks it, and will check yours.
  *
  * Two tables, a row for each user and each session. A verb that changes more than one row is a transaction that locks
@@ -26,8 +26,8 @@ const LONGEST_LOGIN_MS: typeof import('fastify-weapp').LONGEST_LOGIN_MS = 3_600_
 const STATEMENT_MS = 1000
 
 /**
- * @param timeout milliseconds after which a transaction is not committed any more: a write that the plugin has answered with
- *   503 by its `storeTimeout` shall not happen later
+ * @param timeout milliseconds after which no COMMIT is sent any more: a write that the plugin has answered with 503 by its
+ *   `storeTimeout` shall not happen later, unless the network holds up what was sent in time
  */
 export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore {
   const transaction = <Result>(run: (db: PoolClient) => Promise<Result>) => inTransaction(pool, run, timeout)

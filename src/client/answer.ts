@@ -36,8 +36,8 @@ export function readAnswer (given: PlatformAnswer): Reply {
   const { header, statusCode } = given
   const answer = { ...given, header: header || {} }
   const { code } = answer.data || {} as { code?: unknown }
-  // An answer that is no refusal may say anything: a name that somebody chose, for instance.
-  const isOurs = statusCode > 399 && typeof code === 'string' && code.startsWith('FST_WEAPP_')
+  // An answer that is no refusal may say anything: a name that somebody chose, for instance. Without headers, it is all there is.
+  const isOurs = (statusCode > 399 || !header) && typeof code === 'string' && code.startsWith('FST_WEAPP_')
   const unclear = statusCode === 401 && !header ? UNAUTHORIZED : undefined
   return { answer, code: headerOf(answer.header, 'weapp-error') || (isOurs ? code : unclear) }
 }

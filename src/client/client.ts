@@ -189,7 +189,7 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
   /** A step of a sign-out that fails leaves this phone signed in, so that it can be repeated. */
   function orAsBefore<Result> (token: string, step: Promise<Result>): Promise<Result> {
     return step.catch((error) => {
-      if (phone.signedOut !== null) phone.begin(token)
+      if (phone.signedOut === REVOKED) phone.begin(token)
       throw error
     })
   }

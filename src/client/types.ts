@@ -12,7 +12,8 @@ export interface WeappClientOptions {
   storageKey?: string | undefined
   /**
    * The server has ended this sign-in: FST_WEAPP_SESSION_REVOKED (by its user, elsewhere), _KICKED (by the server's
-   * people) or _REPLACED (by a newer device). Called once, before the request that learned of it rejects. Show a page
+   * people) or _REPLACED (by a newer device). Also a login that was on its way when the server's
+   * people ended all sessions of the user. Called once, before the request that learned of it rejects. Show a page
    * with a button that calls `login()`. Your own `logout()` does not call it.
    */
   onSignedOut?: ((code: string) => void) | undefined

@@ -9,7 +9,7 @@ export class EndedLogins {
     this.#times.delete(userId)
     this.#times.set(userId, now)
     for (const [user, time] of this.#times) {
-      if (now - time < LONGEST_LOGIN_MS) break
+      if (Math.abs(now - time) < LONGEST_LOGIN_MS) break
       this.#times.delete(user)
     }
   }

@@ -128,8 +128,7 @@ export class RedisConnection {
     return this.#limit.within(async (wait) => {
       // One refusal tells the time; more are a busy process, which hears it late, or a clock that is being set.
       for (let attempt = 0; attempt < MAX_REFUSALS; attempt++) {
-        // A timer may be a millisecond early.
-        const fence = this.#ahead === null ? 0 : Math.floor(wait.until - 1 + this.#ahead)
+        const fence = this.#ahead === null ? 0 : Math.floor(wait.until + this.#ahead)
         const [time, ...result] = await this.#run(script, key, [String(fence), ...args], wait) as unknown[]
         this.#ahead = Number(time) - performance.now()
         if (result.length > 0) return Number(result[0])

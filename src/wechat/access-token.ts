@@ -41,7 +41,7 @@ export function createAccessTokens (call: (appId: string, call: WechatCall) => P
     tokens.set(appId, {
       token,
       renewAt: asked + (seconds as number) * 1000 - RENEW_EARLY_MS,
-      keepUntil: token === refused.get(appId) ? asked + GIVEN_AGAIN_MS : asked
+      keepUntil: token === refused.get(appId) ? asked + GIVEN_AGAIN_MS : 0
     })
     return token
   }
@@ -61,7 +61,10 @@ export function createAccessTokens (call: (appId: string, call: WechatCall) => P
 
     drop (appId, token) {
       const known = tokens.get(appId)
-      if (known?.token !== token || Date.now() < known.keepUntil) return
+      if (known?.token !== token) return
+      // More than was given is left: the clock has been set back.
+      const left = known.keepUntil - Date.now()
+      if (left > 0 && left <= GIVEN_AGAIN_MS) return
       refused.set(appId, token)
       tokens.delete(appId)
     }

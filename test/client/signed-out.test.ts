@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { freezeClock } from '../fixtures/clock.js'
 import { CODES, deferred, startPhone, type Phone } from './fixtures/phone.js'
 
 const ENDINGS: Record<'kicked' | 'revoked' | 'replaced', (phone: Phone) => Promise<unknown>> = {
@@ -63,6 +64,33 @@ test('a login that was on its way when the host ended all sessions of the user',
   t.equal(mini.calls.login, 1)
   await client.login()
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
+})
+
+test('a sign-out everywhere whose renewal is kicked does not bring the old sign-in back', async (t) => {
+  const clock = freezeClock(t)
+  const held = deferred()
+  const again = deferred()
+  let logins = 0
+  const { client, signedOut, kick } = await startPhone(t, {
+    options: {
+      onLogin: async () => {
+        if (++logins === 1) return
+        again.resolve()
+        await held.promise
+      }
+    }
+  })
+  await client.login()
+  clock.advance(8 * 24 * 3_600_000)
+  const signOut = client.logout({ all: true })
+  await again.promise
+  clock.advance(1)
+  await kick()
+  held.resolve()
+  await t.rejects(signOut, { code: CODES.kicked })
+  t.same([client.token, signedOut], [null, [CODES.kicked]])
+  await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked })
+  t.equal(logins, 2)
 })
 
 test('without anybody to tell', async (t) => {

@@ -107,12 +107,13 @@ test('those that began at different times each fail in their own, and those that
   t.same(failures.slice(3), ['much later'], 'and it begins anew when nothing waits')
 })
 
-test('nothing keeps the process when none waits', async (t) => {
+test('all that wait share a timer, and nothing keeps the process when none waits', async (t) => {
   const bound = createBound(60_000, () => t.fail('no failure'))
   const timers = activeTimers()
   for (let round = 0; round < 3; round++) {
     const reads = Array.from({ length: 100 }, () => held())
     const outcomes = reads.map(({ promise }, index) => bound(`read ${index}`, () => promise, null))
+    t.equal(activeTimers(), timers + 1, 'one')
     reads.slice(1).forEach(({ resolve }) => resolve('answered'))
     await Promise.all(outcomes.slice(1))
     t.equal(activeTimers(), timers + 1, 'one still waits')

@@ -25,5 +25,7 @@ test('a time that a clock told which ran ahead keeps nobody out once it is right
   endedLogins.add({ userId: 'alice', now: 6 * HOUR })
   t.equal(endedLogins.include('alice', 5 * HOUR + 1), true)
   t.equal(endedLogins.include('alice', 5 * HOUR), false, 'no login takes an hour')
+  endedLogins.add({ userId: 'bob', now: 0 })
+  t.equal(endedLogins.include('alice', 5 * HOUR + 1), false, 'and it takes no memory, nor keeps what comes after in it')
   t.end()
 })

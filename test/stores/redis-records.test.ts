@@ -217,16 +217,23 @@ test('what Redis refuses to do is never taken for done, nor for nothing to do', 
     t.equal(await user.isLive(id), true, `as it was before ${state}`)
   }
 
-  for (const command of ['HGETALL', 'TYPE']) {
+  const verbs: Record<string, () => Promise<unknown>> = {
+    touch: () => user.touch(id, user.now + DAY),
+    update: () => user.update(id, '{}'),
+    create: () => user.signIn(),
+    readKeys: () => user.readKeys(),
+    revoke: () => user.revoke(id),
+    revokeAll: () => ban(user),
+    list: () => user.list(),
+    writeKey: () => user.writeKey(sealedKey())
+  }
+  for (const [command, those] of Object.entries({
+    TYPE: Object.keys(verbs),
+    HGETALL: ['create', 'readKeys', 'revoke', 'revokeAll', 'list', 'writeKey'],
+    HGET: ['touch', 'update', 'create', 'readKeys']
+  })) {
     await admin.call('ACL', 'SETUSER', 'weapp', `-${command}`)
-    const verbs: Record<string, () => Promise<unknown>> = {
-      revoke: () => user.revoke(id),
-      revokeAll: () => ban(user),
-      list: () => user.list(),
-      readKeys: () => user.readKeys(),
-      create: () => user.signIn()
-    }
-    for (const [verb, run] of Object.entries(verbs)) await t.rejects(run(), `${verb} without ${command}`)
+    for (const verb of those) await t.rejects(verbs[verb]!(), `${verb} without ${command}`)
     await admin.call('ACL', 'SETUSER', 'weapp', `+${command}`)
     t.equal(await user.isLive(id), true, `as it was before there was no ${command}`)
   }

@@ -149,6 +149,19 @@ t.test('a token that has really expired is replaced by a new one', async (t) => 
   t.strictSame(told, [])
 })
 
+t.test('a token that is refused after the clock was set back is replaced, given once or twice', async (t) => {
+  const clock = freezeClock(t)
+  const { client, wechat, fetches } = await startClient(t)
+  for (let expected = 2; expected < 4; expected++) {
+    await client.getAccessToken()
+    wechat.fault({ errcode: 42001 }, { path: API, times: 1 })
+    clock.advance(-600_000)
+    ok(wechat)
+    t.strictSame(await client.request(API), { errcode: 0 })
+    t.equal(fetches(), expected)
+  }
+})
+
 t.test('calls that were sent with the old token, and are refused late, leave the newer token alone', async (t) => {
   const { client, wechat, fetches, calls } = await startClient(t)
   const old = await client.getAccessToken()
