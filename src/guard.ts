@@ -115,7 +115,10 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
 
   async function authenticate (request: GuardedRequest): Promise<WeappIdentity> {
     const found = identify(request)
-    if (!(found instanceof Promise)) return found
+    return found instanceof Promise ? await settled(request, found) : found
+  }
+
+  async function settled (request: GuardedRequest, found: Promise<WeappIdentity>): Promise<WeappIdentity> {
     try {
       const identity = await found
       accept(request, identity)
@@ -160,7 +163,7 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
         return done(unlessAllowed(protection, error))
       }
       if (!(found instanceof Promise)) return done()
-      authenticate(guarded).then(() => done(), (error) => done(unlessAllowed(protection, error)))
+      settled(guarded, found).then(() => done(), (error) => done(unlessAllowed(protection, error)))
     }
   }
 }

@@ -13,7 +13,7 @@
  *     await app.register(weapp, { …, store: postgresStore(pool) })
  */
 import type { EndReason, SealedKey, SessionRecord, SessionStore, StoredSession, UserRef } from 'fastify-weapp'
-import type { Pool, PoolClient } from 'pg'
+import type { Pool, QueryResult, QueryResultRow } from 'pg'
 import type { KeysRow, RecordRow, SessionRow } from './postgres-schema.js'
 
 export { schema } from './postgres-schema.js'
@@ -22,15 +22,20 @@ export { schema } from './postgres-schema.js'
 const MAX_REASONS: typeof import('fastify-weapp').MAX_REASONS = 16
 const LONGEST_LOGIN_MS: typeof import('fastify-weapp').LONGEST_LOGIN_MS = 3_600_000
 
+/** A transaction's connection, for as long as there is time. */
+interface Queryable {
+  query<Row extends QueryResultRow> (text: string, values?: unknown[]): Promise<QueryResult<Row>>
+}
+
 /** How long the last statement of a verb may take: `query_timeout` of the pool. */
 const STATEMENT_MS = 1000
 
 /**
- * @param timeout milliseconds after which no COMMIT is sent any more: a write that the plugin has answered with 503 by its
+ * @param timeout milliseconds after which nothing more of a transaction is sent, above all no COMMIT: a write that the plugin has answered with 503 by its
  *   `storeTimeout` shall not happen later, unless the network holds up what was sent in time
  */
 export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore {
-  const transaction = <Result>(run: (db: PoolClient) => Promise<Result>) => inTransaction(pool, run, timeout)
+  const transaction = <Result>(run: (db: Queryable) => Promise<Result>) => inTransaction(pool, run, timeout)
 
   /** Ends live sessions: the one with this id, or all others. */
   function end ({ userId, now }: UserRef, reason: EndReason, which: 'only' | 'except', id: string | null, pendingLogins = false): Promise<number> {
@@ -161,25 +166,30 @@ export async function forgetEnded (pool: Pool, now = Date.now()): Promise<void> 
   })
 }
 
-async function inTransaction<Result> (pool: Pool, run: (db: PoolClient) => Promise<Result>, timeout = Infinity): Promise<Result> {
+async function inTransaction<Result> (pool: Pool, run: (db: Queryable) => Promise<Result>, timeout = Infinity): Promise<Result> {
   const start = performance.now()
-  const db = await pool.connect()
+  const client = await pool.connect()
+  const db: Queryable = {
+    query: async (text, values) => {
+      if (performance.now() - start > timeout) throw new Error('The transaction took too long')
+      return await client.query(text, values)
+    }
+  }
   try {
     await db.query('BEGIN')
     const result = await run(db)
-    if (performance.now() - start > timeout) throw new Error('The transaction took too long')
     await db.query('COMMIT')
-    db.release()
+    client.release()
     return result
   } catch (error) {
     // Nobody else shall have a connection in an unknown state; with it goes what was not committed.
-    db.release(true)
+    client.release(true)
     throw error
   }
 }
 
 /** Leaves the newest reasons of a user. */
-async function forgetReasons (db: PoolClient, userId: string): Promise<void> {
+async function forgetReasons (db: Queryable, userId: string): Promise<void> {
   await db.query(
     `DELETE FROM weapp_sessions WHERE user_id = $1 AND id IN (
        SELECT id FROM weapp_sessions WHERE user_id = $1 AND reason IS NOT NULL ORDER BY position DESC OFFSET $2)`,
@@ -187,7 +197,7 @@ async function forgetReasons (db: PoolClient, userId: string): Promise<void> {
 }
 
 /** The keys go with the last live session. */
-async function forgetDeadKeys (db: PoolClient, { userId, now }: UserRef): Promise<void> {
+async function forgetDeadKeys (db: Queryable, { userId, now }: UserRef): Promise<void> {
   await db.query(
     `UPDATE weapp_users SET sealed = NULL, fingerprint = NULL, previous = NULL
      WHERE user_id = $1 AND NOT EXISTS (
@@ -196,7 +206,7 @@ async function forgetDeadKeys (db: PoolClient, { userId, now }: UserRef): Promis
 }
 
 /** The newest key becomes the previous one, unless it is the same key; null forgets both. */
-async function keepKey (db: PoolClient, userId: string, key: SealedKey | null): Promise<void> {
+async function keepKey (db: Queryable, userId: string, key: SealedKey | null): Promise<void> {
   await db.query(
     `UPDATE weapp_users SET
        previous = CASE WHEN $2::text IS NULL THEN NULL WHEN fingerprint = ANY ($4) THEN previous ELSE sealed END,

@@ -17,13 +17,17 @@ local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 if clock >= tonumber(table.remove(ARGV, 1)) then return { clock } end
 `
 
-/** Of parts that run one after another; the last gives the answer. It changes nothing. */
+/** A script of parts that run one after another; the last gives the answer. */
 export function readScript (...parts: string[]): RedisScript {
-  const source = parts.join('')
-  return { source, sha1: createHash('sha1').update(source).digest('hex') }
+  return scriptOf(parts)
 }
 
 /** The same behind the fence. */
 export function writeScript (...parts: string[]): RedisScript {
-  return readScript(FENCE, 'local function verb()', ...parts, 'end\nreturn { clock, verb() }\n')
+  return scriptOf([FENCE, 'local function verb()', ...parts, 'end\nreturn { clock, verb() }\n'])
+}
+
+function scriptOf (parts: string[]): RedisScript {
+  const source = parts.join('')
+  return { source, sha1: createHash('sha1').update(source).digest('hex') }
 }

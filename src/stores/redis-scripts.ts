@@ -27,10 +27,8 @@ local LIVE = '^(%d+),(' .. TIME .. '),(' .. TIME .. '),(' .. TIME .. ')$'
 local ENDED = '^!([rkp]),(%d+),(' .. TIME .. ')$'
 
 -- A key of another type holds nothing of ours, and stays as it is. Any other failure of a command is one of the verb.
-local function isOurs()
-  local kind = redis.call('TYPE', KEYS[1]).ok
-  return kind == 'hash' or kind == 'none'
-end
+local kind = redis.call('TYPE', KEYS[1]).ok
+local isOurs = kind == 'hash' or kind == 'none'
 `
 
 /** The whole user: what is live (by age), what has ended (by order of ending), and which sessions are over. */
@@ -38,7 +36,7 @@ const LOAD = `
 local live, ended, over, order = {}, {}, {}, 0
 
 local function load()
-  local fields = isOurs() and redis.call('HGETALL', KEYS[1]) or {}
+  local fields = isOurs and redis.call('HGETALL', KEYS[1]) or {}
   for i = 1, #fields, 2 do
     local id = fields[i]:match('^m(.+)$')
     if id then
@@ -131,7 +129,7 @@ end
 /** A single session that is live, for the scripts that look at nothing else of the user. */
 const ONE = `
 local field = 'm' .. ARGV[2]
-local value = isOurs() and redis.call('HGET', KEYS[1], field)
+local value = isOurs and redis.call('HGET', KEYS[1], field)
 if not value then return 0 end
 local count, created, expires, idle = value:match(LIVE)
 if not count or tonumber(idle) <= now then return 0 end
@@ -143,7 +141,7 @@ if not count or tonumber(idle) <= now then return 0 end
  * nothing. Gives 0 when pending logins were ended after startedAt.
  */
 export const CREATE = writeScript(PRELUDE, LOAD, SAVE, `
-local loginsEnded = isOurs() and redis.call('HGET', KEYS[1], 'n')
+local loginsEnded = isOurs and redis.call('HGET', KEYS[1], 'n')
 if loginsEnded then
   local age = tonumber(loginsEnded) - tonumber(ARGV[9])
   if age > 0 and age < ${LONGEST_LOGIN_MS} then return 0 end
@@ -195,7 +193,7 @@ local rest, ending = {}, {}
 for _, session in ipairs(live) do
   table.insert((session.id == ARGV[4]) == (ARGV[3] == 'only') and ending or rest, session)
 end
-local endsLogins = ARGV[5] == 'logins' and isOurs()
+local endsLogins = ARGV[5] == 'logins' and isOurs
 if endsLogins then redis.call('HSET', KEYS[1], 'n', ARGV[1]) end
 finish(ending, ARGV[2])
 live = rest
