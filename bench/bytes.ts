@@ -6,10 +6,10 @@
 import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { memoryStore, redisStore, type SessionStore } from '../src/index.js'
-import { createSeal, deriveKeys } from '../src/seal.js'
-import { userIdOf } from '../src/token.js'
-import { heapUsed } from '../test/fixtures/heap.js'
-import { startRedis } from '../test/fixtures/redis.js'
+import { createSeal, deriveKeys } from '../src/crypto/seal.js'
+import { userIdOf } from '../src/crypto/tokens.js'
+import { heapUsed } from '../test/helpers/heap.js'
+import { startRedis } from '../test/helpers/redis.js'
 
 const USERS = Number(process.argv[2] ?? 100_000)
 const AT_ONCE = 500

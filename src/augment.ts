@@ -1,7 +1,7 @@
 /** What the plugin adds to Fastify's types. */
 import type { RouteProtection } from './guard.js'
 import type { WeappInstance } from './plugin.js'
-import type { WeappIdentity } from './session.js'
+import type { WeappIdentity } from './sessions/request-session.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -4,12 +4,12 @@
  */
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { FST_WEAPP_INVALID_OPTION, FST_WEAPP_NOT_GUARDED, FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_MISSING, isWeappError, type WeappError, type WeappErrorCode } from './errors.js'
-import { isTraced, traced } from './events.js'
-import { logSafely } from './log-safely.js'
-import type { SessionKeys } from './session-key.js'
-import type { Sessions } from './sessions.js'
-import type { WeappIdentity } from './session.js'
-import { userIdOf, type Tokens, type VerifiedClaims } from './token.js'
+import { isTraced, traced } from './diagnostics/tracing.js'
+import { logSafely } from './diagnostics/log-safely.js'
+import type { SessionKeys } from './sessions/session-keys.js'
+import type { Sessions } from './sessions/service.js'
+import type { WeappIdentity } from './sessions/request-session.js'
+import { userIdOf, type Tokens, type VerifiedClaims } from './crypto/tokens.js'
 import type { Apps } from './wechat/apps.js'
 
 /**

@@ -2,14 +2,14 @@ import './augment.js'
 
 export { fastifyWeapp, fastifyWeapp as default } from './plugin.js'
 export { memoryStore } from './stores/memory.js'
-export { redisStore } from './stores/redis.js'
+export { redisStore } from './stores/redis/store.js'
 export { LONGEST_LOGIN_MS, MAX_REASONS } from './stores/store.js'
 export { createWechatClient } from './wechat-client.js'
 export { appIdFromReferer } from './wechat/apps.js'
 export * from './errors.js'
 
-export type { Administration, UserOfApp } from './administration.js'
-export type { WeappEvents } from './events.js'
+export type { Administration, UserOfApp } from './sessions/session-admin.js'
+export type { WeappEvents } from './diagnostics/tracing.js'
 export type { AnyRequest, RouteProtection } from './guard.js'
 export type { Login, LoginBody, LoginContext, LoginInput, LoginReply, LoginResult, OnLogin } from './login.js'
 export type {
@@ -17,12 +17,12 @@ export type {
   WeappRouteOptions, WechatOptions
 } from './options.js'
 export type { WeappInstance } from './plugin.js'
-export type { SessionData } from './session-data.js'
-export type { DecryptOptions } from './session-key.js'
-export type { SessionSummary, WeappIdentity, WeappSession } from './session.js'
+export type { SessionData } from './sessions/session-data.js'
+export type { DecryptOptions } from './sessions/session-keys.js'
+export type { SessionSummary, WeappIdentity, WeappSession } from './sessions/request-session.js'
 export type { MemoryStoreOptions } from './stores/memory.js'
-export type { RedisClient } from './stores/redis-connection.js'
-export type { RedisStoreOptions } from './stores/redis.js'
+export type { RedisClient } from './stores/redis/connection.js'
+export type { RedisStoreOptions } from './stores/redis/store.js'
 export type {
   CreateSession, EndReason, SealedKey, SessionRecord, SessionRef, SessionStore, StoredSession, StoreWatcher, UserRef
 } from './stores/store.js'

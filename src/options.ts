@@ -1,6 +1,6 @@
 /** The options of the plugin: what each means and what it is when left out. */
 import type { FastifyRequest, RegisterOptions, RouteOptions } from 'fastify'
-import type { CacheOptions } from './cache.js'
+import type { CacheOptions } from './sessions/session-cache.js'
 import type { OnLogin } from './login.js'
 import type { SessionStore } from './stores/store.js'
 import type { AppSecrets } from './wechat/apps.js'

@@ -1,14 +1,14 @@
 /** Checks the options and fills in the defaults: a wrong one fails the boot, by name and without its value. */
 import type { Dispatcher } from 'undici'
-import type { CacheOptions } from './cache.js'
-import { LONGEST_TIMER, parseDuration } from './duration.js'
+import type { CacheOptions } from './sessions/session-cache.js'
+import { LONGEST_TIMER, parseDuration } from './utils/duration.js'
 import type { OnLogin } from './login.js'
-import { callback, choice, credential, flag, invalid, isObject, path, section, text, wholeNumber, within } from './option-checks.js'
+import { callback, choice, credential, flag, invalid, isObject, path, section, text, wholeNumber, within } from './utils/validate.js'
 import type { LoginRouteOptions, ResolvedOptions, SelectApp, WeappOptions, WeappRouteOptions } from './options.js'
 import { memoryStore } from './stores/memory.js'
 import type { SessionStore } from './stores/store.js'
 import type { AppSecrets } from './wechat/apps.js'
-import { HttpExchange } from './wechat/exchange.js'
+import { HttpExchange } from './wechat/http-exchange.js'
 import type { TransportOptions } from './wechat/request.js'
 
 const MIN_SECRET_BYTES = 32

@@ -1,5 +1,5 @@
 import type { WechatOptions } from './options.js'
-import { callback } from './option-checks.js'
+import { callback } from './utils/validate.js'
 import { resolveApps, resolveWechat } from './resolve-options.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
 import { createClient, type WechatClient } from './wechat/client.js'

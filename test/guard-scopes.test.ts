@@ -2,9 +2,9 @@
 import Fastify, { type FastifyRequest } from 'fastify'
 import t from 'tap'
 import weapp, { memoryStore } from '../src/index.js'
-import { startWechatSimulator } from '../src/testing/simulator.js'
-import { captureLog } from './fixtures/log.js'
-import { APP_ID, APP_SECRET, SECRET, startHost } from './fixtures/server.js'
+import { startWechatSimulator } from '../src/testing/simulator/simulator.js'
+import { captureLog } from './helpers/log.js'
+import { APP_ID, APP_SECRET, SECRET, startHost } from './helpers/host.js'
 
 t.test('a scope that was made before the plugin is guarded like any other', async (t) => {
   const { get, signIn } = await startHost(t, {

@@ -2,12 +2,12 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { test } from 'tap'
 import { memoryStore, type LoginContext, type LoginResult } from '../src/index.js'
-import { freezeClock } from './fixtures/clock.js'
-import { faultyStore } from './fixtures/faulty-store.js'
-import { partsOf } from './fixtures/forged-token.js'
-import { captureLog } from './fixtures/log.js'
-import { refused } from './fixtures/refused.js'
-import { APP_ID, APP_SECRET, startHost } from './fixtures/server.js'
+import { freezeClock } from './helpers/clock.js'
+import { faultyStore } from './helpers/faulty-store.js'
+import { partsOf } from './helpers/forged-token.js'
+import { captureLog } from './helpers/log.js'
+import { refused } from './helpers/assert-refused.js'
+import { APP_ID, APP_SECRET, startHost } from './helpers/host.js'
 
 test('the answer says how long the session lives, as the token and the session itself do', async (t) => {
   const clock = freezeClock(t, Date.UTC(2026, 0, 1) + 999)

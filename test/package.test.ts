@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import tap, { test } from 'tap'
 import * as everything from '../src/index.js'
 import * as testing from '../src/testing/index.js'
-import { installedProject, typecheck } from './fixtures/installed.js'
+import { installedProject, typecheck } from './helpers/installed-package.js'
 
 tap.setTimeout(300_000)
 

@@ -1,9 +1,9 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import weapp, { fastifyWeapp, memoryStore, type LoginReply, type WeappOptions } from '../src/index.js'
-import { startWechatSimulator } from '../src/testing/simulator.js'
-import { refused } from './fixtures/refused.js'
-import { APP_ID, APP_SECRET, SECRET, startHost } from './fixtures/server.js'
+import { startWechatSimulator } from '../src/testing/simulator/simulator.js'
+import { refused } from './helpers/assert-refused.js'
+import { APP_ID, APP_SECRET, SECRET, startHost } from './helpers/host.js'
 
 const SECOND_APP = 'wx2222222222222222'
 const APPS = { [APP_ID]: APP_SECRET, [SECOND_APP]: 'secret-of-the-second-app' }

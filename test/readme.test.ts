@@ -10,11 +10,11 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import tap, { test, type Test } from 'tap'
 import * as everything from '../src/index.js'
-import { createMiniProgram } from '../src/testing/mini-program.js'
-import { startWechatSimulator } from '../src/testing/simulator.js'
-import { childEnvironment } from './fixtures/child-environment.js'
-import { installedProject, typecheck } from './fixtures/installed.js'
-import { redisUrl } from './fixtures/redis.js'
+import { createMiniProgram } from '../src/testing/mini-program/mini-program.js'
+import { startWechatSimulator } from '../src/testing/simulator/simulator.js'
+import { childEnvironment } from './helpers/child-environment.js'
+import { installedProject, typecheck } from './helpers/installed-package.js'
+import { redisUrl } from './helpers/redis.js'
 
 // A build, a compiler and servers take their time where much else runs.
 tap.setTimeout(300_000)
@@ -373,7 +373,7 @@ test('the table of options lists every option', async (t) => {
 
 test('the tables of the simulator and the fake wx list all that they have', (t) => {
   for (const [file, name, head] of [['simulator', 'WechatSimulator', 'startWechatSimulator('], ['mini-program', 'MiniProgram', 'createMiniProgram(']] as const) {
-    const source = readFileSync(join(ROOT, 'src', 'testing', `${file}.ts`), 'utf8')
+    const source = readFileSync(join(ROOT, 'src', 'testing', file, `${file}.ts`), 'utf8')
     const membersOf = (type: string) => {
       const [, fields] = new RegExp(`export interface ${type} \\{\\n(.*?)^\\}`, 'ms').exec(source)!
       return [...fields!.matchAll(/^ {2}(?:readonly )?(\w+)\??(?=[: ])/gm)].map(([, member]) => member!)

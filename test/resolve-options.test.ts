@@ -5,8 +5,8 @@ import { test } from 'tap'
 import { Agent } from 'undici'
 import weapp, { memoryStore, redisStore, type WeappOptions } from '../src/index.js'
 import { resolveOptions } from '../src/resolve-options.js'
-import { captureLog } from './fixtures/log.js'
-import { APP_ID, APP_SECRET, SECRET, startHost } from './fixtures/server.js'
+import { captureLog } from './helpers/log.js'
+import { APP_ID, APP_SECRET, SECRET, startHost } from './helpers/host.js'
 
 const GOOD: WeappOptions = { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET }
 const SHORT = 'short-canary-secret'

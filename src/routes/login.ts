@@ -1,7 +1,7 @@
 import type { RouteOptions } from 'fastify'
 import type { Login, LoginBody } from '../login.js'
 import type { LoginRouteOptions } from '../options.js'
-import { ourRoute } from './route.js'
+import { ourRoute } from './plugin-route.js'
 import { errorAnswers, LoginAnswer, loginBody } from './schemas.js'
 
 /** `POST {prefix}/login`: a code for a token. */

@@ -1,9 +1,9 @@
 import type { RouteOptions } from 'fastify'
-import { logSafely } from '../log-safely.js'
+import { logSafely } from '../diagnostics/log-safely.js'
 import type { WeappRouteOptions } from '../options.js'
-import type { Sessions } from '../sessions.js'
-import { Session } from '../session.js'
-import { ourRoute } from './route.js'
+import type { Sessions } from '../sessions/service.js'
+import { Session } from '../sessions/request-session.js'
+import { ourRoute } from './plugin-route.js'
 import { errorAnswers, LogoutQuery, NoContent } from './schemas.js'
 
 /** `POST {prefix}/logout`: ends this session, or with `?all=true` every session of its user. */

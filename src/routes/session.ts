@@ -1,8 +1,8 @@
 import type { RouteOptions } from 'fastify'
 import type { WeappRouteOptions } from '../options.js'
-import type { Sessions } from '../sessions.js'
-import { Session, type WeappSession } from '../session.js'
-import { ourRoute } from './route.js'
+import type { Sessions } from '../sessions/service.js'
+import { Session, type WeappSession } from '../sessions/request-session.js'
+import { ourRoute } from './plugin-route.js'
 import { errorAnswers, SessionAnswer } from './schemas.js'
 
 /** `GET {prefix}/session`: this session and the user's others, for a page "my devices". */

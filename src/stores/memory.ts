@@ -2,8 +2,8 @@
  * Sessions in the memory of one process: for development, tests and servers that may forget everybody when they
  * restart. It runs no timer: what has ended is dropped when its user next changes or is listed, and `max` bounds the rest.
  */
-import { section, wholeNumber } from '../option-checks.js'
-import { RecentlyUsed, type Placed } from '../recently-used.js'
+import { section, wholeNumber } from '../utils/validate.js'
+import { RecentlyUsed, type Placed } from '../utils/lazy-lru.js'
 import { EndedLogins } from './ended-logins.js'
 import {
   MAX_REASONS, type EndReason, type LiveRecord, type SealedKey, type SessionRecord, type SessionRef, type SessionStore, type StoredSession,

@@ -14,7 +14,7 @@
  *
  * `storeSuite` in `fastify-weapp/testing` checks an implementation against all of this.
  */
-import { isText } from '../text.js'
+import { isText } from '../utils/type-checks.js'
 
 /** Why a session ended before its time: its user's sign-out, the host, or a newer login beyond the limit. */
 export type EndReason = 'revoked' | 'kicked' | 'replaced'

@@ -4,7 +4,7 @@
  * https://developers.weixin.qq.com/minigame/dev/api-backend/open-api/access-token/auth.getStableAccessToken.html
  */
 import { FST_WEAPP_WECHAT_BAD_REPLY } from '../errors.js'
-import { isText } from '../text.js'
+import { isText } from '../utils/type-checks.js'
 import type { AppCredentials } from './apps.js'
 import type { WechatCall, WechatReply } from './request.js'
 

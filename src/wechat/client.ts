@@ -2,9 +2,9 @@
 import {
   FST_WEAPP_INVALID_OPTION, FST_WEAPP_PHONE_CODE_INVALID, FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_WECHAT_BAD_REPLY, isWeappError, type WeappError
 } from '../errors.js'
-import { traced } from '../events.js'
-import { logSafely } from '../log-safely.js'
-import { isText } from '../text.js'
+import { traced } from '../diagnostics/tracing.js'
+import { logSafely } from '../diagnostics/log-safely.js'
+import { isText } from '../utils/type-checks.js'
 import { createAccessTokens } from './access-token.js'
 import type { AppCredentials, Apps } from './apps.js'
 import { createCode2Session, type WechatUser } from './code2session.js'

@@ -4,11 +4,11 @@
  * https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_code2session
  */
 import { FST_WEAPP_CODE_INVALID, FST_WEAPP_WECHAT_BAD_REPLY, isWeappError } from '../errors.js'
-import { isText } from '../text.js'
+import { isText } from '../utils/type-checks.js'
 import type { AppCredentials } from './apps.js'
-import { createGate } from './gate.js'
+import { createGate } from './concurrency-limit.js'
 import type { WechatCall, WechatReply } from './request.js'
-import { createRests } from './rests.js'
+import { createRests } from './cooldown.js'
 
 /** What code2Session tells of a user. */
 export interface WechatUser {

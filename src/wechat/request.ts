@@ -7,9 +7,9 @@ import {
   FST_WEAPP_WECHAT_BAD_REPLY, FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_UNAVAILABLE, type WeappError,
   type WeappErrorConstructor
 } from '../errors.js'
-import { isOver, TimeLimit, type Wait } from '../time-limit.js'
+import { isOver, TimeLimit, type Wait } from '../utils/deadline-queue.js'
 import { errorOf, SYSTEM_BUSY } from './errcodes.js'
-import { HttpExchange, type HttpAnswer } from './exchange.js'
+import { HttpExchange, type HttpAnswer } from './http-exchange.js'
 
 export interface TransportOptions {
   /** Scheme and host of WeChat's API. */

@@ -7,7 +7,7 @@ import { build, type BuildOptions } from 'esbuild'
 import { test } from 'tap'
 import ts from 'typescript'
 import type { createWeappClient } from '../../src/client/index.js'
-import { startPhone } from './fixtures/phone.js'
+import { startPhone } from '../helpers/phone.js'
 
 const ROOT = join(import.meta.dirname, '../..')
 const MAX_BYTES = 3.1 * 1024

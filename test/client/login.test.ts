@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { test } from 'tap'
-import { deferred, startPhone } from './fixtures/phone.js'
+import { deferred, startPhone } from '../helpers/phone.js'
 
 test('signs in, and the host\'s reply comes along', async (t) => {
   const { client, mini, host, sent } = await startPhone(t, { options: { onLogin: () => ({ reply: { user: { name: 'Alice' } } }) } })

@@ -1,8 +1,8 @@
 /** Platforms differ in what they hand over and how. */
 import { test } from 'tap'
 import { createWeappClient, type Wx } from '../../src/client/index.js'
-import { freezeClock } from '../fixtures/clock.js'
-import { startPhone } from './fixtures/phone.js'
+import { freezeClock } from '../helpers/clock.js'
+import { startPhone } from '../helpers/phone.js'
 
 const EIGHT_DAYS = 8 * 24 * 3600 * 1000
 

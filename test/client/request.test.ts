@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { freezeClock } from '../fixtures/clock.js'
-import { CODES, deferred, startPhone } from './fixtures/phone.js'
+import { freezeClock } from '../helpers/clock.js'
+import { CODES, deferred, startPhone } from '../helpers/phone.js'
 
 const EIGHT_DAYS = 8 * 24 * 3600 * 1000
 

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { CODES, deferred, startPhone } from './fixtures/phone.js'
+import { CODES, deferred, startPhone } from '../helpers/phone.js'
 
 const open = (data: object) => ({ url: '/open', method: 'POST', data } as const)
 

@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { freezeClock } from '../fixtures/clock.js'
-import { CODES, deferred, startPhone, type Phone } from './fixtures/phone.js'
+import { freezeClock } from '../helpers/clock.js'
+import { CODES, deferred, startPhone, type Phone } from '../helpers/phone.js'
 
 const ENDINGS: Record<'kicked' | 'revoked' | 'replaced', (phone: Phone) => Promise<unknown>> = {
   kicked: (phone) => phone.kick(),

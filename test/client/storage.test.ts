@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { CODES, startPhone, type LaunchOptions } from './fixtures/phone.js'
+import { CODES, startPhone, type LaunchOptions } from '../helpers/phone.js'
 
 test('the next launch is signed in', async (t) => {
   const { client, launch } = await startPhone(t)

@@ -2,9 +2,9 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { test, type Test } from 'tap'
-import { freezeClock } from '../fixtures/clock.js'
-import type { HostOptions } from '../fixtures/server.js'
-import { CODES, startPhone } from './fixtures/phone.js'
+import { freezeClock } from '../helpers/clock.js'
+import type { HostOptions } from '../helpers/host.js'
+import { CODES, startPhone } from '../helpers/phone.js'
 
 const EIGHT_DAYS = 8 * 24 * 3600 * 1000
 

@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { refused } from '../fixtures/refused.js'
-import { startHost } from '../fixtures/server.js'
+import { refused } from '../helpers/assert-refused.js'
+import { startHost } from '../helpers/host.js'
 
 test('POST /weapp/login takes a code and nothing that only looks like one', async (t) => {
   const host = await startHost(t)

@@ -1,8 +1,8 @@
 import { test } from 'tap'
-import { faultyStore } from '../fixtures/faulty-store.js'
-import { captureLog } from '../fixtures/log.js'
-import { refused } from '../fixtures/refused.js'
-import { startHost } from '../fixtures/server.js'
+import { faultyStore } from '../helpers/faulty-store.js'
+import { captureLog } from '../helpers/log.js'
+import { refused } from '../helpers/assert-refused.js'
+import { startHost } from '../helpers/host.js'
 
 test('POST /weapp/logout ends this session, and it cannot be used again', async (t) => {
   const host = await startHost(t)

@@ -1,8 +1,8 @@
 import { test } from 'tap'
-import { freezeClock } from '../fixtures/clock.js'
-import { faultyStore } from '../fixtures/faulty-store.js'
-import { refused } from '../fixtures/refused.js'
-import { startHost } from '../fixtures/server.js'
+import { freezeClock } from '../helpers/clock.js'
+import { faultyStore } from '../helpers/faulty-store.js'
+import { refused } from '../helpers/assert-refused.js'
+import { startHost } from '../helpers/host.js'
 
 test("GET /weapp/session shows this session and the user's others, oldest first, each by its label", async (t) => {
   const clock = freezeClock(t)

@@ -1,8 +1,8 @@
 import t from 'tap'
-import { freezeClock } from '../fixtures/clock.js'
-import { FAILURES, faultyStore } from '../fixtures/faulty-store.js'
-import { forge, someClaims } from '../fixtures/forged-token.js'
-import { startHost } from '../fixtures/server.js'
+import { freezeClock } from '../helpers/clock.js'
+import { FAILURES, faultyStore } from '../helpers/faulty-store.js'
+import { forge, someClaims } from '../helpers/forged-token.js'
+import { startHost } from '../helpers/host.js'
 
 t.test('row 44: no answer of ours and no refusal may be cached', async (t) => {
   const clock = freezeClock(t)

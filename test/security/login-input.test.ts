@@ -1,9 +1,9 @@
 import { connect, type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { faultyStore } from '../fixtures/faulty-store.js'
-import { refused } from '../fixtures/refused.js'
-import { startHost } from '../fixtures/server.js'
+import { faultyStore } from '../helpers/faulty-store.js'
+import { refused } from '../helpers/assert-refused.js'
+import { startHost } from '../helpers/host.js'
 
 const LIES = {
   openid: 'o-of-the-victim',

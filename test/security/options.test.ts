@@ -1,6 +1,6 @@
 import t from 'tap'
 import { resolveOptions } from '../../src/resolve-options.js'
-import { APP_ID, APP_SECRET, SECRET, startHost } from '../fixtures/server.js'
+import { APP_ID, APP_SECRET, SECRET, startHost } from '../helpers/host.js'
 
 const REQUIRED = { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET }
 const NO_TEXT = [undefined, null, '', ' ', '\t\n', 0, 1, true, {}, [], ['x'.repeat(40)], Buffer.from('x'.repeat(40)), () => 'x']

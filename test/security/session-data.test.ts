@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
 import type { FastifyRequest } from 'fastify'
 import type { SessionData } from '../../src/index.js'
-import { refused } from '../fixtures/refused.js'
-import { startHost } from '../fixtures/server.js'
+import { refused } from '../helpers/assert-refused.js'
+import { startHost } from '../helpers/host.js'
 
 /** A host that lets a test write what it likes into its session. */
 async function startDataHost (t: Test) {

@@ -1,9 +1,9 @@
 import t from 'tap'
-import { freezeClock } from '../fixtures/clock.js'
-import { faultyStore } from '../fixtures/faulty-store.js'
-import { partsOf } from '../fixtures/forged-token.js'
-import { refused } from '../fixtures/refused.js'
-import { APP_ID, startHost } from '../fixtures/server.js'
+import { freezeClock } from '../helpers/clock.js'
+import { faultyStore } from '../helpers/faulty-store.js'
+import { partsOf } from '../helpers/forged-token.js'
+import { refused } from '../helpers/assert-refused.js'
+import { APP_ID, startHost } from '../helpers/host.js'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE

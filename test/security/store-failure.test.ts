@@ -3,11 +3,11 @@ import { inspect } from 'node:util'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { memoryStore, type SessionStore, type WeappOptions } from '../../src/index.js'
-import { FAILURES, STORE_WORDS, faultyStore } from '../fixtures/faulty-store.js'
-import { freezeClock } from '../fixtures/clock.js'
-import { captureLog } from '../fixtures/log.js'
-import { refused } from '../fixtures/refused.js'
-import { APP_ID, APP_SECRET, SECRET, startHost } from '../fixtures/server.js'
+import { FAILURES, STORE_WORDS, faultyStore } from '../helpers/faulty-store.js'
+import { freezeClock } from '../helpers/clock.js'
+import { captureLog } from '../helpers/log.js'
+import { refused } from '../helpers/assert-refused.js'
+import { APP_ID, APP_SECRET, SECRET, startHost } from '../helpers/host.js'
 
 async function startFaultyHost (t: Test, options: Partial<WeappOptions> = {}) {
   const faulty = faultyStore()

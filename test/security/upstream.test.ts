@@ -1,9 +1,9 @@
 import t from 'tap'
 import { resolveOptions } from '../../src/resolve-options.js'
-import { startRawWechat } from '../fixtures/raw-wechat.js'
-import { refused } from '../fixtures/refused.js'
-import { APP_ID, APP_SECRET, SECRET, startHost } from '../fixtures/server.js'
-import { startLoginHost } from '../fixtures/wechat-options.js'
+import { startRawWechat } from '../helpers/raw-wechat.js'
+import { refused } from '../helpers/assert-refused.js'
+import { APP_ID, APP_SECRET, SECRET, startHost } from '../helpers/host.js'
+import { startLoginHost } from '../helpers/login-host.js'
 
 // Each row in short; test/wechat has every case of it.
 

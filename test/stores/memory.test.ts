@@ -2,9 +2,9 @@ import { inspect } from 'node:util'
 import { test } from 'tap'
 import { holdsOf, isMemoryStore, memoryStore } from '../../src/stores/memory.js'
 import type { LiveRecord, SessionStore } from '../../src/stores/store.js'
-import { storeSuite } from '../../src/testing/store-suite.js'
+import { storeSuite } from '../../src/testing/store-suite/store-suite.js'
 import { DAY, HOUR, sealedKey, TestUser } from '../../src/testing/store-suite/test-user.js'
-import { heapUsed } from '../fixtures/heap.js'
+import { heapUsed } from '../helpers/heap.js'
 
 test('the memory store passes the conformance suite', (t) => storeSuite(t.test, () => memoryStore({ max: 10 }), { rounds: 100 }))
 

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
 import { createWechatClient, type AppSecrets, type WechatClientOptions, type WechatOptions } from '../../src/index.js'
-import { startWechatSimulator, type WechatSimulatorOptions } from '../../src/testing/simulator.js'
-import { freezeClock } from '../fixtures/clock.js'
-import { APP_ID, APP_SECRET } from '../fixtures/server.js'
+import { startWechatSimulator, type WechatSimulatorOptions } from '../../src/testing/simulator/simulator.js'
+import { freezeClock } from '../helpers/clock.js'
+import { APP_ID, APP_SECRET } from '../helpers/host.js'
 
 const API = '/wxa/msg_sec_check'
 const TOKEN = '/cgi-bin/stable_token'

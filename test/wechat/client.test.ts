@@ -5,12 +5,12 @@ import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import type { Dispatcher } from 'undici'
 import { createWechatClient, type AppSecrets, type WechatClient, type WechatClientOptions, type WechatOptions } from '../../src/index.js'
-import { startWechatSimulator, type WechatSimulatorOptions } from '../../src/testing/simulator.js'
-import { captureLog } from '../fixtures/log.js'
-import { startRawWechat } from '../fixtures/raw-wechat.js'
-import { refused } from '../fixtures/refused.js'
-import { APP_ID, APP_SECRET, startHost } from '../fixtures/server.js'
-import { startLoginHost } from '../fixtures/wechat-options.js'
+import { startWechatSimulator, type WechatSimulatorOptions } from '../../src/testing/simulator/simulator.js'
+import { captureLog } from '../helpers/log.js'
+import { startRawWechat } from '../helpers/raw-wechat.js'
+import { refused } from '../helpers/assert-refused.js'
+import { APP_ID, APP_SECRET, startHost } from '../helpers/host.js'
+import { startLoginHost } from '../helpers/login-host.js'
 
 /** Tells when so many requests are in the hands of their handlers. */
 function countArrivals () {

@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
 import { createWechatClient } from '../../src/index.js'
-import { startWechatSimulator } from '../../src/testing/simulator.js'
-import { freezeClock } from '../fixtures/clock.js'
-import { refused } from '../fixtures/refused.js'
-import { APP_ID } from '../fixtures/server.js'
-import { startLoginHost } from '../fixtures/wechat-options.js'
+import { startWechatSimulator } from '../../src/testing/simulator/simulator.js'
+import { freezeClock } from '../helpers/clock.js'
+import { refused } from '../helpers/assert-refused.js'
+import { APP_ID } from '../helpers/host.js'
+import { startLoginHost } from '../helpers/login-host.js'
 
 const LIMITED = 'FST_WEAPP_WECHAT_LIMITED'
 

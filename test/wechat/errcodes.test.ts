@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto'
 import t from 'tap'
-import { freezeClock } from '../fixtures/clock.js'
-import { captureLog } from '../fixtures/log.js'
-import { refused } from '../fixtures/refused.js'
-import { APP_ID } from '../fixtures/server.js'
-import { startLoginHost } from '../fixtures/wechat-options.js'
+import { freezeClock } from '../helpers/clock.js'
+import { captureLog } from '../helpers/log.js'
+import { refused } from '../helpers/assert-refused.js'
+import { APP_ID } from '../helpers/host.js'
+import { startLoginHost } from '../helpers/login-host.js'
 
 const CONFIG = [40013, 40125, 40001, 41002, 41004, 41008, 40164, 61004, 43001, 43002, 43003, 48001]
 

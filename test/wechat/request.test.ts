@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { Agent, buildConnector, errors, request, type Dispatcher } from 'undici'
 import { Agent as Agent6 } from 'undici-6'
 import t, { type Test } from 'tap'
-import { refused } from '../fixtures/refused.js'
-import { startRawWechat } from '../fixtures/raw-wechat.js'
-import { APP_ID, APP_SECRET, startHost } from '../fixtures/server.js'
-import { startLoginHost } from '../fixtures/wechat-options.js'
+import { refused } from '../helpers/assert-refused.js'
+import { startRawWechat } from '../helpers/raw-wechat.js'
+import { APP_ID, APP_SECRET, startHost } from '../helpers/host.js'
+import { startLoginHost } from '../helpers/login-host.js'
 
 const USER = JSON.stringify({ openid: 'o-of-a-user', session_key: 'AAAAAAAAAAAAAAAAAAAAAA==' })
 const MAX_BYTES = 64 * 1024

@@ -1,10 +1,10 @@
 import { createCipheriv, createHash, createHmac, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { encryptUserData } from '../../src/testing/simulator-crypto.js'
+import { encryptUserData } from '../../src/testing/simulator/crypto.js'
 import { decryptUserData, isSignatureOf, signWithSessionKey } from '../../src/wechat/user-data.js'
-import { refused } from '../fixtures/refused.js'
-import { APP_SECRET, startHost } from '../fixtures/server.js'
+import { refused } from '../helpers/assert-refused.js'
+import { APP_SECRET, startHost } from '../helpers/host.js'
 
 const vectors = JSON.parse(readFileSync(new URL('../fixtures/vectors.json', import.meta.url), 'utf8'))
 const [OFFICIAL] = vectors.decrypt

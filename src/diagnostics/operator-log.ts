@@ -1,0 +1,98 @@
+/** What whoever runs the server must know, in the log and without anything secret. */
+import type { FastifyBaseLogger } from 'fastify'
+import { logSafely } from './log-safely.js'
+import type { WeappOptions } from '../options.js'
+
+export interface OperatorLog {
+  /** WeChat refuses this server: at most once a minute for each errcode of an app, for it will be every login. */
+  configError (errcode: number, hint: string, appId: string): void
+  /** A verb of the store failed; `error` is undefined when it did not answer in time. At most once a minute for each verb. */
+  storeFailure (verb: string, error: unknown): void
+  /** The cache is off, because the store does not tell of changes: every request asks the store. */
+  cacheOff (): void
+  /**
+   * A time that was given as a small number: most likely seconds, where numbers are milliseconds. Phones would log in again
+   * and again, or a busy server would refuse them.
+   */
+  shortTimes (options: Pick<WeappOptions, 'session' | 'store' | 'storeTimeout' | 'cache' | 'wechat'>): void
+  /** The host ended sessions of a user: the one, or all but `except`. `ended` is how many those were. */
+  kicked (what: Kicked): void
+  /** A record in the store is not one of ours: something else writes there, or somebody tries. */
+  unreadableRecord (sessionId: string): void
+}
+
+export interface Kicked {
+  appId: string
+  userId: string
+  sessionId?: string | undefined
+  except?: string | undefined
+  ended: number
+}
+
+const SECOND = 1000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+
+export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
+  const lastLogged = new Map<string, number>()
+
+  /** Both what is logged about and how often are bounded. */
+  function oncePerMinute (subject: string, write: () => void): void {
+    const now = Date.now()
+    if (now - (lastLogged.get(subject) ?? -Infinity) < MINUTE) return
+    lastLogged.set(subject, now)
+    logSafely(write)
+  }
+
+  return {
+    configError (errcode, hint, appId) {
+      oncePerMinute(`errcode ${errcode} ${appId}`, () => {
+        log.error({ weapp: { event: 'wechat-config', appId, errcode } }, `weapp: WeChat refuses this server: ${hint}`)
+      })
+    },
+
+    storeFailure (verb, error) {
+      // Not the error itself: clients put commands and their arguments into theirs.
+      const { name, code = replyCode(error) } = (error ?? { name: 'timeout' }) as { name?: unknown, code?: unknown }
+      oncePerMinute(`store ${verb}`, () => {
+        log.error({ weapp: { event: 'store-failed', verb, name, code } }, `weapp: ${verb === 'apps' ? 'the function apps' : 'the session store'} fails`)
+      })
+    },
+
+    cacheOff () {
+      logSafely(() => log.warn({ weapp: { event: 'cache-off' } }, 'weapp: the cache is off: the store cannot be watched'))
+    },
+
+    shortTimes ({ session, store, storeTimeout, cache, wechat }) {
+      for (const [option, milliseconds, usual] of [
+        ['session.ttl', session?.ttl, HOUR],
+        ['session.idle', session?.idle, HOUR],
+        ["the store's own timeout", store?.settlesWithin, SECOND / 10],
+        ['storeTimeout', storeTimeout, SECOND / 10],
+        ['cache.maxAge', cache === false ? undefined : cache?.maxAge, SECOND],
+        ['wechat.timeout', wechat?.timeout, SECOND / 10]
+      ] as const) {
+        if (typeof milliseconds !== 'number' || milliseconds >= usual) continue
+        const meaning = `${option}: ${milliseconds} is ${milliseconds / 1000} seconds, for numbers are milliseconds: write '2s' or '30d'`
+        logSafely(() => log.warn({ weapp: { event: 'short-time', option, milliseconds } }, `weapp: ${meaning}`))
+      }
+    },
+
+    kicked (what) {
+      logSafely(() => log.info({ weapp: { event: 'kicked', ...what } }, 'weapp: the host ended sessions'))
+    },
+
+    unreadableRecord (sessionId) {
+      logSafely(() => log.warn({ weapp: { event: 'unreadable-record', sessionId } }, 'weapp: a session record is not readable'))
+    }
+  }
+}
+
+/**
+ * Redis begins its refusals with a word such as OOM or READONLY, and what follows may hold anything, but where it tells that a
+ * service in the cloud does not know our commands.
+ */
+function replyCode (error: unknown): string | undefined {
+  const { name, message } = (error ?? {}) as { name?: unknown, message?: unknown }
+  return name === 'ReplyError' ? /^(ERR (bad lua script|unknown command)|[A-Z]+\b)/.exec(String(message))?.[0] : undefined
+}

@@ -1,0 +1,97 @@
+import Fastify from 'fastify'
+import { test } from 'tap'
+import { createOperatorLog } from '../../src/diagnostics/operator-log.js'
+import { freezeClock } from '../helpers/clock.js'
+import { captureLog } from '../helpers/log.js'
+
+function operatorLog () {
+  const captured = captureLog()
+  const log = createOperatorLog(Fastify(captured.server).log)
+  let taken = 0
+  return {
+    log,
+    /** The lines since it was last asked. */
+    take () {
+      const lines = captured.lines().slice(taken)
+      taken += lines.length
+      return lines
+    }
+  }
+}
+
+test('what WeChat refuses this server for is an error, once a minute for each errcode of an app', async (t) => {
+  const clock = freezeClock(t)
+  const { log, take } = operatorLog()
+  log.configError(40125, 'the appSecret is wrong', 'wxone')
+  log.configError(40125, 'the appSecret is wrong', 'wxone')
+  log.configError(40125, 'the appSecret is wrong', 'wxtwo')
+  log.configError(40164, 'the address is not on the list', 'wxone')
+  const lines = take()
+  t.match(lines, [
+    { level: 50, weapp: { event: 'wechat-config', appId: 'wxone', errcode: 40125 }, msg: 'weapp: WeChat refuses this server: the appSecret is wrong' },
+    { level: 50, weapp: { event: 'wechat-config', appId: 'wxtwo', errcode: 40125 } },
+    { level: 50, weapp: { event: 'wechat-config', errcode: 40164 } }
+  ])
+  t.equal(lines.length, 3)
+  clock.advance(59_999)
+  log.configError(40125, 'the appSecret is wrong', 'wxone')
+  t.same(take(), [])
+  clock.advance(1)
+  log.configError(40125, 'the appSecret is wrong', 'wxone')
+  t.equal(take().length, 1)
+})
+
+test('a store that fails is an error, once a minute for each verb, without the words of the store', async (t) => {
+  const clock = freezeClock(t)
+  const { log, take } = operatorLog()
+  const failure = Object.assign(new TypeError('SET weapp:canary'), { code: 'ECONNRESET', command: { args: ['canary'] }, cause: new Error('canary') })
+  log.storeFailure('read', failure)
+  log.storeFailure('read', failure)
+  log.storeFailure('touch', undefined)
+  const lines = take()
+  t.same(lines.map(({ level, weapp }) => ({ level, ...weapp })), [
+    { level: 50, event: 'store-failed', verb: 'read', name: 'TypeError', code: 'ECONNRESET' },
+    { level: 50, event: 'store-failed', verb: 'touch', name: 'timeout' }
+  ])
+  t.notMatch(JSON.stringify(lines), 'canary')
+  clock.advance(60_000)
+  log.storeFailure('read', 'a string')
+  log.storeFailure('touch', failure)
+  t.equal(take().length, 2)
+})
+
+test('what Redis refuses is told by its first word, or that it does not know our commands, and by nothing else of it', async (t) => {
+  const { log, take } = operatorLog()
+  const refusal = (message: string) => Object.assign(new Error(message), { name: 'ReplyError', command: { args: ['canary'] } })
+  log.storeFailure('touch', refusal("OOM command not allowed when used memory > 'maxmemory' canary"))
+  log.storeFailure('read', refusal('canary'))
+  log.storeFailure('create', refusal('ERR bad lua script for redis cluster, canary'))
+  log.storeFailure('revoke', refusal("ERR unknown command 'EVALSHA', with args beginning with: 'canary'"))
+  log.storeFailure('update', refusal('ERR canary'))
+  log.storeFailure('list', Object.assign(new Error('OOM canary')))
+  const lines = take()
+  t.strictSame(lines.map(({ weapp }) => weapp), [
+    { event: 'store-failed', verb: 'touch', name: 'ReplyError', code: 'OOM' },
+    { event: 'store-failed', verb: 'read', name: 'ReplyError' },
+    { event: 'store-failed', verb: 'create', name: 'ReplyError', code: 'ERR bad lua script' },
+    { event: 'store-failed', verb: 'revoke', name: 'ReplyError', code: 'ERR unknown command' },
+    { event: 'store-failed', verb: 'update', name: 'ReplyError', code: 'ERR' },
+    { event: 'store-failed', verb: 'list', name: 'Error' }
+  ])
+  t.notMatch(JSON.stringify(lines), 'canary')
+})
+
+test('a record that is not readable is a warning each time, with the session that it stands for', async (t) => {
+  const { log, take } = operatorLog()
+  log.unreadableRecord('session')
+  log.unreadableRecord('session')
+  const lines = take()
+  t.equal(lines.length, 2)
+  t.match(lines[0], { level: 40, weapp: { event: 'unreadable-record', sessionId: 'session' } })
+})
+
+test('a cache that is off is a warning', async (t) => {
+  const { log, take } = operatorLog()
+  log.cacheOff()
+  t.match(take(), [{ level: 40, weapp: { event: 'cache-off' } }])
+})

@@ -1,0 +1,279 @@
+/**
+ * The Mini Program of the example: its files are what DevTools asks for, and its pages, run here with a fake `wx`, do
+ * what they say against the example server. DevTools itself is not run.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { compileFunction } from 'node:vm'
+import tap, { test, type Test } from 'tap'
+import { createMiniProgram, type MiniProgram } from '../../src/testing/mini-program/mini-program.js'
+import { startWechatSimulator, type WechatSimulator } from '../../src/testing/simulator/simulator.js'
+import { childEnvironment } from '../helpers/child-environment.js'
+
+// Processes start slowly where much else runs.
+tap.setTimeout(300_000)
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const CLIENT = 'utils/weapp-client.js'
+const APP_SECRET = 'app-secret'
+const WORDS = new Set(['true', 'false', 'null', 'undefined', 'item', 'index'])
+
+/** A copy, with the client in it as the script of package.json puts it there. */
+const project = mkdtempSync(join(tmpdir(), 'fastify-weapp-miniprogram-'))
+tap.teardown(() => rmSync(project, { recursive: true, force: true }))
+cpSync(join(ROOT, 'example/miniprogram'), project, { recursive: true, filter: (path) => !path.endsWith(CLIENT) })
+const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+const [, outfile] = /^npm run build:miniprogram -- --outfile=(\S+)$/.exec(scripts['example:miniprogram']!)!
+const built = spawnSync('npm', ['run', '--silent', 'build:miniprogram', '--', `--outfile=${join(project, CLIENT)}`], {
+  cwd: ROOT, encoding: 'utf8', env: childEnvironment()
+})
+if (built.status !== 0) throw new Error(built.stderr)
+
+const read = (path: string) => readFileSync(join(project, path), 'utf8')
+const readJson = (path: string) => JSON.parse(read(path))
+const paths = readdirSync(project, { recursive: true, encoding: 'utf8' })
+const pages = readJson('app.json').pages as string[]
+
+interface Page {
+  data: Record<string, any>
+  setData (values: Record<string, any>): void
+  onLoad? (query: Record<string, string>): void
+  onShow? (): void
+  [handler: string]: any
+}
+
+interface Launch {
+  mini: MiniProgram
+  /** What wx.reLaunch was told. */
+  relaunched: string[]
+  open (page: string, query?: Record<string, string>): Page
+}
+
+/** Starts the Mini Program: CommonJS, where a module runs once, and the globals that DevTools gives. */
+function launch (mini: MiniProgram, config: object): Launch {
+  const modules = new Map<string, { exports: any }>([[join(project, 'config.js'), { exports: { ...run('config.js', {}), ...config } }]])
+  const relaunched: string[] = []
+  const wx = { ...mini.wx, reLaunch: ({ url }: { url: string }) => { relaunched.push(url) } }
+  let page: Page | null = null
+
+  function run (path: string, globals: Record<string, unknown>): object {
+    const module = { exports: {} }
+    const scope = { module, exports: module.exports, ...globals }
+    compileFunction(read(path), Object.keys(scope), { filename: path })(...Object.values(scope))
+    return module.exports
+  }
+
+  function load (path: string): unknown {
+    const file = join(project, path)
+    if (!modules.has(file)) {
+      const require = (id: string) => load(relative(project, resolve(path, id)))
+      const App = () => {}
+      const Page = (definition: Page) => { page = definition }
+      modules.set(file, { exports: run(path, { require, wx, App, Page }) })
+    }
+    return modules.get(file)!.exports
+  }
+
+  load('app.js')
+  return {
+    mini,
+    relaunched,
+    open (path, query = {}) {
+      load(`${path}.js`)
+      const opened: Page = { ...page!, data: structuredClone(page!.data) }
+      opened.setData = (values) => {
+        for (const name of Object.keys(values)) if (!(name in opened.data)) throw new Error(`${path}: no data "${name}"`)
+        Object.assign(opened.data, values)
+      }
+      opened.onLoad?.(query)
+      opened.onShow?.()
+      return opened
+    }
+  }
+}
+
+/** The file that a require means: DevTools knows relative paths, with or without .js. */
+function resolve (from: string, id: string): string {
+  if (!id.startsWith('.')) throw new Error(`${from}: require('${id}') is not relative`)
+  const file = join(project, dirname(from), id)
+  return file.endsWith('.js') ? file : `${file}.js`
+}
+
+test('the files of a Mini Program', (t) => {
+  t.ok(pages.length > 0)
+  for (const page of pages) for (const type of ['js', 'wxml', 'wxss', 'json']) t.ok(paths.includes(`${page}.${type}`), `${page}.${type}`)
+  for (const path of paths.filter((path) => path.endsWith('.json'))) t.doesNotThrow(() => readJson(path), path)
+  for (const file of ['app.js', 'app.wxss', readJson('app.json').sitemapLocation]) t.ok(paths.includes(file), file)
+
+  const { appid, compileType, miniprogramRoot, setting } = readJson('project.config.json')
+  t.same({ appid, compileType, miniprogramRoot }, { appid: 'touristappid', compileType: 'miniprogram', miniprogramRoot: './' })
+  t.equal(setting.urlCheck, false, 'a server on this machine has no domain to check')
+  t.match(read('config.js'), /baseUrl: 'http:\/\/127\.0\.0\.1:3000'/, 'where the example listens')
+  t.equal(outfile, `example/miniprogram/${CLIENT}`)
+  t.ok(read('.gitignore').split('\n').includes(CLIENT))
+  t.end()
+})
+
+test('what is required is there', (t) => {
+  for (const path of paths.filter((path) => path.endsWith('.js'))) {
+    for (const [, id] of read(path).matchAll(/require\("?'?([^'")]+)/g)) t.ok(existsSync(resolve(path, id!)), `${path}: ${id}`)
+  }
+  t.end()
+})
+
+test('the pages fit their code', async (t) => {
+  const wechat = await startWechatSimulator()
+  t.teardown(() => wechat.close())
+  const { open } = launch(createMiniProgram(wechat, { user: 'alice' }), {})
+  for (const path of pages) {
+    const wxml = read(`${path}.wxml`)
+    const page = open(path)
+    const handlers = [...wxml.matchAll(/\s(?:bind|catch):?\w+="(\w+)"/g)].map(([, name]) => name!)
+    t.ok(handlers.length > 0)
+    for (const handler of handlers) t.type(page[handler], 'function', `${path}: ${handler}`)
+
+    for (const [, expression] of wxml.matchAll(/\{\{(.*?)\}\}/g)) {
+      for (const [name] of expression!.matchAll(/(?<![.\w])[a-z]\w*/gi)) t.ok(name in page.data || WORDS.has(name), `${path}: {{${name}}}`)
+    }
+    for (const [, url] of wxml.matchAll(/\surl="([^"]+)"/g)) t.ok(pages.includes(url!.slice(1)), `${path}: ${url}`)
+
+    const stack: string[] = []
+    for (const [, closing, name, , empty] of wxml.matchAll(/<(\/?)([\w-]+)((?:"[^"]*"|[^">])*?)(\/?)>/g)) {
+      if (closing) t.equal(stack.pop(), name, `${path}: </${name}>`)
+      else if (!empty) stack.push(name!)
+    }
+    t.same(stack, [], `${path}: every element is closed`)
+
+    const wxss = read(`${path}.wxss`) + read('app.wxss')
+    for (const [, names] of wxml.matchAll(/\sclass="([^"]+)"/g)) {
+      for (const name of names!.split(' ')) t.ok(wxss.includes(`.${name} {`), `${path}: .${name}`)
+    }
+  }
+})
+
+/** The example's own buildApp, in a process of its own, because it merges types of its own into the plugin's. */
+async function startExample (t: Test): Promise<{ wechat: WechatSimulator, baseUrl: string }> {
+  const wechat = await startWechatSimulator({ apps: { wx0123456789abcdef: APP_SECRET } })
+  const settings = { host: '127.0.0.1', port: 0, appId: 'wx0123456789abcdef', appSecret: APP_SECRET, secret: 'x'.repeat(32) }
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', `
+    import { buildApp } from './example/app.ts'
+    import { startWechatSimulator } from './src/testing/index.ts'
+    // Its users are those of this test's simulator; of its own it has only what the example asks it directly.
+    const simulator = { ...await startWechatSimulator(), url: '${wechat.url}' }
+    const app = await buildApp({ ...${JSON.stringify(settings)}, simulator })
+    console.log('at ' + await app.listen({ host: '127.0.0.1', port: 0 }))
+  `], { cwd: ROOT, env: childEnvironment(), stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(async () => {
+    child.kill('SIGKILL')
+    await wechat.close()
+  })
+  for await (const line of createInterface(child.stdout)) {
+    if (!line.startsWith('at ')) continue
+    child.stdout.resume()
+    return { wechat, baseUrl: line.slice(3) }
+  }
+  throw new Error('the example did not start')
+}
+
+test('against the example server', async (t) => {
+  const { wechat, baseUrl } = await startExample(t)
+  const phone = (user: string, storage = new Map<string, unknown>()) => launch(createMiniProgram(wechat, { user, storage }), { baseUrl })
+
+  await t.test('sign in, bind, who am I, devices', async (t) => {
+    const { open, mini } = phone('dora')
+    const page = open('pages/profile/profile')
+    t.match(page.data, { isSignedIn: false, message: '' })
+    await page.onSignIn()
+    t.match(page.data, { isSignedIn: false, isUnbound: true, isBusy: false, message: '这个微信号还没有绑定账号' })
+    await page.onBind({ detail: { value: { username: 'bob', password: 'guess' } } })
+    t.match(page.data, { isSignedIn: false, isUnbound: true, message: '用户名或密码错误' })
+    await page.onBind({ detail: { value: { username: 'bob', password: 'builder' } } })
+    t.match(page.data, { isSignedIn: true, isUnbound: false, message: '', me: { username: 'bob', openid: wechat.openid('dora') } })
+
+    await phone('dora').open('pages/profile/profile').onSignIn()
+    await page.onDevices()
+    t.match(page.data['devices'], [{ current: true, name: '未命名设备', signedInAt: String }, { current: false }])
+
+    const next = launch(createMiniProgram(wechat, { user: 'dora', storage: mini.storage }), { baseUrl }).open('pages/profile/profile')
+    t.equal(next.data['isSignedIn'], true, 'and so it is at the next launch')
+    await next.onWhoAmI()
+    t.match(next.data, { me: { username: 'bob' } })
+  })
+
+  await t.test('sign out here and everywhere', async (t) => {
+    const first = phone('dora')
+    const second = phone('dora')
+    const page = first.open('pages/profile/profile')
+    const other = second.open('pages/profile/profile')
+    await page.onSignIn()
+    await other.onSignIn()
+    await page.onSignOut()
+    t.match(page.data, { isSignedIn: false, me: null, devices: [] })
+    await page.onWhoAmI()
+    t.match(page.data, { isSignedIn: false, message: '已退出登录' }, 'it stays so')
+    t.same(first.relaunched, [], 'nobody is told of what he did himself')
+
+    await page.onSignIn()
+    t.equal(page.data['isSignedIn'], true)
+    await page.onSignOutEverywhere()
+    t.equal(page.data['isSignedIn'], false)
+    await other.onWhoAmI()
+    t.match(other.data, { isSignedIn: false, message: '已退出登录' })
+    t.same(second.relaunched, ['/pages/profile/profile?signedOut=FST_WEAPP_SESSION_REVOKED'])
+    t.match(second.open('pages/profile/profile', { signedOut: 'FST_WEAPP_SESSION_REVOKED' }).data, { message: '已退出登录' })
+  })
+
+  await t.test('the phone number button', async (t) => {
+    const { open, mini } = phone('erin')
+    const page = open('pages/phone/phone')
+    t.equal(page.data['isSimulated'], false)
+    await page.onPhoneNumber({ detail: { errMsg: 'getPhoneNumber:fail user deny' } })
+    t.match(page.data, { name: '', message: /user deny/ })
+    t.equal(mini.calls.login, 0)
+    await page.onPhoneNumber({ detail: { code: wechat.login('erin') } })
+    t.match(page.data, { name: '', message: '凭证无效或已过期，请再点一次' }, 'a code of wx.login is none')
+    await page.onPhoneNumber({ detail: { code: wechat.phoneCode('erin') } })
+    t.match(page.data, { name: 'Alice', message: '', isBusy: false })
+
+    const profile = open('pages/profile/profile')
+    t.equal(profile.data['isSignedIn'], true)
+    await profile.onSignOut()
+    await profile.onSignIn()
+    t.match(profile.data, { me: { username: 'alice' } }, 'from now on WeChat alone is enough')
+  })
+
+  await t.test("with the simulator's codes, as in DevTools without an app id", async (t) => {
+    const mini = createMiniProgram(wechat, { user: 'nobody' })
+    const { open } = launch(mini, { baseUrl, simulator: wechat.url, simulatedUser: 'fay & co' })
+    const page = open('pages/phone/phone')
+    t.equal(page.data['isSimulated'], true)
+    await page.onSimulatedPhoneNumber()
+    t.match(page.data, { name: 'Alice', message: '' })
+    const profile = open('pages/profile/profile')
+    await profile.onWhoAmI()
+    t.match(profile.data, { me: { openid: wechat.openid('fay & co') } })
+    t.equal(mini.calls.login, 0)
+    mini.offline = true
+    await page.onSimulatedPhoneNumber()
+    t.match(page.data, { message: /连接不上模拟的微信/ })
+  })
+
+  await t.test('what goes wrong is said', async (t) => {
+    const { open, mini } = phone('dora')
+    const page = open('pages/profile/profile')
+    mini.offline = true
+    await page.onSignIn()
+    t.match(page.data, { message: '微信登录失败，请重试', isSignedIn: false })
+    mini.offline = false
+    wechat.fault({ errcode: 45011 }, { times: 1 })
+    await page.onSignIn()
+    t.match(page.data, { message: /^请在 \d+ 秒后重试$/ })
+    mini.fault({ fail: 'timeout' }, { path: '/weapp/login', times: 1 })
+    await page.onSignIn()
+    t.match(page.data, { message: '连接不上服务器，请检查网络后重试' })
+  })
+})

@@ -1,0 +1,55 @@
+/** A TCP proxy on the loopback that can become a black hole: connections stay, and nothing comes through. */
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { once } from 'node:events'
+import type { Teardown } from './processes.js'
+
+export interface Proxy {
+  port: number
+  /** How many connections there have been. */
+  readonly accepted: number
+  /** From now on nothing is forwarded, in either direction, of what is or becomes connected. */
+  stop (): void
+  /** What was held back is forwarded, late. */
+  resume (): void
+}
+
+export async function startProxy (t: Teardown, target: { port: number }): Promise<Proxy> {
+  const sockets = new Set<Socket>()
+  let isOpen = true
+  let accepted = 0
+
+  function join (socket: Socket): void {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => sockets.delete(socket))
+    if (!isOpen) socket.pause()
+  }
+
+  const server = createServer((client) => {
+    accepted++
+    const upstream = connect(target.port, '127.0.0.1')
+    for (const [socket, other] of [[client, upstream], [upstream, client]] as const) {
+      socket.on('data', (chunk) => other.write(chunk))
+      socket.on('close', () => other.destroy())
+      join(socket)
+    }
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    get accepted () { return accepted },
+    stop () {
+      isOpen = false
+      for (const socket of sockets) socket.pause()
+    },
+    resume () {
+      isOpen = true
+      for (const socket of sockets) socket.resume()
+    }
+  }
+}

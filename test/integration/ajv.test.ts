@@ -1,0 +1,32 @@
+import { Type } from '@sinclair/typebox'
+import { test } from 'tap'
+import { startHost } from '../helpers/host.js'
+import { checkOurSide } from '../helpers/assert-routes.js'
+
+test('a host with a strict Ajv of its own, which refuses where ours drops', async (t) => {
+  const host = await startHost(t, {
+    server: { ajv: { customOptions: { strict: true, coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true } } },
+    options: { routes: { login: { body: Type.Object({ channel: Type.String({ default: 'app' }) }) } }, onLogin: ({ body }) => ({ reply: { body } }) },
+    after: (app) => {
+      const body = { type: 'object', properties: { count: { type: 'number', default: 1 } }, additionalProperties: false }
+      app.post('/host', { schema: { body } }, async (request) => request.body)
+    }
+  })
+  await checkOurSide(t, host)
+  t.same((await host.post('/host', {})).json(), {}, 'no defaults')
+  t.equal((await host.post('/host', { extra: 1 })).statusCode, 400, 'nothing extra')
+  const code = host.wechat.login('alice')
+  t.same((await host.post('/weapp/login', { code, extra: 1 })).json().body, { code, channel: 'app' })
+})
+
+test('a host that coerces, as Fastify does by default, and reports in its own words', async (t) => {
+  const host = await startHost(t, {
+    server: { schemaErrorFormatter: (_errors, part) => new Error(`the ${part} is not good`) },
+    after: (app) => {
+      app.post('/host', { schema: { body: { type: 'object', properties: { count: { type: 'number' } } } } }, async (request) => request.body)
+    }
+  })
+  await checkOurSide(t, host)
+  t.same((await host.post('/host', { count: '2' })).json(), { count: 2 })
+  t.match((await host.post('/weapp/login', {})).json(), { statusCode: 400, message: 'the body is not good' })
+})

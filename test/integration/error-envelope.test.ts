@@ -1,0 +1,81 @@
+import { test } from 'tap'
+import { startHost } from '../helpers/host.js'
+import { checkOurSide } from '../helpers/assert-routes.js'
+
+test('a host with an error envelope of its own keeps it, and our headers arrive under it', async (t) => {
+  const host = await startHost(t, {
+    before: (app) => app.setErrorHandler<Error & { code?: string, statusCode?: number }>((error, _request, reply) => {
+      // As many do: the headers that an error carries are not looked at.
+      return reply.code(error.statusCode ?? 500).send({ success: false, error: { code: error.code } })
+    }),
+    after: (app) => {
+      app.get('/broken', async () => { throw Object.assign(new Error('broken'), { code: 'HOST_BROKEN' }) })
+    }
+  })
+  await checkOurSide(t, host, { unwrapError: (body) => body.error })
+  t.same((await host.get('/broken')).json(), { success: false, error: { code: 'HOST_BROKEN' } })
+  t.same((await host.get('/me')).json(), { success: false, error: { code: 'FST_WEAPP_TOKEN_MISSING' } }, "the host's, whole")
+})
+
+test('our headers arrive also when the envelope is sent with another status', async (t) => {
+  const host = await startHost(t, {
+    before: (app) => app.setErrorHandler<Error & { code?: string }>((error, _request, reply) => reply.code(200).send({ code: error.code }))
+  })
+  for (const [response, code] of [
+    [await host.get('/me'), 'FST_WEAPP_TOKEN_MISSING'],
+    [await host.get('/me', 'a.b.c'), 'FST_WEAPP_TOKEN_INVALID'],
+    [await host.post('/weapp/login', { code: 'unknown' }), 'FST_WEAPP_CODE_INVALID']
+  ] as const) {
+    t.equal(response.statusCode, 200)
+    t.same(response.json(), { code })
+    t.match(response.headers, { 'weapp-error': code, 'cache-control': 'no-store' })
+  }
+})
+
+test('a wait that WeChat asks for reaches the phone under the envelope', async (t) => {
+  const host = await startHost(t, {
+    before: (app) => app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
+      return reply.code(error.statusCode ?? 500).send({ success: false })
+    })
+  })
+  host.wechat.fault({ errcode: 45011 })
+  const limited = await host.post('/weapp/login', { code: host.wechat.login('alice') })
+  t.equal(limited.statusCode, 429)
+  t.match(limited.headers, { 'weapp-error': 'FST_WEAPP_WECHAT_LIMITED', 'retry-after': '60' })
+})
+
+test("our headers arrive also when it is a handler of the host's that our error comes from", async (t) => {
+  const host = await startHost(t, {
+    before: (app) => app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
+      return reply.code(error.statusCode ?? 500).send({ success: false })
+    }),
+    after: (app) => {
+      app.get('/decrypt', { config: { weapp: true } }, (request) => request.weapp!.session.decrypt('bm90IGVuY3J5cHRlZA==', 'bm8gaXY='))
+      app.get('/forgotten', async (request) => app.weapp.identity(request))
+      app.post('/own-login', async (request) => app.weapp.login(request, { code: 'unknown' }))
+      app.get('/host', async () => { throw Object.assign(new Error('of the host'), { statusCode: 418, headers: { 'x-secret': '1' } }) })
+    }
+  })
+  const { token } = await host.signIn()
+  for (const [response, statusCode, code] of [
+    [await host.get('/decrypt', token), 409, 'FST_WEAPP_SESSION_KEY_STALE'],
+    [await host.get('/forgotten', token), 500, 'FST_WEAPP_NOT_GUARDED'],
+    [await host.post('/own-login'), 401, 'FST_WEAPP_CODE_INVALID']
+  ] as const) {
+    t.equal(response.statusCode, statusCode)
+    t.same(response.json(), { success: false })
+    t.match(response.headers, { 'weapp-error': code, 'cache-control': 'no-store' })
+  }
+  const other = await host.get('/host')
+  t.equal(other.statusCode, 418)
+  t.equal(other.headers['x-secret'], undefined, "an error of the host's is left to the host")
+})
+
+test('who passes hears of no error', async (t) => {
+  const host = await startHost(t)
+  for (const token of [undefined, 'a.b.c']) {
+    const feed = await host.get('/feed', token)
+    t.equal(feed.statusCode, 200)
+    for (const header of ['weapp-error', 'www-authenticate', 'cache-control']) t.equal(feed.headers[header], undefined, header)
+  }
+})

@@ -1,0 +1,35 @@
+import cors from '@fastify/cors'
+import { test } from 'tap'
+import { startHost } from '../helpers/host.js'
+import { checkOurSide } from '../helpers/assert-routes.js'
+
+const origin = 'https://app.example'
+
+test('with @fastify/cors before it, a preflight of a guarded route passes although every route is protected', async (t) => {
+  const host = await startHost(t, {
+    options: { protect: 'all' },
+    before: async (app) => {
+      await app.register(cors, { origin, exposedHeaders: ['Weapp-Error', 'Retry-After'], methods: ['GET', 'POST'] })
+    }
+  })
+  await checkOurSide(t, host, { nextHeaders: () => ({ origin }) })
+
+  for (const [url, method] of [['/me', 'GET'], ['/weapp/login', 'POST'], ['/weapp/logout', 'POST']] as const) {
+    const preflight = await host.app.inject({
+      method: 'OPTIONS',
+      url,
+      headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': 'authorization' }
+    })
+    t.equal(preflight.statusCode, 204, url)
+    t.equal(preflight.headers['access-control-allow-origin'], origin)
+    t.equal(preflight.headers['access-control-allow-headers'], 'authorization')
+    t.equal(preflight.headers['weapp-error'], undefined)
+  }
+
+  const refused = await host.app.inject({ url: '/me', headers: { origin } })
+  t.match(refused.headers, {
+    'access-control-allow-origin': origin,
+    'access-control-expose-headers': 'Weapp-Error, Retry-After',
+    'weapp-error': 'FST_WEAPP_TOKEN_MISSING'
+  }, 'a page can read why it was refused')
+})

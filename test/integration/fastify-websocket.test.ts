@@ -1,0 +1,64 @@
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import websocket from '@fastify/websocket'
+import { test, type Test } from 'tap'
+import { WebSocket } from 'ws'
+import { APP_ID, startHost, type Host } from '../helpers/host.js'
+
+/** A host whose guarded WebSocket says who is there, and looks again with every message. */
+async function startChat (t: Test): Promise<Host> {
+  const host = await startHost(t, {
+    before: async (app) => { await app.register(websocket) },
+    after: (app) => {
+      app.get('/chat', { websocket: true, config: { weapp: true } }, (socket, request) => {
+        socket.send(`hello ${app.weapp.identity(request).openid}`)
+        socket.on('message', () => {
+          const { headers, log } = request
+          app.weapp.authenticate({ headers, log }).then(() => socket.send('still here'), ({ code }) => socket.close(4401, code))
+        })
+      })
+    }
+  })
+  await host.app.listen({ port: 0, host: '127.0.0.1' })
+  return host
+}
+
+function connect ({ app }: Host, token?: string): WebSocket {
+  const { port } = app.server.address() as AddressInfo
+  return new WebSocket(`ws://127.0.0.1:${port}/chat`, { headers: token === undefined ? {} : { authorization: `Bearer ${token}` } })
+}
+
+const said = async (socket: WebSocket) => String((await once(socket, 'message'))[0])
+
+test('@fastify/websocket: the guard decides before the connection is upgraded', async (t) => {
+  const host = await startChat(t)
+  const { token } = await host.signIn()
+  const refusal = async (token?: string) => {
+    const socket = connect(host, token)
+    const [request, { statusCode, headers }] = await once(socket, 'unexpected-response') as [{ destroy (): void }, IncomingMessage]
+    request.destroy()
+    return [statusCode, headers['weapp-error']]
+  }
+
+  const socket = connect(host, token)
+  t.equal(await said(socket), `hello ${host.wechat.openid('alice')}`)
+  socket.close()
+  t.same(await refusal(), [401, 'FST_WEAPP_TOKEN_MISSING'])
+  t.same(await refusal('nonsense'), [401, 'FST_WEAPP_TOKEN_INVALID'])
+  await host.post('/weapp/logout', undefined, token)
+  t.same(await refusal(token), [401, 'FST_WEAPP_SESSION_REVOKED'])
+})
+
+test('@fastify/websocket: a connection that stays open can look again whether its user is signed in', async (t) => {
+  const host = await startChat(t)
+  const { token } = await host.signIn()
+  const socket = connect(host, token)
+  await said(socket)
+  socket.send('anything')
+  t.equal(await said(socket), 'still here')
+
+  await host.app.weapp.sessions.revokeAll({ appId: APP_ID, openid: host.wechat.openid('alice') })
+  socket.send('anything')
+  t.same((await once(socket, 'close')).map(String), ['4401', 'FST_WEAPP_SESSION_KICKED'])
+})

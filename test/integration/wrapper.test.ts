@@ -1,0 +1,28 @@
+import { test } from 'tap'
+import { startHost } from '../helpers/host.js'
+import { checkOurSide } from '../helpers/assert-routes.js'
+
+test('a host that wraps every answer in a preSerialization hook wraps ours too, and nothing of them is lost', async (t) => {
+  const host = await startHost(t, {
+    before: (app) => app.addHook('preSerialization', async (_request, _reply, payload) => ({ data: payload })),
+    options: { onLogin: () => ({ reply: { user: { name: 'Alice' } } }) },
+    after: (app) => { app.get('/host', async () => ({ plain: true })) }
+  })
+  await checkOurSide(t, host, { unwrap: (body) => body.data })
+  t.same((await host.get('/host')).json(), { data: { plain: true } })
+  const login = await host.post('/weapp/login', { code: host.wechat.login('alice') })
+  t.match(login.json(), { data: { token: String, user: { name: 'Alice' } } })
+})
+
+test('a host that wraps errors as well', async (t) => {
+  const host = await startHost(t, {
+    before: (app) => {
+      app.addHook('preSerialization', async (_request, _reply, payload) => ({ data: payload }))
+      app.setErrorHandler<Error & { code?: string, statusCode?: number }>((error, _request, reply) => {
+        return reply.code(error.statusCode ?? 500).send({ code: error.code })
+      })
+    }
+  })
+  const unwrap = (body: { data: any }) => body.data
+  await checkOurSide(t, host, { unwrap, unwrapError: unwrap })
+})

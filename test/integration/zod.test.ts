@@ -1,0 +1,39 @@
+import swagger from '@fastify/swagger'
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import { test } from 'tap'
+import { z } from 'zod'
+import { startHost } from '../helpers/host.js'
+import { checkOurSide } from '../helpers/assert-routes.js'
+
+test('a host whose validator and serializer read zod schemas alone', async (t) => {
+  const host = await startHost(t, {
+    before: (app) => app.setValidatorCompiler(validatorCompiler).setSerializerCompiler(serializerCompiler),
+    after: (app) => {
+      app.withTypeProvider<ZodTypeProvider>().post('/host', {
+        schema: { body: z.object({ count: z.number().min(1) }), response: { 200: z.object({ count: z.number() }) } }
+      }, async ({ body }) => ({ count: body.count + 1, extra: 'dropped by the serializer of the host' }))
+    }
+  })
+  await checkOurSide(t, host)
+  t.same((await host.post('/host', { count: 1 })).json(), { count: 2 })
+  t.equal((await host.post('/host', { count: 0 })).statusCode, 400)
+})
+
+// Its transform reads zod alone, as it stands: it throws at anybody's JSON Schema.
+test('such a host documents itself through zod, and our routes by their own schemas', async (t) => {
+  const host = await startHost(t, {
+    before: async (app) => {
+      app.setValidatorCompiler(validatorCompiler).setSerializerCompiler(serializerCompiler)
+      await app.register(swagger, {
+        openapi: { openapi: '3.0.3', info: { title: 'host', version: '1.0.0' } }, transform: (route) => route.url.startsWith('/weapp/') ? route : jsonSchemaTransform(route)
+      })
+    },
+    after: (app) => {
+      app.withTypeProvider<ZodTypeProvider>().get('/host', { schema: { querystring: z.object({ name: z.string() }) } }, async () => ({}))
+    }
+  })
+  await checkOurSide(t, host)
+  const { paths = {} } = host.app.swagger()
+  t.match(paths['/host']?.get, { parameters: [{ name: 'name', in: 'query', required: true }] })
+  t.match(paths['/weapp/login']?.post, { requestBody: { content: { 'application/json': { schema: { required: ['code'] } } } } })
+})

@@ -1,0 +1,300 @@
+import { createHash, randomBytes } from 'node:crypto'
+import Fastify from 'fastify'
+import { Redis } from 'ioredis'
+import t, { type Test } from 'tap'
+import { redisStore } from '../../src/index.js'
+import { deriveKeys } from '../../src/crypto/seal.js'
+import { createTokens } from '../../src/crypto/tokens.js'
+import { freezeClock } from '../helpers/clock.js'
+import { faultyStore } from '../helpers/faulty-store.js'
+import { OUR_HEADER, encode, forge, partsOf, someClaims } from '../helpers/forged-token.js'
+import { redisUrl, uniquePrefix } from '../helpers/redis.js'
+import { refused } from '../helpers/assert-refused.js'
+import { APP_ID, SECRET, startHost } from '../helpers/host.js'
+
+t.test('row 1: the jti is 32 random bytes, never the same', async (t) => {
+  const ISSUED = 100_000
+  const tokens = await createTokens(Fastify(), [deriveKeys(SECRET)])
+  const seen = new Set<string>()
+  const atPosition = Array.from({ length: 43 }, () => new Set<string>())
+  let malformed = 0
+  for (let i = 0; i < ISSUED; i++) {
+    const { token } = tokens.issue({ appId: APP_ID, userId: 'u'.repeat(22), createdAt: 0, expiresAt: 1000 })
+    const { jti } = partsOf(token).claims as { jti: string }
+    if (!/^[\w-]{43}$/.test(jti) || Buffer.from(jti, 'base64url').length !== 32) malformed++
+    seen.add(jti)
+    for (let at = 0; at < 43; at++) atPosition[at]?.add(jti[at]!)
+  }
+  t.equal(malformed, 0, '43 characters of base64url')
+  t.equal(seen.size, ISSUED, 'no duplicate')
+  t.strictSame(atPosition.map(({ size }) => size), [...Array.from({ length: 42 }, () => 64), 16], 'every bit varies: it is no UUID')
+})
+
+t.test('row 2: a store never sees token or jti', async (t) => {
+  const { store, calls } = faultyStore()
+  const { signIn, get, post } = await startHost(t, { options: { store } })
+  const { token } = await signIn()
+  await get('/me', token)
+  await get('/weapp/session', token)
+  await post('/weapp/logout', undefined, token)
+  t.ok(calls.length >= 5)
+  holdsNothingOf(t, token, JSON.stringify(calls))
+})
+
+t.test('row 2: what lies in Redis opens nothing', async (t) => {
+  const prefix = uniquePrefix()
+  const client = new Redis(await redisUrl(t))
+  t.teardown(() => client.quit())
+  const { signIn, get, wechat } = await startHost(t, { options: { store: redisStore({ client, prefix }) } })
+  const { token } = await signIn()
+  t.equal((await get('/me', token)).statusCode, 200)
+
+  const keys = (await client.keys(`${prefix}*`))
+  t.equal(keys.length, 1)
+  const dump = JSON.stringify([keys, await Promise.all(keys.map((key) => client.hgetall(key)))])
+  holdsNothingOf(t, token, dump)
+  t.notMatch(dump, wechat.sessionKey('alice'))
+  t.match(dump, wechat.openid('alice'), 'it is the dump of this login')
+})
+
+function holdsNothingOf (t: Test, token: string, dump: string): void {
+  const { claims, signature } = partsOf(token)
+  for (const secret of [token, signature, claims.jti as string]) t.notOk(dump.includes(secret), 'not in the store')
+  t.notOk(dump.includes(Buffer.from(claims.jti as string, 'base64url').toString('hex')))
+}
+
+t.test('row 2: the signing secret alone opens nothing, even with all that a store knows', async (t) => {
+  const { app, signIn, wechat, get } = await startHost(t)
+  const { token } = await signIn()
+  const { claims } = partsOf(token)
+  const [session] = await app.weapp.sessions.list({ appId: APP_ID, openid: wechat.openid('alice') })
+  const sha256 = createHash('sha256').update(claims.jti as string).digest('base64url')
+  t.equal(session?.id, sha256.slice(0, 22), 'what the store knows is a digest')
+
+  for (const jti of [sha256, session!.id.padEnd(43, 'A'), randomBytes(32).toString('base64url')]) {
+    refused(t, await get('/me', forge({ ...claims, jti })), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  }
+  t.equal((await get('/me', forge(claims))).statusCode, 200, 'the forgery itself is good: only the jti was missing')
+})
+
+t.test('row 3: a token tells nothing of WeChat', async (t) => {
+  const clock = freezeClock(t)
+  const { signIn, wechat } = await startHost(t, {
+    simulator: { openPlatform: true }, options: { onLogin: () => ({ data: { account: 'canary-of-data' }, label: 'canary-of-label' }) }
+  })
+  const { token } = await signIn()
+  const { header, claims } = partsOf(token)
+  t.strictSame(Object.keys(header).sort(), ['alg', 'kid', 'typ'])
+  t.strictSame(Object.keys(claims).sort(), ['aud', 'exp', 'iat', 'jti', 'sub'])
+  const openid = wechat.openid('alice')
+  const sub = createHash('sha256').update(JSON.stringify([APP_ID, openid])).digest('base64url').slice(0, 22)
+  t.match(claims, { sub, aud: APP_ID, iat: clock.now / 1000, exp: clock.now / 1000 + 30 * 24 * 3600 })
+  const text = JSON.stringify([header, claims])
+  for (const canary of [openid, wechat.unionid('alice'), wechat.sessionKey('alice'), 'canary']) t.notOk(text.includes(canary))
+})
+
+t.test('row 4: the token counts in the Authorization header alone', async (t) => {
+  const { app, signIn, get } = await startHost(t, {
+    after: (app) => app.post('/guarded', { config: { weapp: true } }, async () => 'let in')
+  })
+  const { token } = await signIn()
+  for (const name of ['token', 'access_token', 'authorization', 'Authorization', 'bearer', 'jwt']) {
+    refused(t, await get(`/me?${name}=${token}`), 401, 'FST_WEAPP_TOKEN_MISSING')
+    refused(t, await get(`/me?${name}=Bearer%20${token}`), 401, 'FST_WEAPP_TOKEN_MISSING')
+    for (const value of [token, `Bearer ${token}`]) {
+      const body = await app.inject({ method: 'POST', url: '/guarded', payload: { [name]: value } })
+      refused(t, body, 401, 'FST_WEAPP_TOKEN_MISSING')
+      const cookie = await app.inject({ url: '/me', headers: { cookie: `${name}=${encodeURIComponent(value)}` } })
+      refused(t, cookie, 401, 'FST_WEAPP_TOKEN_MISSING')
+    }
+  }
+  for (const name of ['x-access-token', 'x-token', 'token', 'proxy-authorization', 'x-authorization', 'sec-websocket-protocol']) {
+    refused(t, await app.inject({ url: '/me', headers: { [name]: `Bearer ${token}` } }), 401, 'FST_WEAPP_TOKEN_MISSING')
+  }
+})
+
+t.test('row 5: a malformed Authorization header is refused, and the store is not asked', async (t) => {
+  const { store, asked } = faultyStore()
+  const { app, signIn } = await startHost(t, { options: { store } })
+  const { token } = await signIn()
+  const bad = [
+    '', ' ', 'Bearer', 'Bearer ', token, `Basic ${token}`, `Bearer ${token},`, `Bearer ${token},Bearer ${token}`,
+    `Bearer ${token}, Bearer ${token}`, `Bearer ${token} ${token}`, `Bearer ${token} `, ` Bearer ${token}`, `Bearer "${token}"`,
+    `Bearer\t${token}`, `Bearer ${token}\u00e9`, `Bearer ${token}=`, `Bearer token=${token}`, `Bearer ${token}\0`, `Bearer ${token}\n`,
+    `Bearer ${token}.`, `Bearer .${token}`, 'Bearer .', 'Bearer ..', 'Bearer a.b', 'Bearer a.b.c', 'Bearer undefined', 'Bearer null',
+    `Bearer ${'a'.repeat(4090)}`, `Bearer ${token}${'a'.repeat(8000)}`, `Bearer ${'a.'.repeat(3000)}`
+  ]
+  for (const authorization of bad) {
+    refused(t, await app.inject({ url: '/me', headers: { authorization } }), 401, 'FST_WEAPP_TOKEN_INVALID')
+  }
+  t.equal(asked('read'), 0)
+})
+
+t.test('row 6: the challenge says whether a token came, and the realm is fixed', async (t) => {
+  const { app, get } = await startHost(t)
+  const challenge = async (headers: Record<string, string>) => (await app.inject({ url: '/me', headers })).headers['www-authenticate']
+  t.equal(await challenge({}), 'Bearer realm="fastify-weapp"')
+  t.equal(await challenge({ host: 'evil.example"', 'x-forwarded-host': 'evil.example' }), 'Bearer realm="fastify-weapp"')
+  t.equal(await challenge({ authorization: 'Bearer x' }), 'Bearer realm="fastify-weapp", error="invalid_token"')
+  refused(t, await get('/me', forge({ ...someClaims(), exp: 1 })), 401, 'FST_WEAPP_TOKEN_EXPIRED')
+  refused(t, await get('/me', forge(someClaims())), 401, 'FST_WEAPP_SESSION_EXPIRED')
+})
+
+t.test('row 7: the scheme is matched in any case, with one token behind one space', async (t) => {
+  const { app, signIn } = await startHost(t)
+  const { token } = await signIn()
+  for (const scheme of ['Bearer', 'bearer', 'BEARER', 'bEaReR']) {
+    t.equal((await app.inject({ url: '/me', headers: { authorization: `${scheme} ${token}` } })).statusCode, 200, scheme)
+  }
+  for (const before of ['Bearer  ', 'Bearer', 'BearerX ', 'Bearer:', 'Bearer: ', 'Bear ', 'Token ', '']) {
+    refused(t, await app.inject({ url: '/me', headers: { authorization: before + token } }), 401, 'FST_WEAPP_TOKEN_INVALID')
+  }
+})
+
+t.test('row 24: a token that nobody was given opens nothing, and nothing comes of it', async (t) => {
+  const { store, calls } = faultyStore()
+  const { get } = await startHost(t, { options: { store } })
+  refused(t, await get('/me', forge(someClaims())), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  t.strictSame((await get('/feed', forge(someClaims()))).json(), { openid: null })
+  t.strictSame(calls.map(({ verb }) => verb), ['read', 'read'])
+})
+
+t.test('row 38: two apps on one store with one secret never mix, even where an openid is the same', async (t) => {
+  const { store } = faultyStore()
+  const options = { store, session: { limit: 1 } }
+  const first = await startHost(t, { options: { ...options, onLogin: () => ({ label: 'first' }) } })
+  const second = await startHost(t, {
+    options: { ...options, appId: 'wx2222222222222222', onLogin: () => ({ label: 'second' }) },
+    simulator: { apps: { wx2222222222222222: 'canary-of-the-app-secret' } }
+  })
+  const body = JSON.stringify({ openid: 'o-of-both', session_key: 'k' })
+  first.wechat.fault({ body })
+  second.wechat.fault({ body })
+  const tokens = [(await first.signIn()).token, (await second.signIn()).token] as const
+  t.equal((await first.get('/me', tokens[0])).statusCode, 200, 'the other login has not replaced it')
+  t.equal((await second.get('/me', tokens[1])).statusCode, 200)
+  refused(t, await first.get('/me', tokens[1]), 401, 'FST_WEAPP_TOKEN_INVALID')
+  refused(t, await second.get('/me', tokens[0]), 401, 'FST_WEAPP_TOKEN_INVALID')
+  refused(t, await second.post('/weapp/logout?all=true', undefined, tokens[0]), 401, 'FST_WEAPP_TOKEN_INVALID')
+  t.match((await first.get('/weapp/session', tokens[0])).json().sessions, { length: 1, 0: { label: 'first' } })
+
+  await second.app.weapp.sessions.revokeAll({ appId: 'wx2222222222222222', openid: 'o-of-both' })
+  t.equal((await first.get('/me', tokens[0])).statusCode, 200)
+  refused(t, await second.get('/me', tokens[1]), 401, 'FST_WEAPP_SESSION_KICKED')
+})
+
+t.test('row 50: a token is HS256 under a key of ours, whatever it says of itself', async (t) => {
+  const { store, asked } = faultyStore()
+  const { signIn, get } = await startHost(t, { options: { store } })
+  const { token } = await signIn()
+  const { claims, signature } = partsOf(token)
+  const [head = '', payload = ''] = token.split('.')
+  const { signingKey, kid } = deriveKeys(SECRET)
+  const stranger = deriveKeys('another secret, and quite as long as the first')
+
+  t.equal((await get('/me', forge(claims))).statusCode, 200, 'what follows fails for its own reason')
+  const reads = asked('read')
+  const header = (parts: unknown) => forge(claims, { header: parts })
+  const forged = {
+    'alg none': `${encode({ ...OUR_HEADER, alg: 'none' })}.${payload}.`,
+    'alg None, signed': header({ ...OUR_HEADER, alg: 'None' }),
+    'no signature': `${head}.${payload}.`,
+    'no signature part': `${head}.${payload}`,
+    'a signature cut short': `${head}.${payload}.${signature.slice(0, -1)}`,
+    'a signature and more': `${token}A`,
+    'a fourth part': `${token}.${signature}`,
+    'another signature': `${head}.${payload}.${(signature.startsWith('A') ? 'B' : 'A') + signature.slice(1)}`,
+    'other claims under the signature': `${head}.${encode({ ...claims, sub: 'x'.repeat(22) })}.${signature}`,
+    'another key': forge(claims, { key: stranger.signingKey }),
+    'another key and its kid': forge(claims, { key: stranger.signingKey, header: { ...OUR_HEADER, kid: stranger.kid } }),
+    'an empty key': forge(claims, { key: '' }),
+    'the secret itself as key': forge(claims, { key: SECRET }),
+    'the key as text': forge(claims, { key: signingKey.toString('base64') }),
+    HS512: forge(claims, { header: { ...OUR_HEADER, alg: 'HS512' }, hash: 'sha512' }),
+    RS256: header({ ...OUR_HEADER, alg: 'RS256' }),
+    'another kid': header({ ...OUR_HEADER, kid: 'AAAAAAAA' }),
+    'no kid': header({ alg: 'HS256', typ: 'JWT' }),
+    'an array of kids': header({ ...OUR_HEADER, kid: [kid] }),
+    'another typ': header({ ...OUR_HEADER, typ: 'at+jwt' }),
+    crit: header({ ...OUR_HEADER, crit: ['exp'] }),
+    'a key in the header': header({ ...OUR_HEADER, jwk: { kty: 'oct', k: signingKey.toString('base64url') } }),
+    'the header in another order': header({ kid, typ: 'JWT', alg: 'HS256' }),
+    'a header that is no object': header('[]')
+  }
+  for (const [name, bad] of Object.entries(forged)) {
+    await t.test(name, async (t) => refused(t, await get('/me', bad), 401, 'FST_WEAPP_TOKEN_INVALID'))
+  }
+  t.equal(asked('read'), reads, 'and the store was not asked')
+})
+
+t.test('row 50: claims must be there and of the exact form', async (t) => {
+  const clock = freezeClock(t)
+  const { store, asked } = faultyStore()
+  const { get } = await startHost(t, { options: { store } })
+  const good = someClaims()
+  const now = clock.now / 1000
+  refused(t, await get('/me', forge(good)), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  const reads = asked('read')
+
+  const wrong: Record<string, unknown[]> = {
+    exp: [undefined, null, '', String(now + 60), [now + 60], {}, true, NaN],
+    aud: [undefined, null, '', [APP_ID], [], {}, 0, true, `${APP_ID} `, APP_ID.toUpperCase(), 'wx2222222222222222', '__proto__', 'constructor'],
+    sub: [undefined, null, '', 0, {}, [good.sub], 'x'.repeat(21), 'x'.repeat(23), `${'x'.repeat(21)}*`, `${'x'.repeat(22)}\n`],
+    jti: [undefined, null, '', 0, {}, [good.jti], 'x'.repeat(42), 'x'.repeat(44), `${'x'.repeat(42)}=`, `${'x'.repeat(43)}\n`]
+  }
+  for (const [claim, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      const bad = forge({ ...good, [claim]: value })
+      await t.test(`${claim} ${JSON.stringify(value)}`, async (t) => refused(t, await get('/me', bad), 401, 'FST_WEAPP_TOKEN_INVALID'))
+    }
+  }
+  for (const payload of ['[]', '"text"', 'null', '0', '', '{', `[${JSON.stringify(good)}]`]) {
+    await t.test(`payload ${payload}`, async (t) => refused(t, await get('/me', forge(payload)), 401, 'FST_WEAPP_TOKEN_INVALID'))
+  }
+  for (const exp of [now - 1, 0, -1]) refused(t, await get('/me', forge({ ...good, exp })), 401, 'FST_WEAPP_TOKEN_EXPIRED')
+  refused(t, await get('/me', forge({ ...good, exp: now - 1 }, { key: 'x' })), 401, 'FST_WEAPP_TOKEN_INVALID')
+  t.equal(asked('read'), reads, 'no clock tolerance, and the store was not asked')
+})
+
+t.test('row 50: an audience that is no text is not even looked up', async (t) => {
+  const asked: unknown[] = []
+  const { get } = await startHost(t, {
+    options: {
+      appId: undefined as never,
+      appSecret: undefined as never,
+      selectApp: () => APP_ID,
+      apps (appId) {
+        asked.push(appId)
+        return 'a secret for whatever is asked'
+      }
+    }
+  })
+  for (const aud of [[APP_ID], [], {}, 0, true, null]) {
+    refused(t, await get('/me', forge({ ...someClaims(), aud })), 401, 'FST_WEAPP_TOKEN_INVALID')
+  }
+  t.strictSame(asked, [])
+  refused(t, await get('/me', forge(someClaims())), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  t.strictSame(asked, [APP_ID])
+})
+
+t.test('row 50: a secret must have 32 bytes', async (t) => {
+  for (const secret of ['', 'x'.repeat(31), ' '.repeat(40), `${' '.repeat(20)}${'x'.repeat(31)}`, ['x'.repeat(31)], [], undefined, null, 5, {}]) {
+    const options = { options: { secret: secret as string } }
+    await t.rejects(startHost(t, options), { code: 'FST_WEAPP_INVALID_OPTION', message: /option secret / }, JSON.stringify(secret))
+  }
+  const { signIn } = await startHost(t, { options: { secret: 'ü'.repeat(16) } })
+  await signIn()
+})
+
+t.test('row 50: secrets rotate; a secret that is gone opens nothing', async (t) => {
+  const { store } = faultyStore()
+  const old = 'an older secret that is quite long enough'
+  const before = await startHost(t, { options: { store, secret: old } })
+  const rotated = await startHost(t, { options: { store, secret: [SECRET, old] } })
+  const after = await startHost(t, { options: { store } })
+  const { token } = await before.signIn()
+  t.equal((await rotated.get('/me', token)).statusCode, 200)
+  refused(t, await after.get('/me', token), 401, 'FST_WEAPP_TOKEN_INVALID')
+  const { token: newer } = await rotated.signIn()
+  t.equal((await after.get('/me', newer)).statusCode, 200, 'the first secret signs')
+})

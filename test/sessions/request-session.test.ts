@@ -1,0 +1,386 @@
+import type { FastifyRequest } from 'fastify'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import { test, type Test } from 'tap'
+import { memoryStore, type SessionData, type WeappOptions } from '../../src/index.js'
+import { freezeClock } from '../helpers/clock.js'
+import type { LiveRecord } from '../../src/stores/store.js'
+import { faultyStore } from '../helpers/faulty-store.js'
+import { captureLog } from '../helpers/log.js'
+import { refused } from '../helpers/assert-refused.js'
+import { SECRET, startHost, type Host } from '../helpers/host.js'
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+/** A host that does with a session whatever the test says, inside of a request. */
+async function startWith (t: Test, options: Partial<WeappOptions> = {}) {
+  let work: (request: FastifyRequest) => unknown = () => {}
+  const host = await startHost(t, {
+    options,
+    after: (app) => { app.get('/work', { config: { weapp: true } }, async (request) => ({ result: await work(request) ?? null })) }
+  })
+  return {
+    ...host,
+    within (token: string, doing: typeof work) {
+      work = doing
+      return host.get('/work', token)
+    }
+  }
+}
+
+const data = (value: object) => value as SessionData
+const codeOf = async (host: Pick<Host, 'get'>, token: string) => (await host.get('/me', token)).json().code ?? 'live'
+
+test('session.data is replaced whole, and the last write wins', async (t) => {
+  const host = await startWith(t, { onLogin: () => ({ data: data({ a: 1, b: 2 }) }) })
+  const { token } = await host.signIn()
+  const read = async () => (await host.within(token, ({ weapp }) => weapp!.session.data)).json().result
+  t.same(await read(), { a: 1, b: 2 })
+  const given = { c: [3] }
+  const update = await host.within(token, async ({ weapp }) => {
+    await weapp!.session.update(data(given))
+    given.c.push(4)
+    return weapp!.session.data
+  })
+  t.same(update.json().result, { c: [3] }, 'in the same request')
+  t.same(await read(), { c: [3] }, 'and in the next')
+
+  await host.within(token, async ({ weapp }) => {
+    const inner = host.within(token, ({ weapp }) => weapp!.session.update(data({ writer: 'inner' })))
+    t.equal((await inner).statusCode, 200)
+    t.same(weapp!.session.data, { c: [3] }, 'what a request holds does not change under it')
+    await weapp!.session.update(data({ writer: 'outer' }))
+  })
+  t.same(await read(), { writer: 'outer' })
+  await host.within(token, ({ weapp }) => weapp!.session.update({}))
+  t.same(await read(), {})
+})
+
+test('short data is read from its text once, long data with every request and kept with no token', async (t) => {
+  for (const [length, isKept] of [[200, true], [300, false]] as const) {
+    for (const store of [memoryStore(), faultyStore().store]) {
+      const host = await startWith(t, { store, onLogin: () => ({ data: data({ text: 'x'.repeat(length) }) }) })
+      const { token } = await host.signIn()
+      const seen = new Set<unknown>()
+      for (let i = 0; i < 3; i++) await host.within(token, ({ weapp }) => { seen.add(weapp!.session.data) })
+      t.equal(seen.size, isKept ? 1 : 3, `${length} characters`)
+    }
+  }
+})
+
+test('session.data is frozen to the bottom', async (t) => {
+  const host = await startWith(t, { onLogin: () => ({ data: data({ list: [{ a: 1 }] }) }) })
+  const { token } = await host.signIn()
+  const response = await host.within(token, async ({ weapp }) => {
+    const { session } = weapp!
+    const held = session.data as { list: { a: number }[] }
+    t.throws(() => { held.list[0]!.a = 2 }, TypeError)
+    t.throws(() => { held.list.push({ a: 2 }) }, TypeError)
+    t.throws(() => { (session as { data: object }).data = {} }, TypeError)
+    await session.update(data({ list: [{ a: 3 }] }))
+    t.throws(() => { (session.data as typeof held).list[0]!.a = 4 }, TypeError)
+    return session.data
+  })
+  t.same(response.json().result, { list: [{ a: 3 }] })
+})
+
+test('data that cannot be kept is refused, and what was there stays', async (t) => {
+  const host = await startWith(t, { onLogin: () => ({ data: data({ a: 1 }) }) })
+  const { token } = await host.signIn()
+  for (const bad of [null, [], 'text', { at: new Date() }, { n: NaN }, { big: 'x'.repeat(4096) }, JSON.parse('{"__proto__":{"admin":true}}')]) {
+    refused(t, await host.within(token, ({ weapp }) => weapp!.session.update(bad)), 500, 'FST_WEAPP_DATA_INVALID')
+  }
+  refused(t, await host.within(token, ({ weapp }) => weapp!.session.update(undefined as never)), 500, 'FST_WEAPP_DATA_INVALID')
+  t.equal(({} as { admin?: boolean }).admin, undefined)
+  t.same((await host.within(token, ({ weapp }) => weapp!.session.data)).json().result, { a: 1 })
+})
+
+test('an update never revives a session that has ended meanwhile', async (t) => {
+  const { store, asked } = faultyStore()
+  const host = await startWith(t, { store })
+  const { token } = await host.signIn()
+  const update = await host.within(token, async ({ weapp }) => {
+    await host.app.weapp.sessions.revoke({ ...weapp!, id: weapp!.session.id })
+    await weapp!.session.update(data({ a: 1 }))
+  })
+  refused(t, update, 409, 'FST_WEAPP_SESSION_ENDED')
+  t.equal(asked('update'), 1)
+  t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_KICKED')
+})
+
+test('an update of which the store says neither yes nor why not is unknown', async (t) => {
+  const { store, instead } = faultyStore()
+  const host = await startWith(t, { store })
+  const { token } = await host.signIn()
+  instead('update', async () => false)
+  refused(t, await host.within(token, ({ weapp }) => weapp!.session.update({})), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+})
+
+test('revoke ends this session alone, as a sign-out does', async (t) => {
+  const host = await startWith(t)
+  const [first, second] = [await host.signIn(), await host.signIn()]
+  const revoke = () => host.within(first.token, async ({ weapp }) => {
+    await weapp!.session.revoke()
+    await weapp!.session.revoke()
+  })
+  t.equal((await revoke()).statusCode, 200, 'also one that has ended already')
+  refused(t, await revoke(), 401, 'FST_WEAPP_SESSION_REVOKED')
+  t.equal(await codeOf(host, second.token), 'live')
+})
+
+test('beyond the limit the oldest session ends as replaced', async (t) => {
+  const clock = freezeClock(t)
+  const host = await startWith(t, { session: { limit: 2 } })
+  const tokens: string[] = []
+  for (let i = 0; i < 4; i++) {
+    tokens.push((await host.signIn()).token)
+    clock.advance(1000)
+  }
+  const bob = await host.signIn('bob')
+  t.same(await Promise.all(tokens.map((token) => codeOf(host, token))), ['FST_WEAPP_SESSION_REPLACED', 'FST_WEAPP_SESSION_REPLACED', 'live', 'live'])
+  refused(t, await host.get('/me', tokens[0]), 401, 'FST_WEAPP_SESSION_REPLACED')
+  t.equal(await codeOf(host, bob.token), 'live', 'of each user')
+})
+
+test('limit 1 leaves one phone signed in; false leaves any number', async (t) => {
+  const one = await startWith(t, { session: { limit: 1 } })
+  const [first, second] = [await one.signIn(), await one.signIn()]
+  t.equal(await codeOf(one, first.token), 'FST_WEAPP_SESSION_REPLACED')
+  t.equal(await codeOf(one, second.token), 'live')
+
+  const many = await startWith(t, { session: { limit: false } })
+  const tokens: string[] = []
+  for (let i = 0; i < 12; i++) tokens.push((await many.signIn()).token)
+  t.equal(await codeOf(many, tokens[0]!), 'live')
+})
+
+test('twenty logins at once under limit 2 leave exactly two', async (t) => {
+  const host = await startWith(t, { session: { limit: 2 } })
+  const logins = await Promise.all(Array.from({ length: 20 }, () => host.signIn()))
+  const codes = await Promise.all(logins.map(({ token }) => codeOf(host, token)))
+  t.equal(codes.filter((code) => code === 'live').length, 2)
+})
+
+test('a session that is not used ends after idle; a used one lives on, to its absolute end', async (t) => {
+  const clock = freezeClock(t)
+  const host = await startWith(t, { session: { idle: '20h', ttl: '3d' } })
+  const [used, unused] = [await host.signIn(), await host.signIn()]
+  clock.advance(20 * HOUR - 1)
+  t.equal(await codeOf(host, used.token), 'live')
+  clock.advance(1)
+  refused(t, await host.get('/me', unused.token), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  for (let hours = 20; hours < 70; hours += 10) {
+    clock.advance(10 * HOUR)
+    t.equal(await codeOf(host, used.token), 'live', `after ${hours + 10} hours`)
+  }
+  clock.advance(2 * HOUR - 1)
+  t.equal(await codeOf(host, used.token), 'live')
+  clock.advance(1)
+  refused(t, await host.get('/me', used.token), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  clock.advance(1)
+  refused(t, await host.get('/me', used.token), 401, 'FST_WEAPP_TOKEN_EXPIRED')
+})
+
+test('a session in use lives on, also where no request has to be looked up', async (t) => {
+  const clock = freezeClock(t)
+  const host = await startWith(t, { store: memoryStore(), session: { idle: '1h' } })
+  const { token } = await host.signIn()
+  for (let third = 0; third < 9; third++) {
+    t.equal(await codeOf(host, token), 'live')
+    clock.advance(HOUR / 3)
+  }
+})
+
+test('idle false: only the absolute end', async (t) => {
+  const clock = freezeClock(t)
+  const { store, asked } = faultyStore()
+  const host = await startWith(t, { store, session: { idle: false, ttl: '100d' } })
+  const { token } = await host.signIn()
+  clock.advance(100 * DAY - 1)
+  t.equal(await codeOf(host, token), 'live')
+  t.equal(asked('touch'), 0)
+  clock.advance(1)
+  t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_EXPIRED')
+})
+
+test('idle false spares also those who signed in while there was an idle end', async (t) => {
+  const clock = freezeClock(t)
+  const { store, asked } = faultyStore()
+  const before = await startWith(t, { store, session: { idle: '7d' } })
+  const { token } = await before.signIn()
+  const host = await startWith(t, { store, session: { idle: false } })
+  for (let day = 0; day < 29; day++, clock.advance(DAY)) t.equal(await codeOf(host, token), 'live', `day ${day}`)
+  t.equal(asked('touch'), 1)
+  clock.advance(DAY)
+  t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_EXPIRED')
+})
+
+test('the idle end moves at most once per twentieth of idle', async (t) => {
+  const clock = freezeClock(t)
+  const { store, asked } = faultyStore()
+  const host = await startWith(t, { store, session: { idle: '20h', ttl: '30d' } })
+  const { token } = await host.signIn()
+  const idleExpiresAt = async () => (await host.within(token, ({ weapp }) => weapp!.session.idleExpiresAt)).json().result
+  const first = clock.now + 20 * HOUR
+  clock.advance(HOUR - 1)
+  for (let i = 0; i < 3; i++) t.equal(await idleExpiresAt(), first)
+  t.equal(asked('touch'), 0)
+  clock.advance(1)
+  for (let i = 0; i < 3; i++) t.equal(await idleExpiresAt(), first + HOUR)
+  t.equal(asked('touch'), 1)
+  for (let minutes = 0; minutes < 600; minutes++) {
+    clock.advance(60_000)
+    await host.get('/me', token)
+  }
+  t.equal(asked('touch'), 11, 'once an hour')
+})
+
+test('toward the absolute end the idle end reaches it, in one write', async (t) => {
+  const clock = freezeClock(t)
+  const { store, asked } = faultyStore()
+  const host = await startWith(t, { store, session: { idle: '20h', ttl: '20h' } })
+  const { token, expiresAt } = await host.signIn()
+  for (let i = 0; i < 19; i++) {
+    clock.advance(HOUR)
+    await host.get('/me', token)
+  }
+  t.equal(asked('touch'), 0, 'it was there from the start')
+
+  const longer = await startWith(t, { store, session: { idle: '20h', ttl: '20.5h' } })
+  const login = await longer.signIn('bob')
+  t.not(login.expiresAt, expiresAt)
+  clock.advance(0.5 * HOUR)
+  const ends = async () => (await longer.within(login.token, ({ weapp }) => weapp!.session.idleExpiresAt)).json().result
+  t.equal(await ends(), login.expiresAt, 'less than a twentieth, and worth it all the same')
+  clock.advance(10 * HOUR)
+  t.equal(await ends(), login.expiresAt)
+  t.equal(asked('touch'), 1)
+})
+
+test('of requests that come together when a touch is due one touches, and no other waits for it or fails with it', async (t) => {
+  const clock = freezeClock(t)
+  const faulty = faultyStore()
+  const host = await startWith(t, { store: faulty.store, session: { idle: '20h' } })
+  const { token } = await host.signIn()
+  const other = await host.signIn()
+  clock.advance(HOUR)
+  const statusOf = async () => (await host.get('/me', token)).statusCode
+  for (const [outcome, status] of [[async () => { throw new Error('away') }, 503], [async () => true, 200]] as const) {
+    let settle = () => {}
+    const settled = new Promise<void>((resolve) => { settle = resolve })
+    faulty.calls.length = 0
+    faulty.instead('touch', () => settled.then(outcome))
+    const first = statusOf()
+    while (faulty.asked('touch') === 0) await nextTurn()
+    t.same(await Promise.all(Array.from({ length: 9 }, statusOf)), Array(9).fill(200))
+    t.same([faulty.asked('read'), faulty.asked('touch')], [10, 1], 'each has read for itself')
+    settle()
+    t.equal(await first, status)
+  }
+  faulty.heal()
+  t.equal(await statusOf(), 200)
+  t.equal(faulty.asked('touch'), 2, 'and the next one touches')
+  t.equal((await host.get('/me', other.token)).statusCode, 200)
+  t.equal(faulty.asked('touch'), 3, 'each session its own')
+})
+
+test('a touch that finds nothing asks once more, and then decides', async (t) => {
+  const clock = freezeClock(t)
+  const faulty = faultyStore()
+  const host = await startWith(t, { store: faulty.store, session: { idle: '20h' } })
+  const { token } = await host.signIn()
+  clock.advance(HOUR)
+  faulty.instead('touch', async () => false)
+  t.equal(await codeOf(host, token), 'live', 'live all the same')
+  t.equal(faulty.asked('read'), 2)
+
+  faulty.instead('touch', async ({ userId, sessionId, now }) => {
+    faulty.heal()
+    await faulty.store.revoke({ userId, sessionId, now, reason: 'kicked' })
+    return false
+  })
+  t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_KICKED', 'it ended in between')
+  t.equal(faulty.asked('read'), 4)
+})
+
+test('a record that is not ours ends nothing but the request, and is told to the operator', async (t) => {
+  const inner = memoryStore()
+  const { store, instead, heal } = faultyStore(inner)
+  const log = captureLog()
+  const host = await startHost(t, { options: { store }, server: log.server })
+  const { token } = await host.signIn()
+  const [{ id } = { id: '' }] = await host.app.weapp.sessions.list({ openid: host.wechat.openid('alice') })
+  for (const part of [
+    { status: 'unreadable' }, { openid: 1 }, { openid: '' }, { unionid: 1 }, { session: null },
+    { session: { id: 'x' } }, { session: { expiresAt: 'soon' } }, { session: { data: '{' } }, { session: { data: '[]' } }
+  ]) {
+    instead('read', async (ref) => {
+      const record = await inner.read(ref) as LiveRecord
+      return { ...record, ...part, ...part.session && { session: { ...record.session, ...part.session } } }
+    })
+    const told = log.events().length
+    refused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_EXPIRED')
+    t.match(log.events().slice(told), [{ event: 'unreadable-record', sessionId: id }, { event: 'refused' }], JSON.stringify(part))
+    heal()
+    t.equal(await codeOf(host, token), 'live')
+  }
+})
+
+test('a host may put a read of its own in the place of a memoryStore\'s at any time', async (t) => {
+  const store = memoryStore()
+  const host = await startWith(t, { store })
+  const { token } = await host.signIn()
+  t.equal(await codeOf(host, token), 'live')
+  const { read } = store
+  store.read = () => ({ status: 'ended', reason: 'kicked' })
+  t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_KICKED')
+  store.read = (ref) => Object.assign(read(ref)!, { unionid: 'of the host' })
+  const unionid = async () => (await host.within(token, ({ weapp }) => weapp!.unionid)).json().result
+  t.equal(await unionid(), 'of the host')
+  store.read = read
+  t.equal(await unionid(), null)
+})
+
+test('the secret is rotated: sessions live on, until it is retired', async (t) => {
+  const store = memoryStore()
+  const NEW = 'the new secret of the tests, long enough as well'
+  const host = (secret: WeappOptions['secret']) => startWith(t, { store, secret })
+  const [before, during, after] = [await host(SECRET), await host([NEW, SECRET]), await host(NEW)]
+  const old = await before.signIn()
+  const encrypted = before.wechat.encrypt('alice', { n: 1 })
+  t.equal(await codeOf(during, old.token), 'live')
+  const open = (to: typeof before, token: string, { encryptedData, iv } = encrypted) =>
+    to.within(token, ({ weapp }) => weapp!.session.decrypt(encryptedData, iv))
+  t.match((await open(during, old.token)).json(), { result: { n: 1 } }, 'and the key sealed under it still opens')
+
+  refused(t, await after.get('/me', old.token), 401, 'FST_WEAPP_TOKEN_INVALID')
+  const fresh = await after.signIn('bob')
+  t.equal(await codeOf(during, fresh.token), 'live')
+  refused(t, await before.get('/me', fresh.token), 401, 'FST_WEAPP_TOKEN_INVALID')
+})
+
+test('a key sealed under a retired secret counts as missing, and ends no session', async (t) => {
+  const store = memoryStore()
+  const NEW = 'the new secret of the tests, long enough as well'
+  const host = (secret: WeappOptions['secret']) => startWith(t, { store, secret })
+  const [before, during, after] = [await host(SECRET), await host([NEW, SECRET]), await host(NEW)]
+  // Two logins at a server that does not have the new secret yet: both keys that are kept are under the old one.
+  const { token } = await during.signIn()
+  await before.signIn()
+  await before.signIn()
+  const { encryptedData, iv } = before.wechat.encrypt('alice', { n: 1 })
+  const decrypt = (to: typeof before) => to.within(token, ({ weapp }) => weapp!.session.decrypt(encryptedData, iv))
+  t.match((await decrypt(during)).json(), { result: { n: 1 } })
+  refused(t, await decrypt(after), 409, 'FST_WEAPP_SESSION_KEY_MISSING')
+  t.equal(await codeOf(after, token), 'live')
+})
+
+test('nothing secret shows in what a host prints of a session', async (t) => {
+  const host = await startWith(t)
+  const { token } = await host.signIn()
+  const printed = (await host.within(token, ({ weapp }) => inspect(weapp, { depth: 20, showHidden: true }) + JSON.stringify(weapp))).json().result
+  t.match(printed, 'idleExpiresAt')
+  const [, , signature] = token.split('.')
+  for (const secret of [token, signature, SECRET, host.wechat.sessionKey('alice')]) t.notOk(printed.includes(secret))
+})

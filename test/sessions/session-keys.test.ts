@@ -1,0 +1,594 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Type } from '@sinclair/typebox'
+import t, { type Test } from 'tap'
+import { memoryStore, type LoginResult, type WeappSession } from '../../src/index.js'
+import { encryptUserData } from '../../src/testing/simulator/crypto.js'
+import type { EncryptedData } from '../../src/testing/simulator/simulator.js'
+import { freezeClock } from '../helpers/clock.js'
+import { FAILURES, faultyStore } from '../helpers/faulty-store.js'
+import { refused } from '../helpers/assert-refused.js'
+import { APP_ID, APP_SECRET, SECRET, startHost, type HostOptions } from '../helpers/host.js'
+
+const STALE = 'FST_WEAPP_SESSION_KEY_STALE'
+const MISSING = 'FST_WEAPP_SESSION_KEY_MISSING'
+
+/** What can be asked of a session: each is a route of its name, and all may be asked for after the session has ended. */
+const WORK: Record<string, (session: WeappSession, body: any) => Promise<unknown>> = {
+  decrypt: (session, { encryptedData, iv, maxAge }) => session.decrypt(encryptedData, iv, maxAge === undefined ? undefined : { maxAge }),
+  verify: (session, { rawData, signature }) => session.verifySignature(rawData, signature),
+  check: (session) => session.checkSessionKey(),
+  reset: (session) => session.resetSessionKey()
+}
+
+async function startKeyHost (t: Test, { options, ...rest }: HostOptions = {}) {
+  let handled = 0
+  const host = await startHost(t, {
+    ...rest,
+    options: { session: { limit: false }, ...options },
+    async after (app) {
+      for (const [name, work] of Object.entries(WORK)) {
+        app.post(`/${name}`, { config: { weapp: true } }, async ({ weapp, body }) => ({ result: await work(weapp!.session, body ?? {}) ?? null }))
+        app.post(`/end-and-${name}`, { config: { weapp: true } }, async ({ weapp, body }) => {
+          await weapp!.session.revoke()
+          return { result: await work(weapp!.session, body ?? {}) }
+        })
+      }
+      // Where no session_key is kept, a route that demands one fails where it is declared.
+      if (options?.keepSessionKey !== false) app.get('/fresh', { config: { weapp: { freshKey: true } } }, async () => ({ handled: ++handled }))
+      await rest.after?.(app)
+    }
+  })
+  const { wechat, post } = host
+  return {
+    ...host,
+    get handled () { return handled },
+    /** How often WeChat was asked for the life of a key. */
+    get checks () { return wechat.requests.filter(({ path }) => path === '/wxa/checksession').length },
+    open: (token: string, data: object) => post('/decrypt', data, token),
+    /** Asks for each kind of work. */
+    async each (t: Test, token: string, check: (response: Awaited<ReturnType<typeof post>>) => void) {
+      const body = { ...wechat.encrypt('alice', { n: 1 }), rawData: '{}', signature: wechat.sign('alice', '{}') }
+      for (const name of Object.keys(WORK)) await t.test(name, async () => check(await post(`/${name}`, body, token)))
+    }
+  }
+}
+
+t.test('what the phone encrypted opens under the newest key and the one before, not under the third-last', async (t) => {
+  const { wechat, signIn, open } = await startKeyHost(t)
+  const { token } = await signIn()
+  const data = wechat.encrypt('alice', { nickName: 'Alice' })
+  const opened = await open(token, data)
+  t.equal(opened.statusCode, 200)
+  t.match(opened.json(), { result: { nickName: 'Alice', watermark: { appid: APP_ID, timestamp: Number } } })
+
+  const { token: second } = await signIn()
+  for (const holder of [token, second]) t.match((await open(holder, data)).json(), { result: { nickName: 'Alice' } }, 'the key is of the user')
+
+  const { token: third } = await signIn()
+  for (const holder of [token, second, third]) refused(t, await open(holder, data), 409, STALE)
+  t.equal((await open(third, wechat.encrypt('alice', {}))).statusCode, 200)
+})
+
+t.test('a login that brings the same key again keeps the one before', async (t) => {
+  const { wechat, signIn, open } = await startKeyHost(t, { simulator: { keyChanges: 'never' } })
+  const { token } = await signIn()
+  const first = wechat.encrypt('alice', { n: 1 })
+  wechat.rotateKey('alice')
+  await signIn()
+  const second = wechat.encrypt('alice', { n: 2 })
+  for (let i = 0; i < 3; i++) {
+    await signIn()
+    t.match((await open(token, first)).json(), { result: { n: 1 } })
+    t.match((await open(token, second)).json(), { result: { n: 2 } })
+  }
+})
+
+t.test('a key that WeChat has not told us of opens nothing until the next login', async (t) => {
+  const { wechat, get, signIn, open } = await startKeyHost(t, { simulator: { keyChanges: 'never' } })
+  const { token } = await signIn()
+  wechat.rotateKey('alice')
+  const data = wechat.encrypt('alice', { n: 1 })
+  refused(t, await open(token, data), 409, STALE)
+  t.equal((await get('/me', token)).statusCode, 200, 'a dead key ends no session')
+  await signIn()
+  t.match((await open(token, data)).json(), { result: { n: 1 } })
+})
+
+t.test('data may be as old as maxAge says, by its watermark', async (t) => {
+  const clock = freezeClock(t)
+  const { wechat, signIn, open } = await startKeyHost(t)
+  const { token } = await signIn()
+  const data = wechat.encrypt('alice', { n: 1 })
+  const old = (maxAge?: unknown) => open(token, { ...data, maxAge })
+  for (const maxAge of [undefined, 1, 5000, '5s', '1d']) t.equal((await old(maxAge)).statusCode, 200, String(maxAge))
+  clock.advance(5000)
+  for (const maxAge of [undefined, 5000, '5s']) t.equal((await old(maxAge)).statusCode, 200, String(maxAge))
+  clock.advance(1)
+  for (const maxAge of [1, 5000, '5s']) refused(t, await old(maxAge), 409, STALE)
+  t.equal((await old(5001)).statusCode, 200)
+  clock.advance(6 * 86_400_000)
+  t.equal((await old()).statusCode, 200, 'without it, any age')
+})
+
+t.test('a maxAge that is none is an error of the host, not of the phone', async (t) => {
+  const { wechat, signIn, open } = await startKeyHost(t)
+  const { token } = await signIn()
+  for (const maxAge of ['soon', '', '60', 0, -1, 1.5, null, {}]) {
+    const response = await open(token, { ...wechat.encrypt('alice', {}), maxAge })
+    t.strictSame([response.statusCode, response.json().code], [500, 'FST_WEAPP_INVALID_OPTION'], JSON.stringify(maxAge))
+    t.match(response.json().message, /option maxAge /)
+  }
+})
+
+t.test('data of another user fails as any other, and as any other app\'s', async (t) => {
+  const { wechat, signIn, open } = await startKeyHost(t)
+  const { token } = await signIn()
+  t.equal((await open(token, wechat.encrypt('alice', { openId: wechat.openid('alice') }))).statusCode, 200)
+
+  const sessionKey = wechat.sessionKey('alice')
+  const seal = (data: object): EncryptedData => encryptUserData(JSON.stringify(data), sessionKey)
+  const watermark = { appid: APP_ID, timestamp: Math.floor(Date.now() / 1000) }
+  const wrong = {
+    nonsense: { encryptedData: 'nonsense', iv: 'nonsense' },
+    'no data': {},
+    "bob's openId": wechat.encrypt('alice', { openId: wechat.openid('bob') }),
+    'an openId that is no text': wechat.encrypt('alice', { openId: null }),
+    'an empty openId': wechat.encrypt('alice', { openId: '' }),
+    'a list of openIds': wechat.encrypt('alice', { openId: [wechat.openid('alice')] }),
+    "bob's key": wechat.encrypt('bob', { n: 1 }),
+    "another app's": seal({ watermark: { ...watermark, appid: 'wxother' } }),
+    'without a watermark': seal({ n: 1 }),
+    'too old': { ...seal({ watermark: { ...watermark, timestamp: 1 } }), maxAge: '1d' }
+  }
+  const answers = new Set<string>()
+  for (const [name, data] of Object.entries(wrong)) {
+    const response = await open(token, data)
+    refused(t, response, 409, STALE)
+    const { date, ...headers } = response.headers
+    answers.add(JSON.stringify([response.statusCode, headers, response.body]))
+    t.equal(answers.size, 1, name)
+  }
+})
+
+t.test('keepSessionKey false: nothing of it is in the store, and whatever needs it says that it is missing', async (t) => {
+  const { store, calls } = faultyStore()
+  const { wechat, signIn, get, each } = await startKeyHost(t, { options: { store, keepSessionKey: false } })
+  const { token } = await signIn()
+  wechat.clearRequests()
+  await each(t, token, (response) => refused(t, response, 409, MISSING))
+  t.strictSame(wechat.requests, [], 'WeChat is not asked')
+  t.equal((await get('/me', token)).statusCode, 200, 'and the session lives on')
+  t.notOk(calls.some(({ verb }) => verb === 'readKeys' || verb === 'writeKey'))
+  for (const { verb, input } of calls) if (verb === 'create') t.equal((input as { key: unknown }).key, null)
+})
+
+t.test('keepSessionKey false forgets the keys of a store that has some', async (t) => {
+  const store = memoryStore()
+  const keeping = await startKeyHost(t, { options: { store } })
+  const { token } = await keeping.signIn()
+  const data = keeping.wechat.encrypt('alice', {})
+  t.equal((await keeping.open(token, data)).statusCode, 200)
+  const forgetting = await startKeyHost(t, { options: { store, keepSessionKey: false } })
+  refused(t, await forgetting.open(token, data), 409, MISSING)
+  await forgetting.signIn()
+  refused(t, await keeping.open(token, data), 409, MISSING)
+})
+
+t.test('the secret is rotated: keys sealed under a retired one count as missing, one by one', async (t) => {
+  const NEW = 'the new secret of the tests, long enough as well'
+  const { store, instead, heal } = faultyStore()
+  const before = await startKeyHost(t, { options: { store } })
+  const during = await startKeyHost(t, { options: { store, secret: [NEW, SECRET] }, simulator: { keyChanges: 'never' } })
+  const after = await startKeyHost(t, { options: { store, secret: NEW } })
+
+  const { token: old } = await before.signIn()
+  const first = before.wechat.encrypt('alice', { n: 1 })
+  const { token } = await during.signIn()
+  const second = during.wechat.encrypt('alice', { n: 2 })
+  for (let i = 0; i < 2; i++) {
+    t.match((await during.open(old, first)).json(), { result: { n: 1 } }, 'sealed under the old secret')
+    t.match((await during.open(token, second)).json(), { result: { n: 2 } }, 'sealed under the new one')
+    // The same key again, under another seal: it is recognised, and the one before it stays.
+    await during.signIn()
+  }
+
+  refused(t, await after.open(token, first), 409, STALE)
+  t.match((await after.open(token, second)).json(), { result: { n: 2 } })
+
+  const [newest, previous] = await store.readKeys({ userId: claimsOf(token).sub, now: Date.now() })
+  instead('readKeys', async () => [previous, newest])
+  t.match((await after.open(token, second)).json(), { result: { n: 2 } }, 'the one before still opens')
+  refused(t, await after.post('/check', {}, token), 409, MISSING)
+  refused(t, await after.post('/reset', {}, token), 409, MISSING)
+  refused(t, await after.get('/fresh', token), 409, MISSING)
+  instead('readKeys', async () => [previous])
+  await after.each(t, token, (response) => refused(t, response, 409, MISSING))
+  heal()
+})
+
+t.test('what is no seal of ours counts as missing', async (t) => {
+  const { store, instead } = faultyStore()
+  const { signIn, each } = await startKeyHost(t, { options: { store } })
+  const { token } = await signIn()
+  const { token: other } = await signIn('bob')
+  const [ofBob] = await store.readKeys({ userId: claimsOf(other).sub, now: Date.now() })
+  for (const sealed of ['', 'nonsense', '\0', ofBob]) {
+    instead('readKeys', async () => [sealed])
+    await each(t, token, (response) => refused(t, response, 409, MISSING))
+  }
+  t.ok(ofBob)
+})
+
+function claimsOf (token: string): { sub: string } {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+}
+
+t.test('a signature is good under the newest key and the one before', async (t) => {
+  const { wechat, signIn, post } = await startKeyHost(t)
+  const { token } = await signIn()
+  const rawData = '{"nickName":"Alice 微信"}'
+  const signature = wechat.sign('alice', rawData)
+  const verify = (body: object) => post('/verify', { rawData, signature, ...body }, token)
+  t.strictSame((await verify({})).json(), { result: true })
+  for (const body of [{ rawData: '{}' }, { signature: signature.slice(1) }, { signature: wechat.sign('bob', rawData) }, { rawData: null }, { signature: {} }]) {
+    refused(t, await verify(body), 409, STALE)
+  }
+  await signIn()
+  t.strictSame((await verify({})).json(), { result: true })
+  await signIn()
+  refused(t, await verify({}), 409, STALE)
+})
+
+t.test('checkSessionKey says whether WeChat still knows the newest key', async (t) => {
+  const host = await startKeyHost(t)
+  const { wechat, signIn, post } = host
+  const { token } = await signIn()
+  const check = async () => (await post('/check', {}, token)).json()
+  t.strictSame(await check(), { result: true })
+  wechat.rotateKey('alice')
+  t.strictSame(await check(), { result: false })
+  t.strictSame(await check(), { result: false })
+  t.equal(host.checks, 3, 'WeChat is asked each time')
+  await signIn()
+  t.strictSame(await check(), { result: true })
+  wechat.fault({ status: 503 }, { path: '/wxa/checksession', times: 1 })
+  refused(t, await post('/check', {}, token), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+  wechat.fault({ errcode: 40003 }, { path: '/wxa/checksession', times: 1 })
+  refused(t, await post('/check', {}, token), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
+})
+
+t.test('what proves a key to WeChat is its signature, never the key', async (t) => {
+  const { wechat, signIn, post } = await startKeyHost(t)
+  const { token } = await signIn()
+  const sessionKey = wechat.sessionKey('alice')
+  await post('/check', {}, token)
+  await post('/reset', {}, token)
+  t.match(wechat.requests.slice(-2), [{ method: 'GET', path: '/wxa/checksession' }, { method: 'GET', path: '/wxa/resetusersessionkey' }])
+  for (const { query } of wechat.requests.slice(-2)) {
+    t.strictSame(Object.keys(query).sort(), ['access_token', 'openid', 'sig_method', 'signature'])
+    t.match(query, { openid: wechat.openid('alice'), sig_method: 'hmac_sha256', signature: /^[0-9a-f]{64}$/ })
+  }
+  t.notOk(JSON.stringify(wechat.requests.slice(1)).includes(sessionKey))
+})
+
+t.test('resetSessionKey keeps the new key, and the old one for what was encrypted before', async (t) => {
+  const { wechat, get, signIn, post, open } = await startKeyHost(t)
+  const { token } = await signIn()
+  const key = wechat.sessionKey('alice')
+  const before = wechat.encrypt('alice', { n: 1 })
+  const response = await post('/reset', {}, token)
+  t.strictSame([response.statusCode, response.json()], [200, { result: null }], 'the key itself is not told')
+  t.not(wechat.sessionKey('alice'), key)
+  t.match((await open(token, wechat.encrypt('alice', { n: 2 }))).json(), { result: { n: 2 } })
+  t.match((await open(token, before)).json(), { result: { n: 1 } })
+  t.strictSame((await post('/check', {}, token)).json(), { result: true })
+  t.equal((await get('/me', token)).statusCode, 200)
+})
+
+t.test('a dead key cannot be reset: stale, and the keys stay as they were', async (t) => {
+  const { wechat, signIn, post, open } = await startKeyHost(t)
+  const { token } = await signIn()
+  const data = wechat.encrypt('alice', { n: 1 })
+  wechat.rotateKey('alice')
+  refused(t, await post('/reset', {}, token), 409, STALE)
+  t.match((await open(token, data)).json(), { result: { n: 1 } })
+})
+
+t.test('a reset that WeChat answers wrongly keeps nothing', async (t) => {
+  const { store, asked } = faultyStore()
+  const { wechat, signIn, post } = await startKeyHost(t, { options: { store } })
+  const { token } = await signIn()
+  const openid = wechat.openid('alice')
+  for (const answer of [{}, { openid }, { openid, session_key: '' }, { openid, session_key: 1 }, { session_key: 'k' }, { openid: 'o-of-another', session_key: 'k' }]) {
+    wechat.fault({ body: JSON.stringify({ errcode: 0, ...answer }) }, { path: '/wxa/resetusersessionkey', times: 1 })
+    refused(t, await post('/reset', {}, token), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
+  }
+  wechat.fault({ errcode: 45011 }, { path: '/wxa/resetusersessionkey', times: 1 })
+  refused(t, await post('/reset', {}, token), 429, 'FST_WEAPP_WECHAT_LIMITED', 60)
+  t.equal(asked('writeKey'), 0)
+})
+
+t.test('with the last session of a user its keys are gone', async (t) => {
+  const { wechat, signIn, post } = await startKeyHost(t)
+  for (const name of Object.keys(WORK)) {
+    const { token } = await signIn()
+    wechat.clearRequests()
+    refused(t, await post(`/end-and-${name}`, wechat.encrypt('alice', {}), token), 409, MISSING)
+    t.strictSame(wechat.requests, [], 'WeChat is not asked')
+  }
+})
+
+t.test('a session that ends while its key is reset: nobody is left to keep the key for', async (t) => {
+  const { store, instead } = faultyStore()
+  const { wechat, signIn, post } = await startKeyHost(t, { options: { store } })
+  const { token } = await signIn()
+  instead('writeKey', async () => false)
+  refused(t, await post('/reset', {}, token), 409, 'FST_WEAPP_SESSION_ENDED')
+  t.equal(wechat.requests.at(-1)?.path, '/wxa/resetusersessionkey')
+})
+
+t.test('a store that fails or hangs is 503, whatever the work', async (t) => {
+  for (const [name, failure] of Object.entries(FAILURES)) {
+    const { store, instead, heal } = faultyStore()
+    const host = await startKeyHost(t, { options: { store, storeTimeout: 20 } })
+    const { token } = await host.signIn()
+    const unavailable = (response: Awaited<ReturnType<typeof host.get>>) => refused(t, response, 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+    await t.test(name, async (t) => {
+      instead('readKeys', failure)
+      await host.each(t, token, unavailable)
+      unavailable(await host.get('/fresh', token))
+      t.equal(host.checks, 0)
+      heal()
+      instead('writeKey', failure)
+      unavailable(await host.post('/reset', {}, token))
+    })
+    t.equal(host.handled, 0)
+  }
+})
+
+t.test("errors of a session carry our headers past an error handler of the host's", async (t) => {
+  const { store, instead } = faultyStore()
+  const { wechat, signIn, get, post } = await startKeyHost(t, {
+    options: { store },
+    before: (app) => { app.setErrorHandler((_error, _request, reply) => { reply.code(418).send({ teapot: true }) }) }
+  })
+  const { token } = await signIn()
+  const headersOf = async (response: ReturnType<typeof post>) => {
+    const { statusCode, headers, body } = await response
+    t.strictSame([statusCode, body], [418, '{"teapot":true}'])
+    return [headers['weapp-error'], headers['cache-control'], headers['retry-after'], headers['www-authenticate']]
+  }
+  const none = undefined
+  t.strictSame(await headersOf(post('/decrypt', {}, token)), [STALE, 'no-store', none, none])
+  t.strictSame(await headersOf(post('/verify', {}, token)), [STALE, 'no-store', none, none])
+  wechat.rotateKey('alice')
+  t.strictSame(await headersOf(post('/reset', {}, token)), [STALE, 'no-store', none, none])
+  t.strictSame(await headersOf(get('/fresh', token)), [STALE, 'no-store', none, none])
+  wechat.fault({ errcode: 45009 }, { times: 1 })
+  t.strictSame(await headersOf(post('/check', {}, token)), ['FST_WEAPP_WECHAT_LIMITED', 'no-store', '3600', none])
+  instead('readKeys', async () => [])
+  t.strictSame(await headersOf(post('/decrypt', {}, token)), [MISSING, 'no-store', none, none])
+  instead('readKeys', async () => { throw new Error('down') })
+  t.strictSame(await headersOf(post('/decrypt', {}, token)), ['FST_WEAPP_STORE_UNAVAILABLE', 'no-store', '5', none])
+})
+
+// config.weapp.freshKey
+
+t.test('freshKey: where no session_key is kept, the route fails where it is declared', async (t) => {
+  const declare = (keepSessionKey: boolean, freshKey: boolean) => startHost(t, {
+    options: { keepSessionKey },
+    after: (app) => { app.get('/fresh', { config: { weapp: { freshKey } } }, async () => {}) }
+  })
+  await t.rejects(declare(false, true), { code: 'FST_WEAPP_INVALID_OPTION', message: /config\.weapp of GET \/fresh must not demand a session_key/ })
+  await declare(false, false)
+  await declare(true, true)
+})
+
+t.test('freshKey: without a live session nobody asks WeChat', async (t) => {
+  const host = await startKeyHost(t)
+  refused(t, await host.get('/fresh'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  refused(t, await host.get('/fresh', 'nonsense'), 401, 'FST_WEAPP_TOKEN_INVALID')
+  t.strictSame([host.wechat.requests.length, host.handled], [0, 0])
+})
+
+t.test('freshKey: a living key passes, a dead one is 409 before the handler runs', async (t) => {
+  const host = await startKeyHost(t)
+  const { wechat, signIn, get } = host
+  const { token } = await signIn()
+  t.strictSame((await get('/fresh', token)).json(), { handled: 1 })
+  const { token: bob } = await signIn('bob')
+  wechat.rotateKey('bob')
+  refused(t, await get('/fresh', bob), 409, STALE)
+  t.equal(host.handled, 1)
+  t.equal((await get('/me', bob)).statusCode, 200, 'and the session lives on')
+})
+
+t.test('freshKey: the verdict is remembered for a minute, either way', async (t) => {
+  const clock = freezeClock(t)
+  const host = await startKeyHost(t)
+  const { wechat, signIn, get } = host
+  const { token } = await signIn()
+  const { token: second } = await signIn()
+  const fresh = async (token: string) => {
+    return (await get('/fresh', token)).statusCode
+  }
+  t.equal(await fresh(token), 200)
+  wechat.rotateKey('alice')
+  clock.advance(59_999)
+  t.strictSame([await fresh(token), await fresh(second), host.checks], [200, 200, 1], 'for the key, whoever asks')
+  clock.advance(2)
+  t.strictSame([await fresh(token), host.checks], [409, 2])
+  clock.advance(59_999)
+  t.strictSame([await fresh(token), await fresh(second), host.checks], [409, 409, 2])
+  clock.advance(2)
+  t.strictSame([await fresh(token), host.checks], [409, 3])
+})
+
+t.test('freshKey: a new key is a new verdict', async (t) => {
+  const host = await startKeyHost(t)
+  const { wechat, signIn, post, get } = host
+  const { token } = await signIn()
+  wechat.rotateKey('alice')
+  t.equal((await get('/fresh', token)).statusCode, 409)
+  const { token: next } = await signIn()
+  t.equal((await get('/fresh', next)).statusCode, 200)
+  t.equal((await get('/fresh', token)).statusCode, 200, 'also for the session that was there')
+  t.equal(host.checks, 2)
+  await post('/reset', {}, token)
+  t.equal((await get('/fresh', token)).statusCode, 200)
+  t.equal(host.checks, 3, 'a key that was reset is a new one')
+})
+
+t.test('freshKey: no answer of WeChat is no verdict, and is not remembered', async (t) => {
+  const host = await startKeyHost(t)
+  const { wechat, signIn, get } = host
+  const { token } = await signIn()
+  wechat.fault({ status: 503 }, { path: '/wxa/checksession', times: 2 })
+  refused(t, await get('/fresh', token), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+  refused(t, await get('/fresh', token), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+  t.equal(host.handled, 0)
+  t.equal((await get('/fresh', token)).statusCode, 200)
+  t.equal(host.checks, 3)
+})
+
+t.test('freshKey: many requests at once are one call to WeChat, and share its failure', async (t) => {
+  const REQUESTS = 30
+  const { store, asked } = faultyStore()
+  const host = await startKeyHost(t, { options: { store } })
+  const { wechat, signIn, get } = host
+  const { token } = await signIn()
+  await host.app.weapp.wechat.getAccessToken()
+
+  for (const [errcode, statusCode] of [[45009, 429], [undefined, 200]] as const) {
+    const [checks, before] = [host.checks, asked('readKeys')]
+    let answer = () => {}
+    const delay = new Promise<void>((resolve) => { answer = resolve })
+    wechat.fault({ delay, ...errcode !== undefined && { errcode } }, { path: '/wxa/checksession', times: 1 })
+    const responses = Array.from({ length: REQUESTS }, () => get('/fresh', token))
+    while (asked('readKeys') < before + REQUESTS) await nextTurn()
+    await nextTurn()
+    answer()
+    for (const response of await Promise.all(responses)) t.equal(response.statusCode, statusCode)
+    t.equal(host.checks, checks + 1)
+  }
+})
+
+t.test('freshKey false is a guarded route like others', async (t) => {
+  const host = await startKeyHost(t, {
+    after (app) { app.get('/false', { config: { weapp: { freshKey: false } } }, async () => ({})) }
+  })
+  const { token } = await host.signIn()
+  t.equal((await host.get('/false', token)).statusCode, 200)
+  refused(t, await host.get('/false'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  t.equal(host.checks, 0)
+})
+
+// decrypt in onLogin
+
+async function startLoginWithData (t: Test, options: HostOptions['options'] = {}) {
+  const faulty = faultyStore()
+  const host = await startKeyHost(t, {
+    options: {
+      store: faulty.store,
+      routes: { login: { body: Type.Object({ encryptedData: Type.Optional(Type.String()), iv: Type.Optional(Type.String()) }) } },
+      async onLogin ({ body, decrypt }): Promise<LoginResult> {
+        const { encryptedData, iv } = body as Partial<EncryptedData>
+        return encryptedData === undefined ? {} : { reply: { opened: await decrypt(encryptedData, iv!) } }
+      },
+      ...options
+    }
+  })
+  return {
+    ...host,
+    ...faulty,
+    loginWith: (data: EncryptedData, code = host.wechat.login('alice')) => host.post('/weapp/login', { code, ...data })
+  }
+}
+
+t.test('a login may bring data, encrypted under the key that comes with its code', async (t) => {
+  const { wechat, loginWith, open } = await startLoginWithData(t)
+  const code = wechat.login('alice')
+  const data = wechat.encrypt('alice', { openId: wechat.openid('alice'), nickName: 'Alice' })
+  const response = await loginWith(data, code)
+  t.equal(response.statusCode, 200)
+  t.match(response.json(), { opened: { nickName: 'Alice' }, token: String })
+  t.match((await open(response.json().token, data)).json(), { result: { nickName: 'Alice' } }, 'and the key is kept')
+})
+
+t.test('a login may bring data that was encrypted a moment before, under the key that we hold', async (t) => {
+  const { wechat, signIn, loginWith } = await startLoginWithData(t)
+  await signIn()
+  const data = wechat.encrypt('alice', { n: 1 })
+  t.match((await loginWith(data)).json(), { opened: { n: 1 } })
+})
+
+t.test('data at a login that opens under no key: stale, no session is left, and the code is spent', async (t) => {
+  const { wechat, asked, loginWith } = await startLoginWithData(t)
+  const data = wechat.encrypt('alice', { n: 1 })
+  const code = wechat.login('alice')
+  refused(t, await loginWith(data, code), 409, STALE)
+  for (const wrong of [
+    wechat.encrypt('bob', {}), wechat.encrypt('alice', { openId: wechat.openid('bob') }), { encryptedData: '', iv: '' }
+  ]) refused(t, await loginWith(wrong), 409, STALE)
+  t.equal(asked('create'), 0)
+  refused(t, await loginWith(data, code), 401, 'FST_WEAPP_CODE_USED')
+})
+
+t.test('keepSessionKey false: at the login its own key opens, and no other', async (t) => {
+  const { wechat, signIn, asked, loginWith } = await startLoginWithData(t, { keepSessionKey: false })
+  await signIn()
+  const before = wechat.encrypt('alice', { n: 1 })
+  refused(t, await loginWith(before), 409, STALE)
+  const code = wechat.login('alice')
+  t.match((await loginWith(wechat.encrypt('alice', { n: 2 }), code)).json(), { opened: { n: 2 } })
+  t.equal(asked('readKeys'), 0)
+})
+
+t.test('a store that fails at such a login: 503, unless what the login brought suffices', async (t) => {
+  const { wechat, instead, asked, loginWith } = await startLoginWithData(t)
+  instead('readKeys', FAILURES.rejects)
+  const before = wechat.encrypt('alice', {})
+  const code = wechat.login('alice')
+  const data = wechat.encrypt('alice', { n: 1 })
+  t.match((await loginWith(data, code)).json(), { opened: { n: 1 } })
+  t.equal(asked('create'), 1)
+  refused(t, await loginWith(before), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+  t.equal(asked('create'), 1)
+})
+
+t.test('what a login decrypts may have to be recent, too', async (t) => {
+  const clock = freezeClock(t)
+  const ages: (number | undefined)[] = []
+  const host = await startLoginWithData(t, {
+    async onLogin ({ body, decrypt }) {
+      const { encryptedData, iv } = body as unknown as EncryptedData
+      const maxAge = ages.shift()
+      await decrypt(encryptedData, iv, maxAge === undefined ? {} : { maxAge })
+    }
+  })
+  for (const [maxAge, statusCode] of [[undefined, 200], [2000, 200], [1999, 409]] as const) {
+    const code = host.wechat.login('alice')
+    const data = host.wechat.encrypt('alice', {})
+    clock.advance(2000)
+    ages.push(maxAge)
+    t.equal((await host.loginWith(data, code)).statusCode, statusCode)
+  }
+})
+
+t.test('keys of two apps are never mixed, though the openids may be alike', async (t) => {
+  const apps = { [APP_ID]: APP_SECRET, wxother: 'other-secret' }
+  const host = await startKeyHost(t, { simulator: { apps }, options: { apps, selectApp: (request) => String(request.headers['x-app']) } })
+  const openid = 'o-the-same-in-both'
+  const keys: Record<string, string> = { [APP_ID]: 'AAAAAAAAAAAAAAAAAAAAAA==', wxother: 'BBBBBBBBBBBBBBBBBBBBBA==' }
+  const tokens: Record<string, string> = {}
+  for (const [appId, key] of Object.entries(keys)) {
+    host.wechat.fault({ body: JSON.stringify({ openid, session_key: key }) }, { times: 1 })
+    tokens[appId] = (await host.signIn('anybody', { 'x-app': appId })).token
+  }
+  for (const [ofApp, key] of Object.entries(keys)) {
+    const data = encryptUserData(JSON.stringify({ watermark: { appid: ofApp, timestamp: 1 } }), key)
+    for (const [appId, token] of Object.entries(tokens)) {
+      t.equal((await host.open(token, data)).statusCode, appId === ofApp ? 200 : 409, `${ofApp} at ${appId}`)
+    }
+  }
+})

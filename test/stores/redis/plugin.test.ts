@@ -1,0 +1,175 @@
+import { Redis } from 'ioredis'
+import tap, { test, type Test } from 'tap'
+import { memoryStore, redisStore, type WeappOptions } from '../../../src/index.js'
+import { userIdOf } from '../../../src/crypto/tokens.js'
+import { freezeClock } from '../../helpers/clock.js'
+import { until } from '../../helpers/processes.js'
+import { redisUrl, startRedis, uniquePrefix } from '../../helpers/redis.js'
+import { APP_ID, startHost, type Host } from '../../helpers/host.js'
+
+const url = await redisUrl(tap)
+
+/** Each request has this long and more: the machine may have other things to do. */
+const LIMIT = 20_000
+
+function connect (t: Test, to = url): Redis {
+  const client = new Redis(to, { retryStrategy: () => 20 })
+  client.on('error', () => {})
+  t.teardown(() => client.disconnect())
+  return client
+}
+
+interface RedisHost extends Host {
+  client: Redis
+  keyOf (user: string): string
+}
+
+async function redisHost (t: Test, session: WeappOptions['session'] = {}): Promise<RedisHost> {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const options = { store: redisStore({ client, prefix, timeout: '19s' }), storeTimeout: LIMIT, session }
+  const host = await startHost(t, { options })
+  return { ...host, client, keyOf: (user) => prefix + userIdOf(APP_ID, host.wechat.openid(user)) }
+}
+
+async function login ({ app, wechat }: Host, user: string): Promise<string> {
+  const response = await app.inject({ method: 'POST', url: '/weapp/login', payload: { code: wechat.login(user) } })
+  return response.json().token
+}
+
+async function logins (host: Host, user: string, count: number): Promise<string[]> {
+  const tokens: string[] = []
+  for (let i = 0; i < count; i += 50) {
+    tokens.push(...await Promise.all(Array.from({ length: 50 }, () => login(host, user))))
+  }
+  return tokens
+}
+
+async function answersTo (host: Host, tokens: string[]): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const token of tokens) {
+    const response = await host.get('/me', token)
+    const answer = response.statusCode === 200 ? 'signed in' : response.json().code
+    counts[answer] = (counts[answer] ?? 0) + 1
+  }
+  return counts
+}
+
+const AFTER_THE_LOOP = { 'signed in': 1, FST_WEAPP_SESSION_REPLACED: 16, FST_WEAPP_SESSION_EXPIRED: 3000 - 17 }
+
+test('a login loop of 3,000 under limit 1 leaves a user small in Redis', async (t) => {
+  const host = await redisHost(t, { limit: 1 })
+  const tokens = await logins(host, 'alice', 3000)
+  t.same(await answersTo(host, tokens), AFTER_THE_LOOP)
+  const key = host.keyOf('alice')
+  t.equal(await host.client.hlen(key), 1 + 3 + 1 + 16, 'openid, keys, the session, and the reasons')
+  const bytes = Number(await host.client.memory('USAGE', key))
+  t.ok(bytes < 2048, `${bytes} bytes`)
+})
+
+test('a login loop of 3,000 under limit 1 leaves a user small in memory', async (t) => {
+  const host = await startHost(t, { options: { store: memoryStore(), session: { limit: 1 } } })
+  t.same(await answersTo(host, await logins(host, 'alice', 3000)), AFTER_THE_LOOP)
+})
+
+test('20 logins at once under limit 2 leave exactly 2 alive', async (t) => {
+  const host = await redisHost(t, { limit: 2 })
+  await host.app.listen({ port: 0, host: '127.0.0.1' })
+  for (let round = 0; round < 5; round++) {
+    const user = `user ${round}`
+    const tokens = await Promise.all(Array.from({ length: 20 }, async () => {
+      const response = await fetch(`${host.app.listeningOrigin}/weapp/login`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ code: host.wechat.login(user) })
+      })
+      return (await response.json() as { token: string }).token
+    }))
+    t.same(await answersTo(host, tokens), { 'signed in': 2, FST_WEAPP_SESSION_REPLACED: 16, FST_WEAPP_SESSION_EXPIRED: 2 })
+  }
+  host.app.server.closeAllConnections()
+})
+
+test('the guard is one round trip, and no verb searches for keys', async (t) => {
+  const host = await redisHost(t)
+  const { token } = await host.signIn()
+  const monitor = await host.client.monitor()
+  t.teardown(() => monitor.disconnect())
+  const commands: string[] = []
+  monitor.on('monitor', (_time: string, args: string[], source: string) => {
+    if (source !== 'lua' && args.some((arg) => arg === host.keyOf('alice') || arg === 'over')) commands.push(args[0]!.toLowerCase())
+  })
+  t.equal((await host.get('/me', token)).statusCode, 200)
+  await host.client.ping('over')
+  await until('everything was seen', () => commands.includes('ping'))
+  t.same(commands, ['hmget', 'ping'])
+})
+
+test('openid and unionid go with the last session that is live; why it ended stays', async (t) => {
+  const host = await redisHost(t)
+  const fieldsOf = () => host.client.hgetall(host.keyOf('alice'))
+  const { token } = await host.signIn()
+  const { token: other } = await host.signIn()
+  const openid = host.wechat.openid('alice')
+  t.equal((await host.post('/weapp/logout', undefined, other)).statusCode, 204)
+  t.match(JSON.stringify(await fieldsOf()), openid, 'one is live')
+  await host.app.weapp.sessions.revokeAll({ openid })
+  t.notMatch(JSON.stringify(await fieldsOf()), openid)
+  t.strictSame(Object.keys(await fieldsOf()).map(([kind]) => kind).sort(), ['m', 'm', 'n'])
+  t.equal((await host.get('/me', token)).json().code, 'FST_WEAPP_SESSION_KICKED')
+  t.equal((await host.get('/me', (await host.signIn()).token)).json().openid, openid, 'and are there again after the next login')
+})
+
+test('revokeAll leaves nothing of a user whose last sessions have ended by themselves', async (t) => {
+  const clock = freezeClock(t)
+  const host = await redisHost(t, { ttl: '30d', idle: '7d' })
+  const { token } = await host.signIn()
+  await host.signIn()
+  clock.advance(6 * 86_400_000)
+  t.equal((await host.get('/me', token)).statusCode, 200)
+  t.equal((await host.post('/weapp/logout', undefined, token)).statusCode, 204)
+  t.ok(await host.client.hexists(host.keyOf('alice'), 'o'))
+  clock.advance(2 * 86_400_000)
+  t.equal(await host.app.weapp.sessions.revokeAll({ openid: host.wechat.openid('alice') }), 0)
+  const left = (await host.client.hkeys(host.keyOf('alice'))).map(([kind]) => kind).sort()
+  t.strictSame(left, ['m', 'n'], 'but why the one that was signed out ended, and when this was')
+})
+
+test('sessions that end by themselves leave no key', async (t) => {
+  const host = await redisHost(t, { ttl: '1s', idle: 1 })
+  const names = Array.from({ length: 1000 }, (_, i) => `user ${i}`)
+  for (let i = 0; i < names.length; i += 50) await Promise.all(names.slice(i, i + 50).map((name) => login(host, name)))
+  await until('no key is left', async () => await host.client.exists(...names.map(host.keyOf)) === 0)
+})
+
+for (const outage of ['killed', 'paused'] as const) {
+  test(`a burst of 1,000 requests while Redis is ${outage}: all are 503 in time, and it recovers`, async (t) => {
+    const server = await startRedis(t)
+    const client = connect(t, server.url)
+    const host = await startHost(t, { options: { store: redisStore({ client, timeout: 500 }) } })
+    const { token } = await host.signIn()
+    await (outage === 'killed' ? server.kill() : server.pause())
+
+    const start = performance.now()
+    const answers = await Promise.all(Array.from({ length: 1000 }, async (_, i) => {
+      const response = i % 10 === 0
+        ? await host.app.inject({ method: 'POST', url: '/weapp/login', payload: { code: host.wechat.login('alice') } })
+        : await host.get('/me', token)
+      return { status: response.statusCode, code: response.json().code }
+    }))
+    const ms = performance.now() - start
+    t.same(new Set(answers.map((answer) => JSON.stringify(answer))), new Set(['{"status":503,"code":"FST_WEAPP_STORE_UNAVAILABLE"}']))
+    t.ok(ms < LIMIT, `the burst took ${Math.round(ms)} ms`)
+    const late = await host.get('/me', token)
+    t.equal(late.statusCode, 503, 'and nobody comes in later')
+
+    if (outage === 'killed') await server.restart()
+    else server.resume()
+    await until('the client is back', async () => client.status === 'ready' && await client.ping() === 'PONG')
+    t.equal(await client.dbsize(), outage === 'killed' ? 0 : 1, 'no login happened late')
+    const sessions = await host.app.weapp.sessions.list({ appId: APP_ID, openid: host.wechat.openid('alice') })
+    t.equal(sessions.length, outage === 'killed' ? 0 : 1)
+    const again = await host.signIn()
+    t.equal((await host.get('/me', again.token)).statusCode, 200)
+  })
+}

@@ -1,0 +1,272 @@
+import { readFileSync } from 'node:fs'
+import { Redis } from 'ioredis'
+import tap, { test, type Test } from 'tap'
+import { redisStore } from '../../../src/stores/redis/store.js'
+import { storeSuite } from '../../../src/testing/store-suite/store-suite.js'
+import { DAY, HOUR, MINUTE, randomId, sealedKey, SECOND, TestUser } from '../../../src/testing/store-suite/test-user.js'
+import { redisUrl, startRedis, uniquePrefix } from '../../helpers/redis.js'
+
+const url = await redisUrl(tap)
+
+function connect (t: Test): Redis {
+  const client = new Redis(url)
+  t.teardown(() => client.disconnect())
+  return client
+}
+
+test('an ordinary user is a listpack of at most 600 bytes', async (t) => {
+  const client = connect(t)
+  const user = new TestUser(redisStore({ client }))
+  const unionid = user.openid
+  await user.signIn({ unionid, key: sealedKey() })
+  await user.writeKey(sealedKey())
+  const key = `weapp:${user.userId}`
+  t.teardown(() => client.del(key))
+  const bytes = Number(await client.memory('USAGE', key))
+  t.comment(`${bytes} bytes`)
+  t.ok(bytes <= 600, `${bytes} bytes`)
+
+  for (let i = 0; i < 30; i++) {
+    await user.signIn({ unionid, key: sealedKey(), limit: 10, label: 'iPhone 15 Pro Max<iPhone16,2>', data: '{"userId":1}' })
+  }
+  t.match(await client.object('ENCODING', key), /^(?:listpack|ziplist)$/, 'also with every session and reason')
+  for (const value of Object.values(await client.hgetall(key))) t.ok(value.length <= 64)
+})
+
+test('the key lasts as long as the latest session or reason', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  const key = prefix + user.userId
+  async function lasts (end: number, message: string): Promise<void> {
+    const left = await client.pttl(key)
+    // Two clocks, and the way between them: a second is enough for both.
+    t.ok(Math.abs(Date.now() + left - end) < SECOND, message)
+  }
+
+  const first = await user.signIn()
+  await lasts(first.idleExpiresAt, 'one session')
+  await user.touch(first.id, first.idleExpiresAt + HOUR)
+  await lasts(first.idleExpiresAt + HOUR, 'touched')
+  const second = await user.signIn()
+  await lasts(first.idleExpiresAt + HOUR, 'a session that ends earlier')
+  await user.touch(second.id, second.idleExpiresAt + MINUTE)
+  await lasts(first.idleExpiresAt + HOUR, 'touched, and still earlier')
+  await user.revoke(first.id)
+  await lasts(first.idleExpiresAt + HOUR, 'a reason')
+  const third = await user.signIn({ idleExpiresAt: user.now + DAY })
+  await lasts(third.idleExpiresAt, 'a session that ends later')
+  await user.signIn({ replaces: third.id })
+  await lasts(first.idleExpiresAt + HOUR, 'what is replaced leaves nothing')
+  await user.revokeAll()
+  await lasts(first.idleExpiresAt + HOUR, 'only reasons')
+})
+
+test('a user whose last session is replaced by one that is over leaves nothing', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  const { id } = await user.signIn()
+  await user.signIn({ replaces: id, idleExpiresAt: user.now - DAY })
+  t.equal(await client.exists(prefix + user.userId), 0)
+})
+
+test('10,000 logins leave no key behind when they end', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const store = redisStore({ client, prefix, timeout: '30s' })
+  const users = Array.from({ length: 10_000 }, () => new TestUser(store))
+  for (let i = 0; i < users.length; i += 500) {
+    await Promise.all(users.slice(i, i + 500).map(async (user) => {
+      user.now = Date.now()
+      const { id } = await user.signIn({ key: sealedKey(), idleExpiresAt: user.now + 300 })
+      if (i % 1000 === 0) await user.revoke(id)
+    }))
+  }
+  t.equal(await keysLeft(), 0)
+
+  async function keysLeft (): Promise<number> {
+    const deadline = Date.now() + 20_000
+    while (true) {
+      const left = await client.exists(...users.map(({ userId }) => prefix + userId))
+      if (left === 0 || Date.now() > deadline) return left
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+})
+
+test('a login loop of 3,000 under limit 1 leaves a small user', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  for (let i = 0; i < 3000; i++) await user.signIn({ limit: 1 })
+  t.equal((await user.list()).length, 1)
+  t.equal(await client.hlen(prefix + user.userId), 1 + 1 + 16, 'openid, the session, and the reasons')
+})
+
+test('foreign records are unreadable, and break no other session of the user', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  const key = prefix + user.userId
+  const kept = await user.signIn({ key: sealedKey() })
+  const foreign = [
+    '', '{', 'null', '[]', '{"v":99}', '{"__proto__":{"admin":true}}', '1,2,3,4', '!x,1,1700000000000', '!r,1', '!r,1,1,1',
+    `1,${user.now},${user.now},9999999999999999`, `-1,${user.now},${user.now},${user.now + HOUR}`,
+    `1,${user.now},${user.now},${user.now + HOUR}\n`,
+    Buffer.from([0, 255, 254, 10, 13, 128])
+  ]
+  for (const value of foreign) {
+    const id = randomId()
+    await client.hset(key, `m${id}`, value)
+    t.same(await user.read(id), { status: 'unreadable' }, JSON.stringify(value.toString()))
+    t.equal(await user.touch(id, user.now + DAY), false)
+    t.equal(await user.update(id, '{}'), false)
+    t.equal(await user.revoke(id), false)
+  }
+  const second = await user.signIn({ key: sealedKey(), limit: 2 })
+  t.same(await user.liveIds(), [kept.id, second.id])
+  t.equal((await user.readKeys()).length, 2)
+  t.equal(await user.writeKey(sealedKey()), true)
+  t.equal(await user.revokeAll(), 2)
+  t.same(await user.list(), [])
+})
+
+test('a session whose user is not readable is not readable either', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  const { id } = await user.signIn()
+  for (const value of ['', 'openid', ',openid', 'x,openid', '7,openid', '-,openid', 'NaN,openid', '{"openid":1}']) {
+    await client.hset(prefix + user.userId, 'o', value)
+    t.same(await user.read(id), { status: 'unreadable' }, value)
+  }
+  await client.hdel(prefix + user.userId, 'o')
+  t.same(await user.read(id), { status: 'unreadable' })
+})
+
+test('label and data that were not written here are unreadable, and break no list', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  const kept = await user.signIn({ label: 'phone', data: '{"a":1}' })
+  const { id } = await user.signIn()
+  for (const value of ['', '{"admin":true}', ':', ':\n', ':"label"', ':"label', ':label\n', ':"a"b"\n', ':"label"\n{}', ':"label"\n\n=', 'x=', '\0']) {
+    await client.hset(prefix + user.userId, `d${id}`, value)
+    t.match(await user.read(id), { status: 'live', session: { label: null, data: '' } }, JSON.stringify(value))
+    t.match(await user.list(), [{ id: kept.id, label: 'phone', data: '{"a":1}' }, { id, data: '' }])
+  }
+  t.equal(await user.update(id, '{"b":2}'), true)
+  t.match(await user.read(id), { session: { data: '{"b":2}' } })
+})
+
+test('a label stays when data comes and goes', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  for (const label of [null, 'iPhone 15 Pro Max<iPhone16,2>', '']) {
+    const { id } = await user.signIn({ label })
+    for (const data of ['{"a":1}', null, '{"b":"\\n"}', null]) {
+      await user.update(id, data)
+      t.match(await user.read(id), { session: { label, data } })
+    }
+    t.equal(await client.hexists(prefix + user.userId, `d${id}`), label === null ? 0 : 1)
+  }
+})
+
+test('openid, unionid and label come back as they were, whatever is in them', async (t) => {
+  const store = redisStore({ client: connect(t), prefix: uniquePrefix() })
+  const texts = ['', ',', '=', '3,', '=3,x', 'a,b', '\n', '\r\n,', '\0', 'é', '我的手机', '😀', '\u2028', `,${'x'.repeat(127)}`]
+  for (const [i, text] of texts.entries()) {
+    for (const unionid of [null, text, `${text}u`]) {
+      const user = new TestUser(store)
+      const openid = `o${text}`
+      const { id } = await user.signIn({ openid, unionid, label: text })
+      const live = { status: 'live', openid, unionid, session: { label: text } }
+      t.match(await user.read(id), live)
+      await user.touch(id, user.now + 2 * DAY)
+      await user.update(id, '{"a":1}')
+      t.match(await user.read(id), { ...live, session: { label: text, idleExpiresAt: user.now + 2 * DAY, data: '{"a":1}' } }, `text ${i}`)
+      t.match(await user.list(), [{ id, label: text, data: '{"a":1}' }])
+    }
+  }
+})
+
+test('what Redis refuses to do is never taken for done, nor for nothing to do', async (t) => {
+  const server = await startRedis(t)
+  const admin = new Redis(server.url)
+  t.teardown(() => admin.disconnect())
+  await admin.call('ACL', 'SETUSER', 'weapp', 'on', '>password', '~*', '+@all')
+  const client = new Redis(server.url, { username: 'weapp', password: 'password' })
+  t.teardown(() => client.disconnect())
+  const store = redisStore({ client })
+  const [user, stranger] = [new TestUser(store), new TestUser(store)]
+  const { id } = await user.signIn({ key: sealedKey() })
+  const tell = (command: string) => admin.call(...command.split(' ') as [string])
+  const ban = (user: TestUser) => user.revokeAll('kicked', null, true)
+
+  for (const [state, begin, end] of [
+    ['OOM', 'CONFIG SET maxmemory 1', 'CONFIG SET maxmemory 0'],
+    ['NOREPLICAS', 'CONFIG SET min-replicas-to-write 1', 'CONFIG SET min-replicas-to-write 0'],
+    ['READONLY', 'REPLICAOF 127.0.0.1 1', 'REPLICAOF NO ONE']
+  ] as const) {
+    await tell(begin)
+    await t.rejects(ban(user), { message: new RegExp(`^${state}`) }, state)
+    await t.rejects(ban(stranger), { message: new RegExp(`^${state}`) }, `${state}, who never signed in`)
+    await tell(end)
+    t.equal(await user.isLive(id), true, `as it was before ${state}`)
+  }
+
+  const verbs: Record<string, () => Promise<unknown>> = {
+    touch: () => user.touch(id, user.now + DAY),
+    update: () => user.update(id, '{}'),
+    create: () => user.signIn(),
+    readKeys: () => user.readKeys(),
+    revoke: () => user.revoke(id),
+    revokeAll: () => ban(user),
+    list: () => user.list(),
+    writeKey: () => user.writeKey(sealedKey())
+  }
+  for (const [command, those] of Object.entries({
+    TYPE: Object.keys(verbs),
+    HGETALL: ['create', 'readKeys', 'revoke', 'revokeAll', 'list', 'writeKey'],
+    HGET: ['touch', 'update', 'create', 'readKeys']
+  })) {
+    await admin.call('ACL', 'SETUSER', 'weapp', `-${command}`)
+    for (const verb of those) await t.rejects(verbs[verb]!(), `${verb} without ${command}`)
+    await admin.call('ACL', 'SETUSER', 'weapp', `+${command}`)
+    t.equal(await user.isLive(id), true, `as it was before there was no ${command}`)
+  }
+  t.equal(await ban(user), 1)
+})
+
+test('a user of Redis needs no more commands than the README lists', async (t) => {
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
+  const commands = /A Redis user of limited rights needs `([^`]+)`/.exec(readme)![1]!.split(' ')
+  const server = await startRedis(t)
+  const admin = new Redis(server.url)
+  t.teardown(() => admin.disconnect())
+  await admin.call('ACL', 'SETUSER', 'weapp', 'on', '>password', '~weapp:*', '-@all', ...commands.map((command) => `+${command}`))
+  const client = new Redis(server.url, { username: 'weapp', password: 'password' })
+  t.teardown(() => client.disconnect())
+  const store = redisStore({ client })
+  await storeSuite((name, check) => t.test(name, check), () => store, { rounds: 1 })
+})
+
+test('a key of another type is unreadable, has no live session, and is left alone', async (t) => {
+  const client = connect(t)
+  const prefix = uniquePrefix()
+  const user = new TestUser(redisStore({ client, prefix }))
+  const key = prefix + user.userId
+  await client.set(key, 'of somebody else')
+  t.same(await user.read(randomId()), { status: 'unreadable' })
+  t.equal(await user.touch(randomId(), user.now + DAY), false)
+  t.equal(await user.update(randomId(), '{}'), false)
+  t.equal(await user.revoke(randomId()), false)
+  t.equal(await user.revokeAll(), 0)
+  t.same(await user.list(), [])
+  t.same(await user.readKeys(), [])
+  t.equal(await user.writeKey(sealedKey()), false)
+  await t.rejects(user.signIn())
+  t.equal(await client.get(key), 'of somebody else')
+})

@@ -1,0 +1,102 @@
+import t from 'tap'
+import { memoryStore } from '../../src/index.js'
+import { createMiniProgram, startWechatSimulator, storeSuite } from '../../src/testing/index.js'
+import { PHONE, accessToken, code2Session, post, simulate } from '../helpers/simulator.js'
+
+type Methods = Record<string, (...args: unknown[]) => unknown>
+
+/** As tests in JavaScript call it, which no compiler reads. */
+const inJavaScript = (typed: object) => typed as Methods
+const newMiniProgram = createMiniProgram as unknown as (...args: unknown[]) => unknown
+
+const NO_USER = [undefined, null, '', 5, {}]
+
+t.test('an option of the simulator that is not known fails the test that gives it, and names those that are', async (t) => {
+  const { wechat } = await simulate(t)
+  const known = "'appid' is not known; known are appId"
+  for (const [method, args, message] of [
+    ['fault', [{ errCode: 45011 }], "'errCode' is not known; known are delay, processed, errcode, errmsg, body, contentType, status, headers, redirect, stall, truncate, reset, huge"],
+    ['fault', [{ errcode: 45011 }, { time: 1 }], "'time' is not known; known are times, path"],
+    ['phoneCode', ['alice', { phone: '13912345678' }], "'phone' is not known; known are appId, phoneNumber, countryCode"],
+    ['encrypt', ['alice', {}, { appid: 'wx2' }], "'appid' is not known; known are appId, sessionKey"],
+    ['sign', ['alice', '{}', { appid: 'wx2' }], known],
+    ...['login', 'checkSession', 'openid', 'sessionKey', 'rotateKey'].map((method) => [method, ['alice', { appid: 'wx2' }], known] as const)
+  ] as const) {
+    t.throws(() => inJavaScript(wechat)[method]!(...args), new TypeError(`${method}: ${message}`), method)
+  }
+  t.ok((await code2Session(wechat, wechat.login('alice'))).json.openid, 'no fault came of it')
+
+  await t.rejects(startWechatSimulator({ openplatform: true } as {}), new TypeError(
+    "startWechatSimulator: 'openplatform' is not known; known are apps, port, host, openPlatform, keyChanges, countryCodeAs, now"
+  ))
+})
+
+t.test('an option of a Mini Program that is not known fails the test that gives it, and names those that are', async (t) => {
+  const { wechat } = await simulate(t)
+  const phone = createMiniProgram(wechat, { user: 'alice' })
+  for (const [args, message] of [
+    [[{ fails: 'x' }], "'fails' is not known; known are delay, answerDelay, fail"],
+    [[{ fail: 'x' }, { pth: '/me' }], "'pth' is not known; known are api, path, times"],
+    [[{ fail: 'x' }, { api: 'signIn' }], "'signIn' is not known; known are login, checkSession, request, uploadFile, getStorageSync, setStorageSync"],
+    [[{ fail: 'x' }, { api: 'toString' }], "'toString' is not known; known are login, checkSession, request, uploadFile, getStorageSync, setStorageSync"]
+  ] as const) {
+    t.throws(() => inJavaScript(phone).fault!(...args), new TypeError(`fault: ${message}`), message)
+  }
+  t.match(await phone.wx.login(), { errMsg: 'login:ok' }, 'no fault came of it')
+
+  t.throws(() => newMiniProgram(wechat, { usr: 'alice' }), new TypeError(
+    "createMiniProgram: 'usr' is not known; known are user, appId, storage, unauthorizedAs"
+  ))
+})
+
+t.test('what stands where an object belongs is refused', async (t) => {
+  const { wechat } = await simulate(t)
+  const phone = createMiniProgram(wechat, { user: 'alice' })
+  for (const fault of [[45011], [], [null], ['reset'], [{}, 1], [{}, null]]) {
+    for (const tool of [wechat, phone]) t.throws(() => inJavaScript(tool).fault!(...fault), { name: 'TypeError', message: /^fault: .* an object; known are / })
+  }
+  t.throws(() => inJavaScript(wechat).login!('alice', 'wx2'), { name: 'TypeError', message: /^login: .* an object; known are appId$/ })
+  t.throws(() => newMiniProgram(wechat), { name: 'TypeError', message: /^createMiniProgram: .* an object; known are user, / })
+  await t.rejects(startWechatSimulator(3001 as {}), { name: 'TypeError', message: /^startWechatSimulator: .* an object; known are apps, / })
+})
+
+t.test('a user has a name', async (t) => {
+  const { wechat } = await simulate(t)
+  for (const user of NO_USER) {
+    for (const method of ['login', 'checkSession', 'phoneCode', 'encrypt', 'sign', 'openid', 'unionid', 'sessionKey', 'rotateKey']) {
+      t.throws(() => inJavaScript(wechat)[method]!(user), new TypeError(`${method}: user must be a string that is not empty`), `${method} ${user}`)
+    }
+    t.throws(() => newMiniProgram(wechat, { user }), new TypeError('createMiniProgram: user must be a string that is not empty'))
+  }
+  t.throws(() => newMiniProgram(wechat, {}), new TypeError('createMiniProgram: user must be a string that is not empty'))
+})
+
+t.test('a value that is none of the known ones is refused, and so is an unknown option of the store suite', async (t) => {
+  const { wechat } = await simulate(t)
+  t.throws(() => inJavaScript(wechat).fault!({ stall: 'header' }), new TypeError("fault: 'header' is not known; known are headers, body"))
+  for (const [options, message] of [
+    [{ keyChanges: 'nevr' }, "'nevr' is not known; known are always, never"],
+    [{ countryCodeAs: 'text' }, "'text' is not known; known are string, number"]
+  ] as const) await t.rejects(startWechatSimulator(options as object), new TypeError(`startWechatSimulator: ${message}`))
+  t.throws(() => newMiniProgram(wechat, { user: 'alice', unauthorizedAs: 'fail' }), new TypeError(
+    "createMiniProgram: 'fail' is not known; known are answer, failure, bare failure"
+  ))
+  const misspelt = { round: 5 } as object
+  await t.rejects(storeSuite(() => t.fail('no test is begun'), memoryStore, misspelt), new TypeError("storeSuite: 'round' is not known; known are rounds"))
+})
+
+t.test('undefined leaves an option out', async (t) => {
+  const { wechat } = await simulate(t, { openPlatform: undefined, keyChanges: undefined, countryCodeAs: undefined, port: undefined, host: undefined })
+  const phone = createMiniProgram(wechat, { user: 'alice', appId: undefined, storage: undefined, unauthorizedAs: undefined })
+  phone.fault({ delay: undefined, fail: undefined }, { api: undefined, path: undefined, times: undefined })
+  wechat.fault({ errcode: undefined, stall: undefined }, { path: undefined, times: undefined })
+  const before = wechat.sessionKey('alice')
+  const { code } = (await phone.wx.login())!
+  t.strictSame((await code2Session(wechat, code)).json, { openid: wechat.openid('alice'), session_key: wechat.sessionKey('alice', { appId: undefined }) })
+  t.not(wechat.sessionKey('alice'), before)
+
+  const { access_token: token } = await accessToken(wechat)
+  const phoneCode = wechat.phoneCode('alice', { appId: undefined, phoneNumber: undefined, countryCode: undefined })
+  t.match((await post(wechat, PHONE, { code: phoneCode }, { access_token: token })).json.phone_info, { phoneNumber: '13800138000', countryCode: '86' })
+  t.ok(wechat.encrypt('alice', {}, { appId: undefined, sessionKey: undefined }))
+})

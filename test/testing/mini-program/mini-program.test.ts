@@ -1,0 +1,241 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+import { join } from 'node:path'
+import formbody from 'node:querystring'
+import { test, type Test } from 'tap'
+import {
+  createMiniProgram, startWechatSimulator,
+  type MiniProgram, type MiniProgramOptions, type WechatSimulator, type WxFailure, type WxRequestOptions, type WxRequestResult,
+  type WxUploadOptions, type WxUploadResult
+} from '../../../src/testing/index.js'
+
+interface Setup {
+  phone: MiniProgram
+  wechat: WechatSimulator
+  url: string
+  /** wx.request as a promise. */
+  request (options: Partial<WxRequestOptions>, on?: MiniProgram): Promise<WxRequestResult>
+}
+
+async function setUp (t: Test, options: Partial<MiniProgramOptions> = {}, routes: (app: FastifyInstance) => void = () => {}): Promise<Setup> {
+  const wechat = await startWechatSimulator({ apps: { wx1: 'secret-1', wx2: 'secret-2' } })
+  const app = Fastify()
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async (_request: unknown, body: string) => formbody.parse(body))
+  app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body.toString('hex'))
+  app.route({
+    method: ['GET', 'POST'],
+    url: '/echo',
+    handler: async ({ headers, query, body }) => ({ headers, query, body: body ?? null })
+  })
+  routes(app)
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  t.teardown(async () => {
+    await app.close()
+    await wechat.close()
+  })
+  const phone = createMiniProgram(wechat, { user: 'alice', ...options })
+  return {
+    phone,
+    wechat,
+    url,
+    request: (options, on = phone) => new Promise((resolve, reject) => {
+      on.wx.request({ url: `${url}/echo`, ...options, success: resolve, fail: reject })
+    })
+  }
+}
+
+/** What it rejects with, which is no Error. */
+async function failureOf (promise: Promise<unknown> | undefined): Promise<any> {
+  try {
+    await promise
+  } catch (failure) {
+    return failure
+  }
+  return 'it did not fail'
+}
+
+test("wx.login and wx.checkSession are the user's with the simulator", async (t) => {
+  const { phone, wechat } = await setUp(t)
+  t.match(await failureOf(phone.wx.checkSession()), { errMsg: /^checkSession:fail/, errno: Number })
+  t.match(await phone.wx.login(), { code: /^\w{32}$/, errMsg: 'login:ok' })
+  t.same(await phone.wx.checkSession(), { errMsg: 'checkSession:ok' })
+  wechat.rotateKey('alice')
+  const failed = await new Promise<WxFailure>((resolve) => phone.wx.checkSession({ fail: resolve }))
+  t.match(failed, { errMsg: /^checkSession:fail/ })
+  t.match(phone.calls, { login: 1, checkSession: 3, request: 0 })
+})
+
+test('callbacks instead of a promise', async (t) => {
+  const { phone } = await setUp(t)
+  let returned: unknown = 'nothing yet'
+  const heard: string[] = []
+  await new Promise<void>((resolve) => {
+    returned = phone.wx.login({ success: ({ errMsg }) => heard.push(`success ${errMsg}`), complete: () => { heard.push('complete'); resolve() } })
+    heard.push('returned')
+  })
+  t.equal(returned, undefined)
+  t.same(heard, ['returned', 'success login:ok', 'complete'])
+  phone.fault({ fail: 'no' }, { api: 'login' })
+  await new Promise<void>((resolve) => {
+    phone.wx.login({ fail: ({ errMsg }) => heard.push(`fail ${errMsg}`), complete: () => resolve() })
+  })
+  t.equal(heard.at(-1), 'fail login:fail no')
+})
+
+test('the Mini Program is the first of the simulator, or the one that is named', async (t) => {
+  const { phone, wechat, request } = await setUp(t)
+  t.same(phone.wx.getAccountInfoSync(), { miniProgram: { appId: 'wx1', envVersion: 'develop', version: '' } })
+  const other = createMiniProgram(wechat, { user: 'alice', appId: 'wx2' })
+  t.equal((await request({ header: { Referer: 'https://example.com/' } }, other)).data.headers.referer, 'https://servicewechat.com/wx2/devtools/page-frame.html')
+  await other.wx.login()
+  t.notOk(wechat.checkSession('alice'))
+  t.ok(wechat.checkSession('alice', { appId: 'wx2' }))
+  t.throws(() => createMiniProgram(wechat, { user: 'alice', appId: 'wx3' }), /no app 'wx3'/)
+  t.throws(() => createMiniProgram({ ...wechat, apps: {} }, { user: 'alice' }), /no app ''/)
+})
+
+test('wx.request: what is sent', async (t) => {
+  const { request, phone, url } = await setUp(t)
+  const echo = async (options: Partial<WxRequestOptions>) => (await request(options)).data
+  t.match(await echo({ data: { q: 'a b', n: 1 }, header: { 'X-Mine': 5 } }), {
+    query: { q: 'a b', n: '1' },
+    body: null,
+    headers: { 'content-type': 'application/json', 'x-mine': '5', referer: 'https://servicewechat.com/wx1/devtools/page-frame.html' }
+  })
+  const post = (data: unknown, type = 'application/json') => echo({ method: 'POST', data, header: { 'Content-Type': type } })
+  t.same((await post({ a: [1] })).body, { a: [1] })
+  t.same((await post('{"a":1}')).body, { a: 1 })
+  t.same((await post({ a: '1 2' }, 'application/x-www-form-urlencoded')).body, { a: '1 2' })
+  t.equal((await post(new Uint8Array([1, 255]).buffer, 'application/octet-stream')).body, '01ff')
+  t.match(await echo({ method: 'POST' }), { statusCode: 400, code: 'FST_ERR_CTP_EMPTY_JSON_BODY' }, 'the empty body of WeChat')
+  t.equal(phone.calls.request, 6)
+  t.match(phone.requests[1], { method: 'POST', path: '/echo', url: `${url}/echo`, data: { a: [1] }, statusCode: 200 })
+})
+
+test('wx.request: what comes back', async (t) => {
+  const { request, url } = await setUp(t, {}, (app) => {
+    app.get('/status/:code', (request, reply) => reply.code(Number((request.params as { code: string }).code)).send('no'))
+    app.get('/cookies', (_request, reply) => reply.header('set-cookie', ['a=1', 'b=2']).send('{"json": true}'))
+    app.get('/raw', (_request, reply) => {
+      reply.hijack()
+      reply.raw.writeHead(204, { 'X-Odd-Case': 'yes' }).end()
+    })
+  })
+  for (const code of [201, 302, 401, 403, 500]) t.match(await request({ url: `${url}/status/${code}` }), { statusCode: code, data: 'no', errMsg: 'request:ok' })
+  t.match(await request({ url: `${url}/cookies` }), { cookies: ['a=1', 'b=2'], header: { 'set-cookie': 'a=1,b=2' }, data: { json: true } })
+  t.equal((await request({ url: `${url}/cookies`, dataType: 'text' })).data, '{"json": true}')
+  const { data } = await request({ url: `${url}/cookies`, responseType: 'arraybuffer' })
+  t.equal(Buffer.from(data).toString(), '{"json": true}')
+  t.match(await request({ url: `${url}/raw` }), { statusCode: 204, data: '', header: { 'X-Odd-Case': 'yes' } })
+})
+
+test('wx.request: no answer', async (t) => {
+  const { request, phone, url } = await setUp(t, {}, (app) => {
+    app.get('/never', (_request, reply) => { reply.hijack() })
+  })
+  t.match(await failureOf(request({ url: 'http://127.0.0.1:1/' })), { errMsg: /^request:fail .*ECONNREFUSED/, errno: 600001 })
+  t.match(await failureOf(request({ url: 'nowhere' })), { code: 'ERR_INVALID_URL' })
+  t.match(await failureOf(request({ url: `${url}/never`, timeout: 1 })), { errMsg: 'request:fail timeout', errno: 5 })
+  const failed = new Promise<WxFailure>((resolve) => {
+    phone.wx.request({ url: `${url}/never`, fail: resolve }).abort()
+  })
+  t.match(await failed, { errMsg: 'request:fail abort' })
+  phone.wx.request({ url: `${url}/never` }).abort()
+})
+
+test('wx.uploadFile: what is sent, and what comes back without headers', async (t) => {
+  const filePath = join(t.testdir({ 'a.txt': 'a file' }), 'a.txt')
+  const { phone, url } = await setUp(t, {}, (app) => {
+    app.addContentTypeParser('multipart/form-data', { parseAs: 'string' }, async (_request: unknown, body: string) => body)
+  })
+  const upload = (options: Partial<WxUploadOptions> = {}) => new Promise<WxUploadResult>((resolve, reject) => {
+    const header = { 'X-Page': 1, 'Content-Type': 'text/plain' }
+    phone.wx.uploadFile({ url: `${url}/echo`, filePath, name: 'file', formData: { page: 2 }, header, ...options, success: resolve, fail: reject })
+  })
+  const { data, ...result } = await upload()
+  t.strictSame(result, { errMsg: 'uploadFile:ok', statusCode: 200 })
+  const { headers, body } = JSON.parse(data)
+  t.match(headers, { 'x-page': '1', 'content-type': /^multipart\/form-data; boundary=/, referer: 'https://servicewechat.com/wx1/devtools/page-frame.html' })
+  t.match(body, /name="page"\r\n\r\n2\r\n[^]*name="file"; filename="a.txt"[^]*\r\n\r\na file\r\n/)
+  t.strictSame(await failureOf(upload({ filePath: `${filePath}.gone` })), { errMsg: 'uploadFile:fail file not found', errno: 600003 })
+  phone.fault({ fail: 'timeout' }, { api: 'uploadFile', path: '/echo', times: 1 })
+  t.match(await failureOf(upload()), { errMsg: 'uploadFile:fail timeout' })
+  t.equal(phone.calls.uploadFile, 3)
+  t.match(phone.requests, [
+    { method: 'POST', path: '/echo', data: { page: 2 }, statusCode: 200 }, { statusCode: null }, { statusCode: null }
+  ])
+  t.match(JSON.parse((await upload({ formData: {} })).data).body, /a file/)
+})
+
+test('a 401 as on a phone and as on a PC', async (t) => {
+  const { request, wechat, url } = await setUp(t, {}, (app) => {
+    app.get('/401', (_request, reply) => reply.code(401).header('weapp-error', 'X').send({ code: 'X' }))
+  })
+  const on = (unauthorizedAs: 'answer' | 'failure' | 'bare failure') => createMiniProgram(wechat, { user: 'alice', unauthorizedAs })
+  t.match(await request({ url: `${url}/401` }, on('answer')), { statusCode: 401, errMsg: 'request:ok' })
+  t.match(await failureOf(request({ url: `${url}/401` }, on('failure'))), { errMsg: 'request:fail 401 Unauthorized', statusCode: 401, data: { code: 'X' }, header: { 'weapp-error': 'X' } })
+  const bare = on('bare failure')
+  t.same(Object.keys(await failureOf(request({ url: `${url}/401` }, bare))), ['errMsg', 'errno'])
+  t.match(bare.requests, [{ statusCode: 401 }])
+  t.equal((await request({}, bare)).statusCode, 200)
+})
+
+test('storage holds copies, and outlives a launch', async (t) => {
+  const { phone, wechat } = await setUp(t)
+  const { wx } = phone
+  const value = { list: [1] }
+  t.equal(wx.getStorageSync('key'), '')
+  wx.setStorageSync('key', value)
+  value.list.push(2)
+  wx.getStorageSync('key').list.push(3)
+  t.same(wx.getStorageSync('key'), { list: [1] })
+  t.same([...phone.storage], [['key', { list: [1] }]])
+  const next = createMiniProgram(wechat, { user: 'alice', storage: phone.storage }).wx
+  t.same(next.getStorageSync('key'), { list: [1] })
+  next.removeStorageSync('key')
+  t.equal(wx.getStorageSync('key'), '')
+
+  t.same(await wx.setStorage({ key: 'later', data: 1 }), { errMsg: 'setStorage:ok' })
+  t.same(await wx.getStorage({ key: 'later' }), { data: 1, errMsg: 'getStorage:ok' })
+  t.same(await wx.removeStorage({ key: 'later' }), { errMsg: 'removeStorage:ok' })
+  t.match(await failureOf(wx.getStorage({ key: 'later' })), { errMsg: 'getStorage:fail data not found' })
+})
+
+test('faults: first in, first out, where and as often as was said', async (t) => {
+  const { phone, request, url } = await setUp(t)
+  phone.fault({ fail: 'once' }, { times: 1 })
+  const clear = phone.fault({ fail: 'here' }, { path: '/echo' })
+  phone.fault({ fail: 'full' }, { api: 'setStorageSync', times: 1 })
+  t.match(await failureOf(request({})), { errMsg: 'request:fail once' })
+  t.match(await failureOf(request({})), { errMsg: 'request:fail here' })
+  t.match(await request({ url: `${url}/other` }), { statusCode: 404 })
+  clear()
+  t.match(await request({}), { statusCode: 200 })
+  t.throws(() => phone.wx.setStorageSync('a', 1), /setStorageSync:fail full/)
+  phone.wx.setStorageSync('a', 1)
+  t.equal(phone.storage.get('a'), 1)
+  t.match(phone.requests.map(({ statusCode }) => statusCode), [null, null, 404, 200])
+
+  phone.offline = true
+  t.match(await failureOf(request({})), { errMsg: /^request:fail/, errno: 600003 })
+  t.match(await failureOf(phone.wx.login()), { errMsg: /^login:fail/ })
+  t.match(await failureOf(phone.wx.checkSession()), { errMsg: /^checkSession:fail/ })
+})
+
+test('faults: waiting, before the server hears of it and after', async (t) => {
+  const { phone, request } = await setUp(t)
+  let open!: () => void
+  const gate = new Promise<void>((resolve) => { open = resolve })
+  phone.fault({ delay: gate }, { times: 1 })
+  phone.fault({ answerDelay: gate }, { times: 1 })
+  phone.fault({ delay: 1 }, { times: 1 })
+  const order: string[] = []
+  const note = (name: string) => () => { order.push(name) }
+  const held = [request({}).then(note('before')), request({}).then(note('after'))]
+  await request({}).then(note('soon'))
+  while (phone.requests[1]!.statusCode === null) await new Promise(setImmediate)
+  t.equal(phone.requests[0]!.statusCode, null)
+  t.same(order, ['soon'])
+  open()
+  await Promise.all(held)
+  t.same(order.slice(1).sort(), ['after', 'before'])
+})
