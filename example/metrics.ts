@@ -27,7 +27,7 @@ export async function metrics (app: FastifyInstance): Promise<void> {
   subscribe(app, 'fastify-weapp.authenticate', {
     error: ({ error }) => refusals.inc({ code: codeOf(error) })
   })
-  subscribe(app, 'fastify-weapp.exchange', {
+  subscribe(app, 'fastify-weapp.wechat', {
     start: (call) => started.set(call, exchanges.startTimer({ path: call.path })),
     asyncEnd: (call) => started.get(call)?.()
   })

@@ -7,7 +7,7 @@ import { FST_WEAPP_INVALID_OPTION, FST_WEAPP_NOT_GUARDED, FST_WEAPP_TOKEN_INVALI
 import { isTraced, traced } from './diagnostics/tracing.js'
 import { logSafely } from './diagnostics/log-safely.js'
 import type { SessionKeys } from './sessions/session-keys.js'
-import type { Sessions } from './sessions/service.js'
+import type { SessionService } from './sessions/service.js'
 import type { WeappIdentity } from './sessions/request-session.js'
 import { userIdOf, type Tokens, type VerifiedClaims } from './crypto/tokens.js'
 import type { Apps } from './wechat/apps.js'
@@ -19,30 +19,30 @@ import type { Apps } from './wechat/apps.js'
 export type RouteProtection = boolean | 'optional' | { freshKey: boolean }
 
 /** What is used of a request; one of any of Fastify's servers has it. */
-export type AnyRequest = Pick<FastifyRequest, 'headers' | 'log'>
+export type RequestLike = Pick<FastifyRequest, 'headers' | 'log'>
 
 export interface Guard {
   /** Demands a live session. */
-  authenticate (request: AnyRequest): Promise<void>
+  authenticate (request: RequestLike): Promise<void>
   /**
    * Whom this guard has found.
    *
    * @throws FST_WEAPP_NOT_GUARDED when it was not asked, and what it refused with when it has found nobody
    */
-  identity (request: AnyRequest): WeappIdentity
+  identity (request: RequestLike): WeappIdentity
   /** Does what the route's `config.weapp` asks for, and fails closed. */
   hook (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void
 }
 
-export interface GuardParts {
+export interface GuardDependencies {
   tokens: Tokens
   apps: Pick<Apps, 'has' | 'areFixed'>
-  sessions: Sessions
-  keys: Pick<SessionKeys, 'demandAlive'>
+  sessions: SessionService
+  keys: Pick<SessionKeys, 'assertAlive'>
   protect: 'marked' | 'all'
 }
 
-export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardParts): Guard {
+export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardDependencies): Guard {
   /**
    * Each guard believes what it found itself, and nothing else: not `request.weapp`, which another registration may have
    * set, and which a request made outside our scope does not even have. It is not declared to Fastify, which would set it
@@ -50,14 +50,14 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
    */
   const slot = Symbol('fastify-weapp.guard')
 
-  interface GuardedRequest extends AnyRequest {
+  interface GuardedRequest extends RequestLike {
     weapp: WeappIdentity | null
     /** Once asked: whom it found, what it waits for, or why it found nobody. */
     [slot]?: WeappIdentity | Promise<WeappIdentity> | Refusal | null
   }
 
   /** Who is behind the request: at once where nothing has to be asked for that. */
-  function findIdentity (request: AnyRequest): WeappIdentity | Promise<WeappIdentity> {
+  function findIdentity (request: RequestLike): WeappIdentity | Promise<WeappIdentity> {
     const now = Date.now()
     const claims = tokens.bearer(request.headers.authorization, now)
     if (claims === null) throw new FST_WEAPP_TOKEN_MISSING()
@@ -131,7 +131,7 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardPar
 
   async function demandFreshKey (request: GuardedRequest): Promise<void> {
     const { appId, openid } = await authenticate(request)
-    await keys.demandAlive({ appId, openid, userId: userIdOf(appId, openid) })
+    await keys.assertAlive({ appId, openid, userId: userIdOf(appId, openid) })
   }
 
   return {

@@ -3,17 +3,17 @@ import './augment.js'
 export { fastifyWeapp, fastifyWeapp as default } from './plugin.js'
 export { memoryStore } from './stores/memory.js'
 export { redisStore } from './stores/redis/store.js'
-export { LONGEST_LOGIN_MS, MAX_REASONS } from './stores/store.js'
+export { PENDING_LOGIN_TTL_MS, MAX_END_REASONS } from './stores/store.js'
 export { createWechatClient } from './wechat-client.js'
 export { appIdFromReferer } from './wechat/apps.js'
 export * from './errors.js'
 
-export type { Administration, UserOfApp } from './sessions/session-admin.js'
+export type { SessionAdmin, AppUser } from './sessions/session-admin.js'
 export type { WeappEvents } from './diagnostics/tracing.js'
-export type { AnyRequest, RouteProtection } from './guard.js'
-export type { Login, LoginBody, LoginContext, LoginInput, LoginReply, LoginResult, OnLogin } from './login.js'
+export type { RequestLike, RouteProtection } from './guard.js'
+export type { Login, LoginBody, LoginContext, LoginParams, LoginResponse, OnLoginResult, OnLogin } from './login.js'
 export type {
-  AnyDispatcher, CommonOptions, Duration, LoginRouteOptions, ObjectSchema, RouteDocumentation, SelectApp, SeveralApps, SingleApp, WeappOptions,
+  DispatcherLike, CommonOptions, Duration, LoginRouteOptions, ObjectSchema, RouteDocumentation, SelectApp, MultiAppOptions, SingleAppOptions, WeappOptions,
   WeappRouteOptions, WechatOptions
 } from './options.js'
 export type { WeappInstance } from './plugin.js'
@@ -28,7 +28,7 @@ export type {
 } from './stores/store.js'
 export type { WechatClientOptions } from './wechat-client.js'
 export type { AppSecrets } from './wechat/apps.js'
-export type { ApiRequest, KeyHolder, OfApp, PhoneNumber, WechatClient } from './wechat/client.js'
+export type { ApiRequest, SessionKeyProof, AppOptions, PhoneNumber, WechatClient } from './wechat/client.js'
 export type { WechatUser } from './wechat/code2session.js'
 export type { WechatReply } from './wechat/request.js'
 export type { UserData } from './wechat/user-data.js'

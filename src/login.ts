@@ -6,7 +6,7 @@ import { logSafely } from './diagnostics/log-safely.js'
 import type { SelectApp } from './options.js'
 import { encodeData, type SessionData } from './sessions/session-data.js'
 import type { DecryptOptions, SessionKeys } from './sessions/session-keys.js'
-import type { Sessions } from './sessions/service.js'
+import type { SessionService } from './sessions/service.js'
 import { userIdOf, type Tokens } from './crypto/tokens.js'
 import type { Apps } from './wechat/apps.js'
 import type { WechatClient } from './wechat/client.js'
@@ -43,7 +43,7 @@ export interface LoginContext {
 type MayLackData = object extends SessionData ? true : false
 
 /** What `onLogin` may answer; `data` has to be there where `SessionData` demands something. */
-export type LoginResult = (MayLackData extends true ? Partial<LoginData> : LoginData) & LoginExtras
+export type OnLoginResult = (MayLackData extends true ? Partial<LoginData> : LoginData) & LoginExtras
 
 interface LoginData {
   /** Becomes `session.data`: a JSON object of at most 4 KiB. */
@@ -57,12 +57,12 @@ interface LoginExtras {
   label?: string | null | undefined
 }
 
-type LoginOutcome = LoginResult | (MayLackData extends true ? void : never)
+type LoginOutcome = OnLoginResult | (MayLackData extends true ? void : never)
 
 export type OnLogin = (context: LoginContext) => LoginOutcome | Promise<LoginOutcome>
 
 /** The answer to a login. */
-export interface LoginReply extends Record<string, unknown> {
+export interface LoginResponse extends Record<string, unknown> {
   /** To be sent as `Authorization: Bearer <token>`. */
   token: string
   tokenType: 'Bearer'
@@ -72,17 +72,17 @@ export interface LoginReply extends Record<string, unknown> {
   expiresAt: number
 }
 
-export interface LoginParts {
+export interface LoginDependencies {
   selectApp: SelectApp
   apps: Pick<Apps, 'has'>
   wechat: WechatClient
   tokens: Tokens
-  sessions: Sessions
+  sessions: SessionService
   keys: SessionKeys
   onLogin: OnLogin
 }
 
-export interface LoginInput {
+export interface LoginParams {
   /** What wx.login gave. */
   code: string
   /** What else the phone sent, for `onLogin`. */
@@ -90,11 +90,11 @@ export interface LoginInput {
 }
 
 /** The request may be one of any of Fastify's servers, HTTP/2 among them. */
-export type Login = (request: FastifyRequest<RouteGenericInterface, RawServerBase>, input: LoginInput) => Promise<LoginReply>
+export type Login = (request: FastifyRequest<RouteGenericInterface, RawServerBase>, input: LoginParams) => Promise<LoginResponse>
 
 const MAX_LABEL_LENGTH = 128
 
-export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, onLogin }: LoginParts): Login {
+export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, onLogin }: LoginDependencies): Login {
   /** The session that the phone holds until now, if it is one of the same user; any other token is ignored. */
   function sessionToReplace (request: FastifyRequest, user: { appId: string, userId: string }, now: number): string | null {
     try {
@@ -105,7 +105,7 @@ export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, 
     }
   }
 
-  async function login (request: FastifyRequest, appId: string, { code, body }: LoginInput): Promise<LoginReply> {
+  async function login (request: FastifyRequest, appId: string, { code, body }: LoginParams): Promise<LoginResponse> {
     const startedAt = Date.now()
     const { openid, unionid, sessionKey } = await wechat.code2Session(code, { appId })
     const userId = userIdOf(appId, openid)
@@ -156,13 +156,13 @@ function codeOf (error: unknown): string {
 }
 
 /** What is misplaced, such as `{ userId }` for `{ data: { userId } }`, would be missed by every route. */
-function checkedResult (result: unknown): LoginResult {
-  if (result === undefined || result === null) return {} as LoginResult
-  const { data, reply, label, ...misplaced } = result as Partial<Record<keyof LoginResult, unknown>>
+function checkedResult (result: unknown): OnLoginResult {
+  if (result === undefined || result === null) return {} as OnLoginResult
+  const { data, reply, label, ...misplaced } = result as Partial<Record<keyof OnLoginResult, unknown>>
   if (typeof result !== 'object' || Array.isArray(result) || Object.keys(misplaced).length > 0) {
     throw new FST_WEAPP_DATA_INVALID('onLogin may answer an object of data, reply and label alone, and what the session is to hold belongs in data')
   }
-  return result as LoginResult
+  return result as OnLoginResult
 }
 
 function checkedLabel (label: unknown = null): string | null {
@@ -170,14 +170,14 @@ function checkedLabel (label: unknown = null): string | null {
   throw new FST_WEAPP_DATA_INVALID('its label is not a string of at most 128 characters')
 }
 
-const OUR_FIELDS = ['token', 'tokenType', 'expiresIn', 'expiresAt']
+const RESERVED_FIELDS = ['token', 'tokenType', 'expiresIn', 'expiresAt']
 
 function checkedReply (reply: unknown): Record<string, unknown> {
   if (reply === undefined) return {}
   try {
     // What JSON cannot hold would otherwise fail after the session is made.
     const copy: unknown = JSON.parse(JSON.stringify(reply))
-    if (typeof copy === 'object' && copy !== null && !Array.isArray(copy) && !OUR_FIELDS.some((field) => Object.hasOwn(copy, field))) {
+    if (typeof copy === 'object' && copy !== null && !Array.isArray(copy) && !RESERVED_FIELDS.some((field) => Object.hasOwn(copy, field))) {
       return copy as Record<string, unknown>
     }
   } catch { /* answered below */ }

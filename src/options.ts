@@ -41,7 +41,7 @@ export interface LoginRouteOptions extends WeappRouteOptions {
 }
 
 /** What is used of an undici dispatcher. The types of undici 6, 7 and 8 do not fit each other. */
-export interface AnyDispatcher {
+export interface DispatcherLike {
   dispatch (options: any, handler: any): boolean
 }
 
@@ -55,11 +55,11 @@ export interface WechatOptions {
   /** How many logins may be at WeChat at once; the rest wait up to a second. Default 128. */
   concurrency?: number | undefined
   /** A dispatcher of undici 6, 7 or 8, for proxies. The host closes it. */
-  dispatcher?: AnyDispatcher | undefined
+  dispatcher?: DispatcherLike | undefined
 }
 
 /** One Mini Program … */
-export interface SingleApp {
+export interface SingleAppOptions {
   /** The Mini Program's app id. */
   appId: string
   /** The Mini Program's app secret. It is sent to WeChat and nowhere else. */
@@ -69,7 +69,7 @@ export interface SingleApp {
 }
 
 /** … or several in one registration. A token is good for the apps of its registration alone. */
-export interface SeveralApps {
+export interface MultiAppOptions {
   appId?: undefined
   appSecret?: undefined
   /** App ids with their secrets, or a function from one to the other, whose answers are remembered for a minute. */
@@ -80,7 +80,7 @@ export interface SeveralApps {
 
 export type SelectApp = (request: FastifyRequest) => string | null | undefined | Promise<string | null | undefined>
 
-export type WeappOptions = CommonOptions & (SingleApp | SeveralApps)
+export type WeappOptions = CommonOptions & (SingleAppOptions | MultiAppOptions)
 
 /** `logLevel` and `logSerializers` are those of Fastify's `register`, for our routes. */
 export interface CommonOptions extends Pick<RegisterOptions, 'logLevel' | 'logSerializers'> {
@@ -91,7 +91,7 @@ export interface CommonOptions extends Pick<RegisterOptions, 'logLevel' | 'logSe
   secret: string | readonly string[]
   /** Where sessions live. Default: `memoryStore()`, which is lost with the process. The host closes what it opened. */
   store?: SessionStore | undefined
-  /** The longest that a verb of the store may take before the answer is 503. Default 2 seconds. */
+  /** The longest that an operation of the store may take before the answer is 503. Default 2 seconds. */
   storeTimeout?: Duration | undefined
   /** Where the routes live. Default '/weapp'. */
   prefix?: string

@@ -8,23 +8,23 @@
 import cluster from 'node:cluster'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { createAdministration, type Administration } from './sessions/session-admin.js'
+import { createSessionAdmin, type SessionAdmin } from './sessions/session-admin.js'
 import { SessionCache, watchStore } from './sessions/session-cache.js'
 import { isWeappError } from './errors.js'
-import { checkProtection, createGuard, type AnyRequest } from './guard.js'
+import { checkProtection, createGuard, type RequestLike } from './guard.js'
 import { createLogin, type Login } from './login.js'
 import { createOperatorLog } from './diagnostics/operator-log.js'
 import type { WeappOptions } from './options.js'
 import { resolveOptions } from './resolve-options.js'
 import { loginRoute } from './routes/login.js'
 import { logoutRoute } from './routes/logout.js'
-import { makeOurs } from './routes/plugin-route.js'
+import { isolateScope } from './routes/plugin-route.js'
 import { sessionRoute } from './routes/session.js'
 import { createSeal, deriveKeys } from './crypto/seal.js'
 import { createSessionKeys } from './sessions/session-keys.js'
-import { createSessions } from './sessions/service.js'
+import { createSessionService } from './sessions/service.js'
 import type { WeappIdentity } from './sessions/request-session.js'
-import { boundStore, createBound, type Bound } from './stores/with-timeout.js'
+import { storeWithTimeout, createTimeout, type WithTimeout } from './stores/with-timeout.js'
 import { holdsOf, isMemoryStore } from './stores/memory.js'
 import { createTokens } from './crypto/tokens.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
@@ -37,20 +37,20 @@ export interface WeappInstance {
    *
    * @throws FST_WEAPP_TOKEN_*, FST_WEAPP_SESSION_*, FST_WEAPP_STORE_UNAVAILABLE
    */
-  authenticate (request: AnyRequest): Promise<void>
+  authenticate (request: RequestLike): Promise<void>
   /**
    * `request.weapp` where the guard of this registration has made sure of it.
    *
    * @throws FST_WEAPP_NOT_GUARDED where the guard does not stand, and what it refuses with where strangers may pass
    */
-  identity (request: AnyRequest): WeappIdentity
+  identity (request: RequestLike): WeappIdentity
   /**
    * The login for a route of the host's own, whose answer holds a token and must not be cached: set `Cache-Control:
    * no-store`. Rejects with the errors of the login route.
    */
   login: Login
   /** What the host may do with the sessions of any user. */
-  sessions: Administration
+  sessions: SessionAdmin
   /** WeChat's server API. */
   wechat: Pick<WechatClient, 'getAccessToken' | 'getPhoneNumber' | 'request'>
 }
@@ -62,18 +62,18 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
 
   const log = createOperatorLog(fastify.log)
   log.shortTimes(opts)
-  const bound = createBound(options.storeTimeout, log.storeFailure)
-  const boundedStore = boundStore(options.store, bound)
+  const bound = createTimeout(options.storeTimeout, log.storeFailure)
+  const boundedStore = storeWithTimeout(options.store, bound)
   const cache = options.cache === null ? null : new SessionCache(options.cache)
   const store = cache === null ? boundedStore : cache.behind(boundedStore)
   const secretKeys = options.secrets.map(deriveKeys)
   const seal = createSeal(secretKeys)
   const tokens = await createTokens(fastify, secretKeys, options.cache?.max)
 
-  const apps = createApps(boundApps(options.apps, bound))
+  const apps = createApps(appsWithTimeout(options.apps, bound))
   const wechat = createClient({ ...options.wechat, apps, onConfigError: log.configError })
   const keys = createSessionKeys({ store, seal, keepSessionKey, wechat })
-  const sessions = createSessions({
+  const sessions = createSessionService({
     ...options.session, store, holds: holdsOf(options.store), cache, seal, keys, keepSessionKey, onUnreadable: log.unreadableRecord
   })
   const guard = createGuard({ tokens, apps, sessions, keys, protect: options.protect })
@@ -85,7 +85,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
     authenticate: guard.authenticate,
     identity: guard.identity,
     login,
-    sessions: createAdministration(sessions, apps, log.kicked),
+    sessions: createSessionAdmin(sessions, apps, log.sessionsRevoked),
     wechat: { getAccessToken, getPhoneNumber, request }
   })
   fastify.addHook('onRoute', (route) => checkProtection(route, keepSessionKey))
@@ -96,10 +96,10 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
     if (isWeappError(error)) reply.headers(error.headers)
   })
   fastify.addHook('onClose', () => wechat.close())
-  if (cache !== null) fastify.addHook('onClose', watchStore(options.store, cache, log.cacheOff))
+  if (cache !== null) fastify.addHook('onClose', watchStore(options.store, cache, log.cacheUnavailable))
 
   await fastify.register(async (scope) => {
-    makeOurs(scope)
+    isolateScope(scope)
     if (routes.login !== false) scope.route(loginRoute(routes.login, login))
     if (routes.logout !== false) scope.route(logoutRoute(routes.logout, sessions))
     if (routes.session !== false) scope.route(sessionRoute(routes.session, sessions))
@@ -107,7 +107,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
 }
 
 /** A function of the host's that looks secrets up can fail and hang as a store can. */
-function boundApps (apps: AppSecrets, bound: Bound): AppSecrets {
+function appsWithTimeout (apps: AppSecrets, bound: WithTimeout): AppSecrets {
   return typeof apps === 'function' ? (appId) => bound('apps', apps, appId) : apps
 }
 

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { CacheOptions } from './sessions/session-cache.js'
 import { LONGEST_TIMER, parseDuration } from './utils/duration.js'
 import type { OnLogin } from './login.js'
-import { callback, choice, credential, flag, invalid, isObject, path, section, text, wholeNumber, within } from './utils/validate.js'
+import { functionOption, enumOption, secretOption, booleanOption, invalidOption, isObject, pathOption, objectOption, stringOption, integerOption, optionPath } from './utils/validate.js'
 import type { LoginRouteOptions, ResolvedOptions, SelectApp, WeappOptions, WeappRouteOptions } from './options.js'
 import { memoryStore } from './stores/memory.js'
 import type { SessionStore } from './stores/store.js'
@@ -18,17 +18,17 @@ const ROUTE_OPTIONS = [
   'handlerTimeout', 'logLevel', 'logSerializers', 'onError', 'onRequest', 'onRequestAbort', 'onResponse', 'onSend', 'onTimeout',
   'preHandler', 'preParsing', 'preSerialization', 'preValidation', 'prefixTrailingSlash', 'schemaErrorFormatter'
 ]
-const OUR_SCHEMAS = ['body', 'querystring', 'query', 'params', 'headers', 'response']
-const STORE_VERBS = ['create', 'read', 'touch', 'update', 'revoke', 'revokeAll', 'list', 'readKeys', 'writeKey']
+const RESERVED_SCHEMAS = ['body', 'querystring', 'query', 'params', 'headers', 'response']
+const STORE_OPERATIONS = ['create', 'read', 'touch', 'update', 'revoke', 'revokeAll', 'list', 'readKeys', 'writeKey']
 
 /** @throws FST_WEAPP_INVALID_OPTION */
 export function resolveOptions (given: WeappOptions): ResolvedOptions {
-  const options = section(given, 'options', [
+  const options = objectOption(given, 'options', [
     'appId', 'appSecret', 'apps', 'selectApp', 'secret', 'store', 'storeTimeout', 'prefix', 'routes', 'protect', 'hook', 'session', 'keepSessionKey',
     'onLogin', 'cache', 'wechat', 'logLevel', 'logSerializers'
   ])
-  const session = section(options.session, 'session', ['ttl', 'idle', 'limit'])
-  const routes = section(options.routes, 'routes', ['login', 'logout', 'session'])
+  const session = objectOption(options.session, 'session', ['ttl', 'idle', 'limit'])
+  const routes = objectOption(options.routes, 'routes', ['login', 'logout', 'session'])
   const { storeTimeout = '2s', protect = 'marked', hook = 'preHandler', keepSessionKey = true, onLogin = () => {} } = options
 
   return {
@@ -40,11 +40,11 @@ export function resolveOptions (given: WeappOptions): ResolvedOptions {
       logout: route(routes.logout, 'routes.logout'),
       session: route(routes.session, 'routes.session')
     },
-    protect: choice(protect, 'protect', ['marked', 'all']),
-    hook: choice(hook, 'hook', ['preHandler', 'onRequest']),
+    protect: enumOption(protect, 'protect', ['marked', 'all']),
+    hook: enumOption(hook, 'hook', ['preHandler', 'onRequest']),
     session: lifetimes(session),
-    keepSessionKey: flag(keepSessionKey, 'keepSessionKey'),
-    onLogin: callback(onLogin, 'onLogin') as OnLogin,
+    keepSessionKey: booleanOption(keepSessionKey, 'keepSessionKey'),
+    onLogin: functionOption(onLogin, 'onLogin') as OnLogin,
     cache: cacheOptions(options.cache),
     wechat: resolveWechat(options.wechat),
     scope: scope(given)
@@ -56,68 +56,68 @@ export function resolveOptions (given: WeappOptions): ResolvedOptions {
  * @throws FST_WEAPP_INVALID_OPTION
  */
 export function resolveWechat (given: unknown, name = 'wechat'): TransportOptions {
-  const wechat = section(given, name, ['baseUrl', 'timeout', 'retries', 'concurrency', 'dispatcher'])
+  const wechat = objectOption(given, name, ['baseUrl', 'timeout', 'retries', 'concurrency', 'dispatcher'])
   const { baseUrl = 'https://api.weixin.qq.com', timeout = '5s', retries = 1, concurrency = 128, dispatcher } = wechat
   return {
-    baseUrl: origin(baseUrl, within(name, 'baseUrl')),
-    timeout: parseDuration(timeout, within(name, 'timeout'), LONGEST_TIMER),
-    retries: wholeNumber(retries, within(name, 'retries'), 0, 5),
-    concurrency: wholeNumber(concurrency, within(name, 'concurrency'), 1, 10_000),
-    dispatcher: dispatcher === undefined ? undefined : undiciDispatcher(dispatcher, within(name, 'dispatcher'))
+    baseUrl: origin(baseUrl, optionPath(name, 'baseUrl')),
+    timeout: parseDuration(timeout, optionPath(name, 'timeout'), LONGEST_TIMER),
+    retries: integerOption(retries, optionPath(name, 'retries'), 0, 5),
+    concurrency: integerOption(concurrency, optionPath(name, 'concurrency'), 1, 10_000),
+    dispatcher: dispatcher === undefined ? undefined : undiciDispatcher(dispatcher, optionPath(name, 'dispatcher'))
   }
 }
 
 /** @throws FST_WEAPP_INVALID_OPTION */
 export function resolveApps ({ appId, appSecret, apps }: Record<string, unknown>): AppSecrets {
-  if (apps === undefined) return { [credential(appId, 'appId')]: credential(appSecret, 'appSecret') }
-  if (appId !== undefined || appSecret !== undefined) throw invalid('apps', 'cannot stand beside appId and appSecret')
+  if (apps === undefined) return { [secretOption(appId, 'appId')]: secretOption(appSecret, 'appSecret') }
+  if (appId !== undefined || appSecret !== undefined) throw invalidOption('apps', 'cannot stand beside appId and appSecret')
   if (typeof apps === 'function') return apps as AppSecrets
-  if (!isObject(apps) || Object.keys(apps).length === 0) throw invalid('apps', 'must be an object of app ids and secrets, or a function')
+  if (!isObject(apps) || Object.keys(apps).length === 0) throw invalidOption('apps', 'must be an object of app ids and secrets, or a function')
   for (const [id, secret] of Object.entries(apps)) {
-    credential(id, 'apps')
-    credential(secret, 'apps')
+    secretOption(id, 'apps')
+    secretOption(secret, 'apps')
   }
   return apps as AppSecrets
 }
 
 function appOptions (options: Record<string, unknown>): Pick<ResolvedOptions, 'apps' | 'selectApp'> {
   const apps = resolveApps(options)
-  if (options.selectApp !== undefined) return { apps, selectApp: callback(options.selectApp, 'selectApp') as SelectApp }
+  if (options.selectApp !== undefined) return { apps, selectApp: functionOption(options.selectApp, 'selectApp') as SelectApp }
   const [onlyId, ...others] = typeof apps === 'function' ? [] : Object.keys(apps)
-  if (onlyId === undefined || others.length > 0) throw invalid('selectApp', 'must say which of several apps a login is for')
+  if (onlyId === undefined || others.length > 0) throw invalidOption('selectApp', 'must say which of several apps a login is for')
   return { apps, selectApp: () => onlyId }
 }
 
 function secrets (value: unknown): [string, ...string[]] {
   const list: unknown[] = Array.isArray(value) ? value : [value]
-  const isGood = (secret: unknown) => Buffer.byteLength(text(secret, 'secret').trim()) >= MIN_SECRET_BYTES
-  if (list.length === 0 || !list.every(isGood)) throw invalid('secret', `must be at least ${MIN_SECRET_BYTES} bytes of text, such as 'openssl rand -base64 32' gives`)
-  for (const secret of list) credential(secret, 'secret')
-  if (new Set(list).size !== list.length) throw invalid('secret', 'must not repeat')
+  const isGood = (secret: unknown) => Buffer.byteLength(stringOption(secret, 'secret').trim()) >= MIN_SECRET_BYTES
+  if (list.length === 0 || !list.every(isGood)) throw invalidOption('secret', `must be at least ${MIN_SECRET_BYTES} bytes of text, such as 'openssl rand -base64 32' gives`)
+  for (const secret of list) secretOption(secret, 'secret')
+  if (new Set(list).size !== list.length) throw invalidOption('secret', 'must not repeat')
   return list as [string, ...string[]]
 }
 
 function storeOptions (given: unknown, timeout: unknown): Pick<ResolvedOptions, 'store' | 'storeTimeout'> {
   const store = given === undefined ? memoryStore() : checkedStore(given)
   const storeTimeout = parseDuration(timeout, 'storeTimeout', LONGEST_TIMER)
-  const { settlesWithin = 0 } = store
-  if (wholeNumber(settlesWithin, 'store.settlesWithin', 0, LONGEST_TIMER) >= storeTimeout) {
-    throw invalid('storeTimeout', `must be longer than the store's own timeout, which is ${settlesWithin} ms`)
+  const { timeout: ownTimeout = 0 } = store
+  if (integerOption(ownTimeout, 'store.timeout', 0, LONGEST_TIMER) >= storeTimeout) {
+    throw invalidOption('storeTimeout', `must be longer than the store's own timeout, which is ${ownTimeout} ms`)
   }
   return { store, storeTimeout }
 }
 
 function checkedStore (value: unknown): SessionStore {
-  if (!isObject(value)) throw invalid('store', 'must be an object')
-  const missing = STORE_VERBS.find((verb) => typeof value[verb] !== 'function')
-  if (missing !== undefined) throw invalid('store', `must have the method ${missing}`)
+  if (!isObject(value)) throw invalidOption('store', 'must be an object')
+  const missing = STORE_OPERATIONS.find((operation) => typeof value[operation] !== 'function')
+  if (missing !== undefined) throw invalidOption('store', `must have the method ${missing}`)
   return value as unknown as SessionStore
 }
 
 /** Fastify checks the two of its own. */
 function scope ({ prefix = '/weapp', logLevel, logSerializers }: WeappOptions): ResolvedOptions['scope'] {
   return {
-    prefix: path(prefix, 'prefix'),
+    prefix: pathOption(prefix, 'prefix'),
     ...logLevel !== undefined && { logLevel },
     ...logSerializers !== undefined && { logSerializers }
   }
@@ -125,12 +125,12 @@ function scope ({ prefix = '/weapp', logLevel, logSerializers }: WeappOptions): 
 
 function route<Options extends WeappRouteOptions> (value: unknown, name: string, ours: string[] = []): false | Options {
   if (value === false) return false
-  const options = section(value, name, [...ROUTE_OPTIONS, ...ours])
-  if (options.path !== undefined) path(options.path, `${name}.path`)
+  const options = objectOption(value, name, [...ROUTE_OPTIONS, ...ours])
+  if (options.path !== undefined) pathOption(options.path, `${name}.path`)
   const { schema = {} } = options
-  if (!isObject(schema)) throw invalid(`${name}.schema`, 'must be an object')
-  const part = OUR_SCHEMAS.find((part) => part in schema)
-  if (part !== undefined) throw invalid(`${name}.schema.${part}`, 'is ours; what a login brings besides the code belongs in routes.login.body')
+  if (!isObject(schema)) throw invalidOption(`${name}.schema`, 'must be an object')
+  const part = RESERVED_SCHEMAS.find((part) => part in schema)
+  if (part !== undefined) throw invalidOption(`${name}.schema.${part}`, 'is ours; what a login brings besides the code belongs in routes.login.body')
   return options as Options
 }
 
@@ -138,18 +138,18 @@ function loginRoute (value: unknown): false | LoginRouteOptions {
   const login = route<LoginRouteOptions>(value, 'routes.login', ['body'])
   if (login === false || login.body === undefined) return login
   const { type, properties, required = [] } = isObject(login.body) ? login.body : {}
-  if (type !== 'object' || !isObject(properties) || !Array.isArray(required)) throw invalid('routes.login.body', 'must be the schema of an object, such as Type.Object({ … })')
-  if ('code' in properties) throw invalid('routes.login.body', 'must leave the field code to us')
+  if (type !== 'object' || !isObject(properties) || !Array.isArray(required)) throw invalidOption('routes.login.body', 'must be the schema of an object, such as Type.Object({ … })')
+  if ('code' in properties) throw invalidOption('routes.login.body', 'must leave the field code to us')
   return login
 }
 
 function lifetimes ({ ttl = '30d', idle, limit = 10 }: Record<string, unknown>): ResolvedOptions['session'] {
   const absolute = parseDuration(ttl, 'session.ttl')
-  if (absolute < 1000) throw invalid('session.ttl', 'must be at least one second')
+  if (absolute < 1000) throw invalidOption('session.ttl', 'must be at least one second')
   return {
     ttl: absolute,
     idle: idle === false ? false : idleTime(idle, absolute),
-    limit: limit === false ? null : wholeNumber(limit, 'session.limit', 1, Number.MAX_SAFE_INTEGER)
+    limit: limit === false ? null : integerOption(limit, 'session.limit', 1, Number.MAX_SAFE_INTEGER)
   }
 }
 
@@ -157,15 +157,15 @@ function lifetimes ({ ttl = '30d', idle, limit = 10 }: Record<string, unknown>):
 function idleTime (idle: unknown, ttl: number): number {
   if (idle === undefined) return Math.min(parseDuration('7d', 'session.idle'), ttl)
   const milliseconds = parseDuration(idle, 'session.idle')
-  if (milliseconds > ttl) throw invalid('session.idle', 'must not be longer than session.ttl')
+  if (milliseconds > ttl) throw invalidOption('session.idle', 'must not be longer than session.ttl')
   return milliseconds
 }
 
 function cacheOptions (value: unknown): CacheOptions | null {
   if (value === undefined || value === false) return null
-  const { max = 100_000, maxAge = '30s' } = section(value, 'cache', ['max', 'maxAge'])
+  const { max = 100_000, maxAge = '30s' } = objectOption(value, 'cache', ['max', 'maxAge'])
   return {
-    max: wholeNumber(max, 'cache.max', 1, 2 ** 24),
+    max: integerOption(max, 'cache.max', 1, 2 ** 24),
     maxAge: parseDuration(maxAge, 'cache.maxAge')
   }
 }
@@ -175,7 +175,7 @@ function origin (value: unknown, name: string): string {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : null
   const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname))
   if (url === null || !isSafe || `${url.origin}/` !== url.href) {
-    throw invalid(name, 'must be an https origin, or an http one of this machine')
+    throw invalidOption(name, 'must be an https origin, or an http one of this machine')
   }
   return url.origin
 }
@@ -186,7 +186,7 @@ function undiciDispatcher (value: unknown, name: string): Dispatcher {
   try {
     (value as Dispatcher).dispatch({ origin: 'http://localhost', path: '/', method: '' as Dispatcher.HttpMethod }, new HttpExchange({ resolve: ignore, reject: ignore }))
   } catch {
-    throw invalid(name, 'must be an undici dispatcher')
+    throw invalidOption(name, 'must be an undici dispatcher')
   }
   return value as Dispatcher
 }

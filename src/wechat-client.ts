@@ -1,5 +1,5 @@
 import type { WechatOptions } from './options.js'
-import { callback } from './utils/validate.js'
+import { functionOption } from './utils/validate.js'
 import { resolveApps, resolveWechat } from './resolve-options.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
 import { createClient, type WechatClient } from './wechat/client.js'
@@ -17,5 +17,5 @@ export type WechatClientOptions = WechatOptions & ({ appId: string, appSecret: s
  */
 export function createWechatClient (options: WechatClientOptions): WechatClient {
   const { appId, appSecret, apps, onConfigError = () => {}, ...wechat } = (options ?? {}) as Record<string, unknown> & WechatClientOptions
-  return createClient({ ...resolveWechat(wechat, 'options'), apps: createApps(resolveApps({ appId, appSecret, apps })), onConfigError: callback(onConfigError, 'onConfigError') })
+  return createClient({ ...resolveWechat(wechat, 'options'), apps: createApps(resolveApps({ appId, appSecret, apps })), onConfigError: functionOption(onConfigError, 'onConfigError') })
 }

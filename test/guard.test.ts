@@ -7,7 +7,7 @@ import { memoryStore, type SessionRef } from '../src/index.js'
 import { FAILURES, faultyStore } from './helpers/faulty-store.js'
 import { OUR_HEADER, encode, forge, partsOf, someClaims } from './helpers/forged-token.js'
 import { captureLog } from './helpers/log.js'
-import { refused } from './helpers/assert-refused.js'
+import { assertRefused } from './helpers/assert-refused.js'
 import { startHost } from './helpers/host.js'
 
 const whoAmI = async (request: { weapp: { openid: string } | null }) => ({ openid: request.weapp?.openid ?? null })
@@ -15,8 +15,8 @@ const whoAmI = async (request: { weapp: { openid: string } | null }) => ({ openi
 t.test('true: only with a live session', async (t) => {
   const { wechat, signIn, get } = await startHost(t)
   const { token } = await signIn()
-  refused(t, await get('/me'), 401, 'FST_WEAPP_TOKEN_MISSING')
-  refused(t, await get('/me', 'x'), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await get('/me'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  assertRefused(t, await get('/me', 'x'), 401, 'FST_WEAPP_TOKEN_INVALID')
   t.strictSame((await get('/me', token)).json(), { openid: wechat.openid('alice') })
 })
 
@@ -69,7 +69,7 @@ t.test('a mark that nobody knows, made by what nobody checks, was meant to prote
     const { token } = await signIn()
     for (const [i, mark] of marks.entries()) {
       await t.test(`${protect}: ${JSON.stringify(mark)}`, async (t) => {
-        refused(t, await get(`/${i}`), 401, 'FST_WEAPP_TOKEN_MISSING')
+        assertRefused(t, await get(`/${i}`), 401, 'FST_WEAPP_TOKEN_MISSING')
         t.equal((await get(`/${i}`, token)).statusCode, 200)
       })
     }
@@ -87,9 +87,9 @@ t.test("protect 'all': every route but those marked false, and 404s too", async 
   })
   const { token } = await signIn()
   for (const url of ['/unmarked', '/undefined', '/me', '/weapp/session', '/nowhere', '/weapp/nowhere']) {
-    refused(t, await get(url), 401, 'FST_WEAPP_TOKEN_MISSING')
+    assertRefused(t, await get(url), 401, 'FST_WEAPP_TOKEN_MISSING')
   }
-  refused(t, await post('/unmarked'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  assertRefused(t, await post('/unmarked'), 401, 'FST_WEAPP_TOKEN_MISSING')
   t.equal((await get('/false')).statusCode, 200)
   t.equal((await get('/feed')).statusCode, 200, 'optional stays optional')
   t.equal((await get('/unmarked', token)).statusCode, 200)
@@ -118,7 +118,7 @@ t.test("hook 'onRequest' refuses before the body is read, 'preHandler' after", a
         preValidation: async () => { seen.push('preValidation') }
       }, whoAmI)
     })
-    refused(t, await post('/guarded', { a: 1 }), 401, 'FST_WEAPP_TOKEN_MISSING')
+    assertRefused(t, await post('/guarded', { a: 1 }), 401, 'FST_WEAPP_TOKEN_MISSING')
     t.strictSame(seen, events, hook)
   }
 })
@@ -157,10 +157,10 @@ t.test('a route is guarded wherever and whenever it is declared after the regist
   })
   const { token } = await signIn()
   for (const url of ['/same-tick', '/child', '/deep/grandchild', '/later', '/prefixed/x', '/several']) {
-    refused(t, await get(url), 401, 'FST_WEAPP_TOKEN_MISSING')
+    assertRefused(t, await get(url), 401, 'FST_WEAPP_TOKEN_MISSING')
     t.equal((await get(url, token)).statusCode, 200, url)
   }
-  refused(t, await app.inject({ method: 'POST', url: '/several' }), 401, 'FST_WEAPP_TOKEN_MISSING')
+  assertRefused(t, await app.inject({ method: 'POST', url: '/several' }), 401, 'FST_WEAPP_TOKEN_MISSING')
 })
 
 t.test('a route declared before the registration is guarded, when both are of one tick and of one scope', async (t) => {
@@ -171,7 +171,7 @@ t.test('a route declared before the registration is guarded, when both are of on
     }
   })
   const { token } = await signIn()
-  refused(t, await get('/before'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  assertRefused(t, await get('/before'), 401, 'FST_WEAPP_TOKEN_MISSING')
   t.equal((await get('/before', token)).statusCode, 200)
   t.equal((await get('/before-unmarked')).statusCode, 200)
 })
@@ -181,8 +181,8 @@ t.test('the guard by hand, as a preHandler', async (t) => {
     after: (app) => app.get('/by-hand', { preHandler: app.weapp.authenticate }, whoAmI)
   })
   const { token } = await signIn()
-  refused(t, await get('/by-hand'), 401, 'FST_WEAPP_TOKEN_MISSING')
-  refused(t, await get('/by-hand', 'x'), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await get('/by-hand'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  assertRefused(t, await get('/by-hand', 'x'), 401, 'FST_WEAPP_TOKEN_INVALID')
   t.strictSame((await get('/by-hand', token)).json(), { openid: wechat.openid('alice') })
 })
 
@@ -198,7 +198,7 @@ t.test('the guard composes with @fastify/auth', async (t) => {
     }
   })
   const { token } = await signIn()
-  refused(t, await get('/either'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  assertRefused(t, await get('/either'), 401, 'FST_WEAPP_TOKEN_MISSING')
   t.equal((await get('/either', token)).statusCode, 200)
   const withKey = await app.inject({ url: '/either', headers: { 'x-key': 'good' } })
   t.equal(withKey.statusCode, 200)
@@ -228,7 +228,7 @@ t.test('the work is done once per request, however often it is asked for', async
   clock.advance(24 * 3600_000)
   calls.length = 0
   t.equal((await get('/often', token)).statusCode, 200)
-  t.strictSame(calls.map(({ verb }) => verb), ['read', 'touch'])
+  t.strictSame(calls.map(({ operation }) => operation), ['read', 'touch'])
   calls.length = 0
   await get('/often-optional', forge(someClaims()))
   t.equal(failures, 3, 'a refusal stays one')
@@ -245,7 +245,7 @@ t.test('a session that ends between read and touch is read again, and the reason
     await store.revoke({ ...ref, reason: 'kicked' })
     return false
   })
-  refused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_KICKED')
+  assertRefused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_KICKED')
   t.equal(asked('read'), 2)
   heal()
 
@@ -271,14 +271,14 @@ t.test("a logger of the host's that throws, whatever it throws, neither lets any
     for (const read of [(ref: SessionRef) => inner.read(ref), async (ref: SessionRef) => await inner.read(ref)]) {
       faulty.instead('read', read)
       t.equal((await get('/me', token)).statusCode, 200)
-      refused(t, await get('/me'), 401, 'FST_WEAPP_TOKEN_MISSING')
-      refused(t, await get('/me', 'x'), 401, 'FST_WEAPP_TOKEN_INVALID')
-      refused(t, await get('/me', ended), 401, 'FST_WEAPP_SESSION_REVOKED')
+      assertRefused(t, await get('/me'), 401, 'FST_WEAPP_TOKEN_MISSING')
+      assertRefused(t, await get('/me', 'x'), 401, 'FST_WEAPP_TOKEN_INVALID')
+      assertRefused(t, await get('/me', ended), 401, 'FST_WEAPP_SESSION_REVOKED')
       t.strictSame((await get('/feed', ended)).json(), { openid: null })
     }
     for (const failure of [FAILURES.throws, FAILURES.rejects]) {
       faulty.instead('read', failure)
-      for (const path of ['/me', '/feed']) refused(t, await get(path, token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+      for (const path of ['/me', '/feed']) assertRefused(t, await get(path, token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
     }
     await app.close()
   }
@@ -319,9 +319,9 @@ t.test('identity() is the session of the request, or the refusal of the guard; w
     }
   })
   const { token } = await signIn()
-  for (const given of [token, undefined]) refused(t, await get('/unguarded', given), 500, 'FST_WEAPP_NOT_GUARDED')
-  refused(t, await get('/optional'), 401, 'FST_WEAPP_TOKEN_MISSING')
-  refused(t, await get('/optional', 'forged'), 401, 'FST_WEAPP_TOKEN_INVALID')
+  for (const given of [token, undefined]) assertRefused(t, await get('/unguarded', given), 500, 'FST_WEAPP_NOT_GUARDED')
+  assertRefused(t, await get('/optional'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  assertRefused(t, await get('/optional', 'forged'), 401, 'FST_WEAPP_TOKEN_INVALID')
   for (const url of ['/optional', '/guarded']) t.strictSame((await get(url, token)).json(), { openid: wechat.openid('alice') })
 })
 
@@ -406,7 +406,7 @@ t.test('a refusal is logged also when the token ends while the store is asked', 
     clock.advance(expiresAt - clock.now + 1000)
     throw new Error('away')
   })
-  refused(t, await get('/me', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+  assertRefused(t, await get('/me', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
   t.match(log.events().at(-1), { event: 'refused', code: 'FST_WEAPP_STORE_UNAVAILABLE' })
 })
 

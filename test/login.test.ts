@@ -1,12 +1,12 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { test } from 'tap'
-import { memoryStore, type LoginContext, type LoginResult } from '../src/index.js'
+import { memoryStore, type LoginContext, type OnLoginResult } from '../src/index.js'
 import { freezeClock } from './helpers/clock.js'
 import { faultyStore } from './helpers/faulty-store.js'
 import { partsOf } from './helpers/forged-token.js'
 import { captureLog } from './helpers/log.js'
-import { refused } from './helpers/assert-refused.js'
+import { assertRefused } from './helpers/assert-refused.js'
 import { APP_ID, APP_SECRET, startHost } from './helpers/host.js'
 
 test('the answer says how long the session lives, as the token and the session itself do', async (t) => {
@@ -69,11 +69,11 @@ test('onLogin opens what the phone encrypted, also under the key of its login be
   const before = host.wechat.encrypt('alice', { n: 2 })
   t.equal((await logIn(before)).statusCode, 200)
   t.match(opened, [{ n: 1 }, { n: 2 }])
-  refused(t, await logIn(host.wechat.encrypt('bob', { n: 3 })), 409, 'FST_WEAPP_SESSION_KEY_STALE')
+  assertRefused(t, await logIn(host.wechat.encrypt('bob', { n: 3 })), 409, 'FST_WEAPP_SESSION_KEY_STALE')
 })
 
 test('an onLogin that answers nothing', async (t) => {
-  for (const result of [undefined, {}, { data: undefined, reply: undefined, label: null } as unknown as LoginResult, { data: {}, reply: {} }]) {
+  for (const result of [undefined, {}, { data: undefined, reply: undefined, label: null } as unknown as OnLoginResult, { data: {}, reply: {} }]) {
     const host = await startHost(t, { options: { onLogin: () => result } })
     const { token } = await host.signIn()
     t.match((await host.get('/weapp/session', token)).json(), { sessions: [{ label: null }] })
@@ -102,7 +102,7 @@ test('an onLogin that throws: its error passes unchanged, the code is spent, and
   t.equal(login.headers['weapp-error'], undefined, 'it is none of ours')
   t.equal(asked('create'), 0)
   isBanned.now = false
-  refused(t, await host.post('/weapp/login', { code }), 401, 'FST_WEAPP_CODE_USED')
+  assertRefused(t, await host.post('/weapp/login', { code }), 401, 'FST_WEAPP_CODE_USED')
   await host.signIn()
 })
 
@@ -114,7 +114,7 @@ test('an onLogin that throws at once', async (t) => {
 test('a result that cannot be kept or sent is a coded 500, and no session is left', async (t) => {
   const { store, asked } = faultyStore()
   const next: { result?: unknown } = {}
-  const host = await startHost(t, { options: { store, onLogin: () => next.result as LoginResult } })
+  const host = await startHost(t, { options: { store, onLogin: () => next.result as OnLoginResult } })
   const cycle: { self?: object } = {}
   cycle.self = cycle
   for (const [code, results] of Object.entries({
@@ -130,7 +130,7 @@ test('a result that cannot be kept or sent is a coded 500, and no session is lef
   })) {
     for (const result of results) {
       next.result = result
-      refused(t, await host.post('/weapp/login', { code: host.wechat.login('alice') }), 500, code)
+      assertRefused(t, await host.post('/weapp/login', { code: host.wechat.login('alice') }), 500, code)
     }
   }
   t.equal(asked('create'), 0)
@@ -173,7 +173,7 @@ test('a login that is on its way when the host ends all sessions of its user is 
   clock.advance(1)
   t.equal(await host.app.weapp.sessions.revokeAll({ openid: host.wechat.openid('alice') }), 0, 'it has no session yet')
   proceed()
-  refused(t, await login, 401, 'FST_WEAPP_SESSION_KICKED')
+  assertRefused(t, await login, 401, 'FST_WEAPP_SESSION_KICKED')
   t.match(log.events().at(-1), { event: 'login-failed', code: 'FST_WEAPP_SESSION_KICKED' })
   t.same(await host.app.weapp.sessions.list({ openid: host.wechat.openid('alice') }), [])
   const { token } = await host.signIn()
@@ -193,9 +193,9 @@ test('onLogin may end all other sessions of its user', async (t) => {
   })
   const login = (headers = {}) => host.app.inject({ method: 'POST', url: '/weapp/login', headers, payload: { code: host.wechat.login('alice') } })
   const [first, second] = [await login({ 'x-alone': '' }), await login({ 'x-alone': '' })]
-  refused(t, await host.get('/me', first.json().token), 401, 'FST_WEAPP_SESSION_KICKED')
+  assertRefused(t, await host.get('/me', first.json().token), 401, 'FST_WEAPP_SESSION_KICKED')
   t.equal((await host.get('/me', second.json().token)).statusCode, 200)
-  refused(t, await login(), 401, 'FST_WEAPP_SESSION_KICKED')
+  assertRefused(t, await login(), 401, 'FST_WEAPP_SESSION_KICKED')
 })
 
 test('a store that is silent on whether it let a login in has let it in', async (t) => {
@@ -212,7 +212,7 @@ test('a login that the store refuses sends no token', async (t) => {
   const host = await startHost(t, { options: { store } })
   instead('create', async () => { throw new Error('full') })
   const login = await host.post('/weapp/login', { code: host.wechat.login('alice') })
-  refused(t, login, 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+  assertRefused(t, login, 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
 })
 
 test("a logger of the host's that throws has no say in a login, nor in a sign-out", async (t) => {
@@ -220,7 +220,7 @@ test("a logger of the host's that throws has no say in a login, nor in a sign-ou
   const { post, get, signIn } = await startHost(t, { server: { logger: { stream: { write } } } })
   const { token } = await signIn()
   t.equal((await get('/me', token)).statusCode, 200)
-  refused(t, await post('/weapp/login', { code: 'unknown' }), 401, 'FST_WEAPP_CODE_INVALID')
+  assertRefused(t, await post('/weapp/login', { code: 'unknown' }), 401, 'FST_WEAPP_CODE_INVALID')
   t.equal((await post('/weapp/logout', undefined, token)).statusCode, 204)
 })
 
@@ -285,9 +285,9 @@ test("a login in a host's own route", async (t) => {
   t.equal((await host.get(`/enter?code=${other}`)).statusCode, 200)
   t.same(bodies, [{ code, channel: 'poster' }, '/enter', { code: other }, `/enter?code=${other}`])
 
-  refused(t, await host.post('/enter', { code: 'unknown' }), 401, 'FST_WEAPP_CODE_INVALID')
+  assertRefused(t, await host.post('/enter', { code: 'unknown' }), 401, 'FST_WEAPP_CODE_INVALID')
   for (const code of [123, null, '', 'a\nb', 'x'.repeat(257), ['a']]) {
-    refused(t, await host.post('/enter', { code }), 401, 'FST_WEAPP_CODE_INVALID')
+    assertRefused(t, await host.post('/enter', { code }), 401, 'FST_WEAPP_CODE_INVALID')
   }
 })
 
@@ -334,7 +334,7 @@ test('keepSessionKey false keeps none, and a login works all the same', async (t
   const { store, calls } = faultyStore()
   const host = await startHost(t, { options: { store, keepSessionKey: false } })
   await host.signIn()
-  t.match(calls[0], { verb: 'create', input: { key: null } })
+  t.match(calls[0], { operation: 'create', input: { key: null } })
   t.equal(JSON.stringify(calls).includes(host.wechat.sessionKey('alice')), false)
 })
 
@@ -352,7 +352,7 @@ test('the openid of a user of several apps is of the app that the login was for'
   const { token } = (await logIn('wxother')).json()
   t.same((await host.get('/me', token)).json(), { openid: host.wechat.openid('alice', { appId: 'wxother' }) })
   host.wechat.clearRequests()
-  for (const appId of [undefined, '', 'wxunknown']) refused(t, await logIn(appId), 400, 'FST_WEAPP_APP_UNKNOWN')
+  for (const appId of [undefined, '', 'wxunknown']) assertRefused(t, await logIn(appId), 400, 'FST_WEAPP_APP_UNKNOWN')
   t.same(host.wechat.requests, [])
 })
 

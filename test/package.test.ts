@@ -17,7 +17,7 @@ const project = installedProject(tap)
 
 test('the public names', async (t) => {
   t.same(Object.keys(everything).filter((name) => !name.startsWith('FST_WEAPP_')).sort(), [
-    'LONGEST_LOGIN_MS', 'MAX_REASONS', 'appIdFromReferer', 'createWechatClient', 'default', 'fastifyWeapp', 'isWeappError', 'memoryStore', 'redisStore'
+    'PENDING_LOGIN_TTL_MS', 'MAX_END_REASONS', 'appIdFromReferer', 'createWechatClient', 'default', 'fastifyWeapp', 'isWeappError', 'memoryStore', 'redisStore'
   ])
   t.same(Object.keys(testing).sort(), ['createMiniProgram', 'startWechatSimulator', 'storeSuite'])
 })

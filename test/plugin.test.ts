@@ -1,8 +1,8 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import weapp, { fastifyWeapp, memoryStore, type LoginReply, type WeappOptions } from '../src/index.js'
+import weapp, { fastifyWeapp, memoryStore, type LoginResponse, type WeappOptions } from '../src/index.js'
 import { startWechatSimulator } from '../src/testing/simulator/simulator.js'
-import { refused } from './helpers/assert-refused.js'
+import { assertRefused } from './helpers/assert-refused.js'
 import { APP_ID, APP_SECRET, SECRET, startHost } from './helpers/host.js'
 
 const SECOND_APP = 'wx2222222222222222'
@@ -30,7 +30,7 @@ async function startTwoScopes (t: Test, a: Partial<WeappOptions>, b: Partial<Wea
       const payload = { code: wechat.login('alice', { appId }) }
       const response = await app.inject({ method: 'POST', url: `${scope}/weapp/login`, payload })
       t.equal(response.statusCode, 200, `signs in at ${scope}`)
-      return response.json<LoginReply>().token
+      return response.json<LoginResponse>().token
     }
   }
 }
@@ -48,7 +48,7 @@ t.test('login, a guarded route, the list of devices, sign out', async (t) => {
   t.equal(session.expiresAt, expiresAt)
   t.match(session.sessions, { length: 1, 0: { id: session.id, current: true, label: null } })
   t.equal((await post('/weapp/logout', undefined, token)).statusCode, 204)
-  refused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  assertRefused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
 })
 
 t.test('registered twice in one scope, the boot fails', async (t) => {
@@ -75,8 +75,8 @@ t.test('two sibling scopes with one store and one secret, each with its app, ref
   const [a, b] = [await signIn('/a', APP_ID), await signIn('/b', SECOND_APP)]
   t.strictSame((await get('/a/me', a)).json(), { openid: wechat.openid('alice', { appId: APP_ID }) })
   t.strictSame((await get('/b/me', b)).json(), { openid: wechat.openid('alice', { appId: SECOND_APP }) })
-  refused(t, await get('/a/me', b), 401, 'FST_WEAPP_TOKEN_INVALID')
-  refused(t, await get('/b/me', a), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await get('/a/me', b), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await get('/b/me', a), 401, 'FST_WEAPP_TOKEN_INVALID')
 })
 
 t.test('two sibling scopes with one store and one app, each with its secret, refuse each other', async (t) => {
@@ -85,15 +85,15 @@ t.test('two sibling scopes with one store and one app, each with its secret, ref
   const [a, b] = [await signIn('/a', APP_ID), await signIn('/b', APP_ID)]
   t.equal((await get('/a/me', a)).statusCode, 200)
   t.equal((await get('/b/me', b)).statusCode, 200)
-  refused(t, await get('/a/me', b), 401, 'FST_WEAPP_TOKEN_INVALID')
-  refused(t, await get('/b/me', a), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await get('/a/me', b), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await get('/b/me', a), 401, 'FST_WEAPP_TOKEN_INVALID')
 })
 
 t.test('two sibling scopes with one secret, each with its store, know nothing of each other', async (t) => {
   const { get, signIn } = await startTwoScopes(t, {}, {})
   const [a, b] = [await signIn('/a', APP_ID), await signIn('/b', APP_ID)]
-  refused(t, await get('/a/me', b), 401, 'FST_WEAPP_SESSION_EXPIRED')
-  refused(t, await get('/b/me', a), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  assertRefused(t, await get('/a/me', b), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  assertRefused(t, await get('/b/me', a), 401, 'FST_WEAPP_SESSION_EXPIRED')
 })
 
 t.test('decorators and guard end where the scope of the registration ends', async (t) => {
@@ -141,7 +141,7 @@ t.test('a login of the host\'s own', async (t) => {
   const response = await app.inject({ method: 'POST', url: '/own', payload })
   t.match(response.json(), { token: String, tokenType: 'Bearer', name: 'Alice', code: 'hidden' })
   t.equal((await get('/me', response.json().token)).statusCode, 200)
-  refused(t, await app.inject({ method: 'POST', url: '/own', payload }), 401, 'FST_WEAPP_CODE_USED')
+  assertRefused(t, await app.inject({ method: 'POST', url: '/own', payload }), 401, 'FST_WEAPP_CODE_USED')
 })
 
 t.test('the host ends sessions: one, all, all but one', async (t) => {
@@ -160,13 +160,13 @@ t.test('the host ends sessions: one, all, all but one', async (t) => {
   t.equal(await app.weapp.sessions.revokeAll({ ...user, except: ids[1]! }), 1)
   t.strictSame(await statuses(), [401, 200, 401])
   t.equal(await app.weapp.sessions.revokeAll(user), 1)
-  for (const token of tokens) refused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_KICKED')
+  for (const token of tokens) assertRefused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_KICKED')
   t.equal((await get('/me', bob)).statusCode, 200)
 })
 
 t.test('beyond the limit the oldest session ends as replaced', async (t) => {
   const { signIn, get } = await startHost(t, { options: { session: { limit: 2 } } })
   const tokens = [(await signIn()).token, (await signIn()).token, (await signIn()).token]
-  refused(t, await get('/me', tokens[0]), 401, 'FST_WEAPP_SESSION_REPLACED')
+  assertRefused(t, await get('/me', tokens[0]), 401, 'FST_WEAPP_SESSION_REPLACED')
   for (const token of tokens.slice(1)) t.equal((await get('/me', token)).statusCode, 200)
 })

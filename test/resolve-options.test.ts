@@ -23,7 +23,7 @@ async function boot (options: unknown): Promise<void> {
   }
 }
 
-const STORE_VERBS = ['create', 'read', 'touch', 'update', 'revoke', 'revokeAll', 'list', 'readKeys', 'writeKey']
+const STORE_OPERATIONS = ['create', 'read', 'touch', 'update', 'revoke', 'revokeAll', 'list', 'readKeys', 'writeKey']
 
 const DURATIONS = [0, -1, 1.5, NaN, Infinity, 2 ** 31 * 1000, null, '', 'soon', '3600', '-1s', ['1s'], {}, true]
 
@@ -44,14 +44,14 @@ const BAD: [option: string, reason: RegExp, make: (value: unknown) => object, va
   ['selectApp', /function/, (selectApp) => ({ selectApp }), [null, 'wx1', {}]],
   ['store', /must be an object/, (store) => ({ store }), [null, [], 'redis', memoryStore]],
   ['store', /method create$/, (store) => ({ store }), [{}, new Map()]],
-  ...STORE_VERBS.map((verb): typeof BAD[number] => [
-    'store', new RegExp(`method ${verb}$`), (value) => ({ store: { ...memoryStore(), [verb]: value } }), [undefined, true]
+  ...STORE_OPERATIONS.map((operation): typeof BAD[number] => [
+    'store', new RegExp(`method ${operation}$`), (value) => ({ store: { ...memoryStore(), [operation]: value } }), [undefined, true]
   ]),
   ['storeTimeout', /duration/, (storeTimeout) => ({ storeTimeout }), [...DURATIONS, 2 ** 31, false]],
-  ['storeTimeout', /longer than the store's own timeout, which is 500 ms/, (storeTimeout) => ({ storeTimeout, store: { ...memoryStore(), settlesWithin: 500 } }), [500, '0.2s', 1]],
-  ['storeTimeout', /longer than the store's own timeout/, (settlesWithin) => ({ store: { ...memoryStore(), settlesWithin } }), [2000, 3000]],
+  ['storeTimeout', /longer than the store's own timeout, which is 500 ms/, (storeTimeout) => ({ storeTimeout, store: { ...memoryStore(), timeout: 500 } }), [500, '0.2s', 1]],
+  ['storeTimeout', /longer than the store's own timeout/, (timeout) => ({ store: { ...memoryStore(), timeout } }), [2000, 3000]],
   ['storeTimeout', /which is 1000 ms/, (storeTimeout) => ({ storeTimeout, store: redisStore({ client: new Redis({ lazyConnect: true }) }) }), [1000]],
-  ['store.settlesWithin', /whole number/, (settlesWithin) => ({ store: { ...memoryStore(), settlesWithin } }), [-1, NaN, 'soon', null]],
+  ['store.timeout', /whole number/, (timeout) => ({ store: { ...memoryStore(), timeout } }), [-1, NaN, 'soon', null]],
   ['prefix', /begins with '\/'/, (prefix) => ({ prefix }), [null, 1, 'weapp', ' /weapp', '/we app', '/weapp?', '/weapp#', {}]],
   ['protect', /one of marked, all/, (protect) => ({ protect }), [null, true, 'none', 'ALL', ['all']]],
   ['hook', /one of preHandler, onRequest/, (hook) => ({ hook }), [null, 'preParsing', 'onrequest', false]],
@@ -156,7 +156,7 @@ test('good values pass', async (t) => {
     { secret: 'x'.repeat(32) },
     { secret: '密'.repeat(11) },
     { store: memoryStore(), storeTimeout: '500ms' },
-    { store: { ...memoryStore(), settlesWithin: 500 }, storeTimeout: 501 },
+    { store: { ...memoryStore(), timeout: 500 }, storeTimeout: 501 },
     { wechat: { baseUrl: 'https://proxy.example:8443', timeout: '2s', retries: 0, dispatcher } },
     { wechat: { baseUrl: 'http://localhost:1/' } },
     { wechat: { baseUrl: 'http://[::1]:1' } },
@@ -194,7 +194,7 @@ test('a time that looks like seconds is told of, and taken for the milliseconds 
   const told = async (options: Partial<WeappOptions>) => {
     const log = captureLog()
     await startHost(t, { server: log.server, options })
-    return log.lines().filter(({ weapp }) => weapp?.event === 'short-time').map(({ level, msg }) => `${level} ${msg}`)
+    return log.lines().filter(({ weapp }) => weapp?.event === 'suspicious-duration').map(({ level, msg }) => `${level} ${msg}`)
   }
   t.strictSame(await told({ session: { ttl: 7200, idle: 1800 }, storeTimeout: 2, cache: { maxAge: 30 }, wechat: { timeout: 5 } }), [
     "40 weapp: session.ttl: 7200 is 7.2 seconds, for numbers are milliseconds: write '2s' or '30d'",
@@ -204,7 +204,7 @@ test('a time that looks like seconds is told of, and taken for the milliseconds 
     "40 weapp: wechat.timeout: 5 is 0.005 seconds, for numbers are milliseconds: write '2s' or '30d'"
   ])
   for (const session of [undefined, {}, { ttl: '2s' }, { ttl: 3_600_000, idle: 3_600_000 }, { idle: false as const, limit: 5 }]) t.strictSame(await told({ session }), [])
-  t.strictSame(await told({ store: { ...memoryStore(), settlesWithin: 1 } }), [
+  t.strictSame(await told({ store: { ...memoryStore(), timeout: 1 } }), [
     "40 weapp: the store's own timeout: 1 is 0.001 seconds, for numbers are milliseconds: write '2s' or '30d'"
   ])
   t.strictSame(await told({ storeTimeout: 100, cache: { maxAge: 1000 }, wechat: { timeout: 100 } }), [])
@@ -213,7 +213,7 @@ test('a time that looks like seconds is told of, and taken for the milliseconds 
 
 test('a store may be an instance of a class', async (t) => {
   class Store {}
-  for (const verb of STORE_VERBS) Object.assign(Store.prototype, { [verb]: async () => null })
+  for (const operation of STORE_OPERATIONS) Object.assign(Store.prototype, { [operation]: async () => null })
   await t.resolves(boot({ ...GOOD, store: new Store() }))
 })
 

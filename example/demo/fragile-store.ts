@@ -4,7 +4,7 @@ import { scene } from './tape.js'
 
 export interface FragileStore {
   store: SessionStore
-  /** Visitors for whom every verb fails. */
+  /** Visitors for whom every operation fails. */
   broken: Set<string>
   /** Sessions that the store knows nothing of any more: what a phone meets whose session has expired. */
   forgotten: Set<string>
@@ -16,13 +16,13 @@ export function fragileStore (inner: SessionStore): FragileStore {
 
   const store = new Proxy(inner, {
     get (target, name) {
-      const verb = Reflect.get(target, name) as unknown
-      if (typeof verb !== 'function') return verb
+      const operation = Reflect.get(target, name) as unknown
+      if (typeof operation !== 'function') return operation
       return (...args: any[]) => {
         const visitor = scene.getStore()?.visitor
         if (visitor !== undefined && broken.has(visitor)) return Promise.reject(new Error('The store is down: the demo says so'))
         if (name === 'read' && forgotten.has(args[0].sessionId)) return null
-        return verb.apply(target, args)
+        return operation.apply(target, args)
       }
     }
   })

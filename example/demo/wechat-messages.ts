@@ -1,6 +1,6 @@
 /**
  * Takes down what passes between this server and WeChat, as the HTTP client saw it: every try, with the HTTP status and
- * the errcode. (The plugin's own channel `fastify-weapp.exchange` tells of a call as a whole, repeats included.)
+ * the errcode. (The plugin's own channel `fastify-weapp.wechat` tells of a call as a whole, repeats included.)
  */
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import type { FastifyInstance } from 'fastify'

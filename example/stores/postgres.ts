@@ -2,8 +2,8 @@
  * Sessions in PostgreSQL 9.5 or later: a store to copy, with postgres-schema.ts, and to start another one from. `storeSuite` of
  * 'fastify-weapp/testing' checks it, and will check yours.
  *
- * Two tables, a row for each user and each session. A verb that changes more than one row is a transaction that locks
- * the user's row first, so the changes of one user happen one after another; any other verb is a single statement.
+ * Two tables, a row for each user and each session. An operation that changes more than one row is a transaction that locks
+ * the user's row first, so the changes of one user happen one after another; any other operation is a single statement.
  *
  * The host makes the pool, with times in it, or a server that hangs would keep every connection of the pool:
  *
@@ -19,15 +19,15 @@ import type { KeysRow, RecordRow, SessionRow } from './postgres-schema.js'
 export { schema } from './postgres-schema.js'
 
 /** Of the contract; the compiler sees to it that it is the same. */
-const MAX_REASONS: typeof import('fastify-weapp').MAX_REASONS = 16
-const LONGEST_LOGIN_MS: typeof import('fastify-weapp').LONGEST_LOGIN_MS = 3_600_000
+const MAX_END_REASONS: typeof import('fastify-weapp').MAX_END_REASONS = 16
+const PENDING_LOGIN_TTL_MS: typeof import('fastify-weapp').PENDING_LOGIN_TTL_MS = 3_600_000
 
 /** A transaction's connection, for as long as there is time. */
 interface Queryable {
   query<Row extends QueryResultRow> (text: string, values?: unknown[]): Promise<QueryResult<Row>>
 }
 
-/** How long the last statement of a verb may take: `query_timeout` of the pool. */
+/** How long the last statement of an operation may take: `query_timeout` of the pool. */
 const STATEMENT_MS = 1000
 
 /**
@@ -60,7 +60,7 @@ export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore
   }
 
   return {
-    settlesWithin: timeout + STATEMENT_MS,
+    timeout: timeout + STATEMENT_MS,
 
     create ({ userId, now, startedAt, openid, unionid, session, key, limit, replaces }) {
       return transaction(async (db) => {
@@ -68,7 +68,7 @@ export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore
           `INSERT INTO weapp_users (user_id, openid, unionid) VALUES ($1, $2, $3)
            ON CONFLICT (user_id) DO UPDATE SET openid = excluded.openid, unionid = excluded.unionid
            WHERE weapp_users.logins_ended_at IS NULL OR weapp_users.logins_ended_at - $4 NOT BETWEEN 1 AND $5`,
-          [userId, openid, unionid, startedAt, LONGEST_LOGIN_MS - 1])
+          [userId, openid, unionid, startedAt, PENDING_LOGIN_TTL_MS - 1])
         if (rowCount === 0) return false
         await db.query('DELETE FROM weapp_sessions WHERE user_id = $1 AND idle_expires_at <= $2', [userId, now])
         // Before any session makes room: a login over the user's only session keeps the key that it had.
@@ -151,14 +151,14 @@ export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore
 }
 
 /**
- * Deletes what has ended, which the verbs no longer see, with the openids of users whose sessions are all over: for a timer or a job of the host's, once an hour for instance.
+ * Deletes what has ended, which the operations no longer see, with the openids of users whose sessions are all over: for a timer or a job of the host's, once an hour for instance.
  * A database forgets nothing by itself.
  */
 export async function forgetEnded (pool: Pool, now = Date.now()): Promise<void> {
   await pool.query('DELETE FROM weapp_sessions WHERE idle_expires_at <= $1', [now])
   const isOver = `(logins_ended_at IS NULL OR logins_ended_at <= $1)
     AND NOT EXISTS (SELECT FROM weapp_sessions WHERE weapp_sessions.user_id = weapp_users.user_id)`
-  const endedBefore = now - LONGEST_LOGIN_MS
+  const endedBefore = now - PENDING_LOGIN_TTL_MS
   await inTransaction(pool, async (db) => {
     // Who is signing in just now is locked, and skipped; who does next waits, and is looked at once more.
     const { rows } = await db.query(`SELECT user_id FROM weapp_users WHERE ${isOver} FOR UPDATE SKIP LOCKED`, [endedBefore])
@@ -193,7 +193,7 @@ async function forgetReasons (db: Queryable, userId: string): Promise<void> {
   await db.query(
     `DELETE FROM weapp_sessions WHERE user_id = $1 AND id IN (
        SELECT id FROM weapp_sessions WHERE user_id = $1 AND reason IS NOT NULL ORDER BY position DESC OFFSET $2)`,
-    [userId, MAX_REASONS])
+    [userId, MAX_END_REASONS])
 }
 
 /** The keys go with the last live session. */

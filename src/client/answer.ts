@@ -16,7 +16,7 @@ export const UNAUTHORIZED = 'WEAPP_UNAUTHORIZED'
  * phone code that is not valid is a 401 too, and no login mends it. Nor does one mend that a token was sent and did not
  * arrive, FST_WEAPP_TOKEN_MISSING.
  */
-export const REMEDY: Record<string, 'login' | 'new key' | 'none, signed out' | undefined> = {
+export const RECOVERY: Record<string, 'login' | 'new key' | 'none, signed out' | undefined> = {
   FST_WEAPP_TOKEN_INVALID: 'login',
   FST_WEAPP_TOKEN_EXPIRED: 'login',
   FST_WEAPP_SESSION_EXPIRED: 'login',

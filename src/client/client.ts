@@ -1,7 +1,7 @@
 /** The sign-in of a Mini Program: one login for all who ask, and requests that survive the end of a session. */
-import { payloadOf, readAnswer, refusal, REMEDY, type Reply } from './answer.js'
+import { payloadOf, readAnswer, refusal, RECOVERY, type Reply } from './answer.js'
 import { clientError, type WeappClientError } from './errors.js'
-import { openSignIn } from './sign-in.js'
+import { openAuthState } from './sign-in.js'
 import { createTransfer } from './transfer.js'
 import type { Auth, LoginAnswer, SessionAnswer, WeappClient, WeappClientOptions, WeappRequest, WeappUpload } from './types.js'
 import { call, globalWx, platformError, type Answer } from './wx.js'
@@ -26,7 +26,7 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
   // A key for each server: none is ever sent what another has issued.
   const { prefix = '/weapp', wx = globalWx(), storageKey = `weapp ${baseUrl}${prefix}`, onSignedOut, unwrap = (body) => body } = options
   const { sendRequest, sendFile } = createTransfer(wx, baseUrl, `${prefix}/session`)
-  const phone = openSignIn(wx, storageKey)
+  const phone = openAuthState(wx, storageKey)
   /** The login under way. */
   let flight: { promise: Promise<LoginAnswer>, extra: string | undefined } | null = null
   let keyCheck: Promise<void> | null = null
@@ -44,7 +44,7 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     const isSpent = reply.code === 'FST_WEAPP_CODE_USED' || reply.code === 'FST_WEAPP_CODE_INVALID'
     if (isSpent && !isRepeated) return await exchange(extra, true)
     // The host ended all sessions of the user while this login was on its way.
-    if (REMEDY[reply.code!] === 'none, signed out') endedBy(reply.code!)
+    if (RECOVERY[reply.code!] === 'none, signed out') endedBy(reply.code!)
     const answer = unwrap(payloadOf(reply))
     if (!answer || typeof answer.token !== 'string') {
       throw clientError('WEAPP_BAD_ANSWER', 'The answer to the login has no token. Does the host wrap its answers? Then give unwrap.')
@@ -101,7 +101,7 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     const { token } = phone
     const reply = await sendWith(token)
     const { answer, code } = reply
-    const remedy = token !== null && REMEDY[code!]
+    const remedy = token !== null && RECOVERY[code!]
 
     if (remedy === 'none, signed out') {
       // A login that was under way may have brought a newer session, which this answer does not speak of.
@@ -175,10 +175,10 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     phone.end(REVOKED)
     const asked = sendRequest({ url: `${prefix}/logout${all ? '?all=true' : ''}`, method: 'POST' }, token)
     const reply = await orAsBefore(token, asked.then((reply) => {
-      if (!REMEDY[reply.code!]) payloadOf(reply)
+      if (!RECOVERY[reply.code!]) payloadOf(reply)
       return reply
     }))
-    const remedy = REMEDY[reply.code!]
+    const remedy = RECOVERY[reply.code!]
     if (!all || !remedy || reply.code === REVOKED) return
     // It has ended, and so it could not end the others; but a new one can.
     if (remedy !== 'login' || !mayRenew) throw refusal(reply)

@@ -5,6 +5,6 @@
 export { createWeappClient } from './client.js'
 export type { WeappClientError } from './errors.js'
 export type {
-  Auth, Device, LoginAnswer, SessionAnswer, WeappClient, WeappClientOptions, WeappRequest, WeappTransfer, WeappUpload
+  Auth, SessionInfo, LoginAnswer, SessionAnswer, WeappClient, WeappClientOptions, WeappRequest, WeappTransfer, WeappUpload
 } from './types.js'
 export type { Answer, Wx } from './wx.js'

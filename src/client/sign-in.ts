@@ -5,7 +5,7 @@
  */
 import type { Wx } from './wx.js'
 
-export interface SignIn {
+export interface AuthState {
   readonly token: string | null
   /** Why this phone is signed out. */
   readonly signedOut: string | null
@@ -13,9 +13,9 @@ export interface SignIn {
   end (code: string): void
 }
 
-type State = Pick<SignIn, 'token' | 'signedOut'>
+type State = Pick<AuthState, 'token' | 'signedOut'>
 
-export function openSignIn (wx: Wx, storageKey: string): SignIn {
+export function openAuthState (wx: Wx, storageKey: string): AuthState {
   /** Null until the storage can be read. That is not the same as nobody: it may say that this phone is signed out. */
   let state: Partial<Record<keyof State, unknown>> | null = null
 

@@ -15,7 +15,7 @@ export interface Transfer {
  * What leads the path of a URL elsewhere: '.' or '..' between slashes, as a URL parser or a proxy sees it. The one takes a
  * backslash for a slash, and leaves out control characters and the spaces at the end; the other may decode %2F first.
  */
-const STRAYING = /^[^?#]*((\/|\\|%2f|%5c)(\.|%2e){1,2}(\/|\\|%2f|%5c|[?#]|\s*$)|[^ -\uffff])/i
+const PATH_TRAVERSAL = /^[^?#]*((\/|\\|%2f|%5c)(\.|%2e){1,2}(\/|\\|%2f|%5c|[?#]|\s*$)|[^ -\uffff])/i
 
 /** @param sessionPath where the server tells of the session behind a token */
 export function createTransfer (wx: Wx, baseUrl: string, sessionPath: string): Transfer {
@@ -26,7 +26,7 @@ export function createTransfer (wx: Wx, baseUrl: string, sessionPath: string): T
     const text = String(url)
     const path = text.startsWith(`${baseUrl}/`) ? text.slice(baseUrl.length) : text
     // Anything else might be part of another host's name.
-    if (path[0] !== '/' || STRAYING.test(path)) throw clientError('WEAPP_BAD_URL', 'The url has to be a path, or a URL below baseUrl.')
+    if (path[0] !== '/' || PATH_TRAVERSAL.test(path)) throw clientError('WEAPP_BAD_URL', 'The url has to be a path, or a URL below baseUrl.')
     const whole = { ...rest, url: baseUrl + path, header: { ...header, ...token !== null && { Authorization: `Bearer ${token}` } } }
     let task: unknown
     const answered = call<PlatformAnswer>((callbacks) => (task = api({ ...whole, ...callbacks })))

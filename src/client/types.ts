@@ -36,7 +36,7 @@ export interface LoginAnswer {
 }
 
 /** A device of this user. Times are epoch milliseconds. */
-export interface Device {
+export interface SessionInfo {
   id: string
   createdAt: number
   /** The absolute end. */
@@ -45,9 +45,9 @@ export interface Device {
   idleExpiresAt: number
 }
 
-export interface SessionAnswer extends Device {
+export interface SessionAnswer extends SessionInfo {
   /** All devices that are signed in, oldest first. */
-  sessions: Array<Device & { current: boolean, label: string | null }>
+  sessions: Array<SessionInfo & { current: boolean, label: string | null }>
 }
 
 /**

@@ -8,8 +8,8 @@ import fastifyJwt from '@fastify/jwt'
 import type { FastifyInstance } from 'fastify'
 import { digest } from './digest.js'
 import { FST_WEAPP_TOKEN_EXPIRED, FST_WEAPP_TOKEN_INVALID } from '../errors.js'
-import type { ParsedContent, LastAnswer, CachedSession } from '../sessions/loaded-session.js'
-import { RecentlyUsed, type Placed } from '../utils/lazy-lru.js'
+import type { ParsedData, LastAnswer, CacheEntry } from '../sessions/loaded-session.js'
+import { LazyLru, type LruEntry } from '../utils/lazy-lru.js'
 import { NONCE_BYTES, type SecretKeys } from './seal.js'
 
 /** What a valid token says. */
@@ -22,16 +22,16 @@ export interface TokenClaims {
 /** The claims of a token that was verified: one object for as long as the token is remembered. */
 export interface VerifiedClaims extends Readonly<TokenClaims> {
   /** What its session was last found to hold, so that the same need not be parsed again; null before that. */
-  parsed: ParsedContent | null
+  parsed: ParsedData | null
   /** What a store of this process last answered with, if it can tell of it: to be asked whether it still stands. */
   lastAnswer: LastAnswer | null
   /** Its session, where the cache has kept it. */
-  cached: CachedSession | null
+  cached: CacheEntry | null
   /** Whether its idle end is just being moved. */
   isTouching: boolean
 }
 
-interface RememberedToken extends Placed {
+interface RememberedToken extends LruEntry {
   authorization: string
   claims: VerifiedClaims
   expiresAt: number
@@ -101,7 +101,7 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
   let sign!: (claims: object) => string
   // A signature costs more to verify than the rest of a request. Whole headers are compared: what is remembered for one
   // is never believed of another, and nothing has to be cut out of one that is known.
-  const verified = new RecentlyUsed<RememberedToken>(Math.max(REMEMBERED_TOKENS, cachedUsers))
+  const verified = new LazyLru<RememberedToken>(Math.max(REMEMBERED_TOKENS, cachedUsers))
 
   for (const { kid, signingKey } of keys) {
     await fastify.register(async (scope) => {
@@ -132,7 +132,7 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
       if (remembered !== undefined && remembered.authorization === authorization && now < remembered.expiresAt) return remembered.claims
       const { claims, expiresAt } = verify(bearerToken(authorization))
       const verifiedClaims = { ...claims, parsed: null, lastAnswer: null, cached: null, isTouching: false }
-      verified.set(key, { authorization, claims: verifiedClaims, expiresAt, place: 0 })
+      verified.set(key, { authorization, claims: verifiedClaims, expiresAt, promotedAt: 0 })
       return verifiedClaims
     }
   }
@@ -147,7 +147,7 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
     } catch (error) {
       throw (error as { code?: unknown }).code === 'FAST_JWT_EXPIRED' ? new FST_WEAPP_TOKEN_EXPIRED() : new FST_WEAPP_TOKEN_INVALID()
     }
-    if (!areOurs(claims)) throw new FST_WEAPP_TOKEN_INVALID()
+    if (!isTokenClaims(claims)) throw new FST_WEAPP_TOKEN_INVALID()
     const { aud: appId, sub: userId, jti, exp } = claims
     return { claims: { appId, userId, sessionId: digest(jti, ID_LENGTH) }, expiresAt: exp * 1000 }
   }
@@ -163,7 +163,7 @@ export function isId (value: unknown): value is string {
 }
 
 /** By hand: JWT libraries let an array through where a claim should be a string. */
-function areOurs (claims: unknown): claims is { sub: string, jti: string, aud: string, exp: number } {
+function isTokenClaims (claims: unknown): claims is { sub: string, jti: string, aud: string, exp: number } {
   const { sub, jti, aud, exp } = claims as Record<string, unknown>
   return isId(sub) &&
     typeof jti === 'string' && /^[\w-]{43}$/.test(jti) &&

@@ -6,22 +6,22 @@ import type { WeappOptions } from '../options.js'
 export interface OperatorLog {
   /** WeChat refuses this server: at most once a minute for each errcode of an app, for it will be every login. */
   configError (errcode: number, hint: string, appId: string): void
-  /** A verb of the store failed; `error` is undefined when it did not answer in time. At most once a minute for each verb. */
-  storeFailure (verb: string, error: unknown): void
+  /** An operation of the store failed; `error` is undefined when it did not answer in time. At most once a minute for each operation. */
+  storeFailure (operation: string, error: unknown): void
   /** The cache is off, because the store does not tell of changes: every request asks the store. */
-  cacheOff (): void
+  cacheUnavailable (): void
   /**
    * A time that was given as a small number: most likely seconds, where numbers are milliseconds. Phones would log in again
    * and again, or a busy server would refuse them.
    */
   shortTimes (options: Pick<WeappOptions, 'session' | 'store' | 'storeTimeout' | 'cache' | 'wechat'>): void
   /** The host ended sessions of a user: the one, or all but `except`. `ended` is how many those were. */
-  kicked (what: Kicked): void
+  sessionsRevoked (what: SessionsRevoked): void
   /** A record in the store is not one of ours: something else writes there, or somebody tries. */
   unreadableRecord (sessionId: string): void
 }
 
-export interface Kicked {
+export interface SessionsRevoked {
   appId: string
   userId: string
   sessionId?: string | undefined
@@ -51,35 +51,35 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
       })
     },
 
-    storeFailure (verb, error) {
+    storeFailure (operation, error) {
       // Not the error itself: clients put commands and their arguments into theirs.
       const { name, code = replyCode(error) } = (error ?? { name: 'timeout' }) as { name?: unknown, code?: unknown }
-      oncePerMinute(`store ${verb}`, () => {
-        log.error({ weapp: { event: 'store-failed', verb, name, code } }, `weapp: ${verb === 'apps' ? 'the function apps' : 'the session store'} fails`)
+      oncePerMinute(`store ${operation}`, () => {
+        log.error({ weapp: { event: 'store-failed', operation, name, code } }, `weapp: ${operation === 'apps' ? 'the function apps' : 'the session store'} fails`)
       })
     },
 
-    cacheOff () {
-      logSafely(() => log.warn({ weapp: { event: 'cache-off' } }, 'weapp: the cache is off: the store cannot be watched'))
+    cacheUnavailable () {
+      logSafely(() => log.warn({ weapp: { event: 'cache-unavailable' } }, 'weapp: the cache is off: the store cannot be watched'))
     },
 
     shortTimes ({ session, store, storeTimeout, cache, wechat }) {
       for (const [option, milliseconds, usual] of [
         ['session.ttl', session?.ttl, HOUR],
         ['session.idle', session?.idle, HOUR],
-        ["the store's own timeout", store?.settlesWithin, SECOND / 10],
+        ["the store's own timeout", store?.timeout, SECOND / 10],
         ['storeTimeout', storeTimeout, SECOND / 10],
         ['cache.maxAge', cache === false ? undefined : cache?.maxAge, SECOND],
         ['wechat.timeout', wechat?.timeout, SECOND / 10]
       ] as const) {
         if (typeof milliseconds !== 'number' || milliseconds >= usual) continue
         const meaning = `${option}: ${milliseconds} is ${milliseconds / 1000} seconds, for numbers are milliseconds: write '2s' or '30d'`
-        logSafely(() => log.warn({ weapp: { event: 'short-time', option, milliseconds } }, `weapp: ${meaning}`))
+        logSafely(() => log.warn({ weapp: { event: 'suspicious-duration', option, milliseconds } }, `weapp: ${meaning}`))
       }
     },
 
-    kicked (what) {
-      logSafely(() => log.info({ weapp: { event: 'kicked', ...what } }, 'weapp: the host ended sessions'))
+    sessionsRevoked (what) {
+      logSafely(() => log.info({ weapp: { event: 'sessions-revoked', ...what } }, 'weapp: the host ended sessions'))
     },
 
     unreadableRecord (sessionId) {

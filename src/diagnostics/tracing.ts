@@ -5,7 +5,7 @@
  *
  * ```ts
  * import { tracingChannel } from 'node:diagnostics_channel'
- * tracingChannel('fastify-weapp.exchange').subscribe({ asyncEnd ({ appId, error }) { … } })
+ * tracingChannel('fastify-weapp.wechat').subscribe({ asyncEnd ({ appId, error }) { … } })
  * ```
  *
  * https://nodejs.org/api/diagnostics_channel.html#class-tracingchannel
@@ -17,13 +17,13 @@ export interface WeappEvents {
   /** A login, from the code to the token. */
   'fastify-weapp.login': { appId: string, error?: unknown }
   /** A call to WeChat, repeats included. */
-  'fastify-weapp.exchange': { appId: string, path: string, error?: unknown }
+  'fastify-weapp.wechat': { appId: string, path: string, error?: unknown }
   /** The guard at a request that is asked for a session. */
   'fastify-weapp.authenticate': { error?: unknown }
   /** Work with a session_key: encrypted data or a signature. */
   'fastify-weapp.decrypt': { appId: string, error?: unknown }
-  /** A verb of the session store. */
-  'fastify-weapp.store': { verb: string, error?: unknown }
+  /** An operation of the session store. */
+  'fastify-weapp.store': { operation: string, error?: unknown }
 }
 
 type Name = keyof WeappEvents

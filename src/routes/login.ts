@@ -1,12 +1,12 @@
 import type { RouteOptions } from 'fastify'
 import type { Login, LoginBody } from '../login.js'
 import type { LoginRouteOptions } from '../options.js'
-import { ourRoute } from './plugin-route.js'
+import { pluginRoute } from './plugin-route.js'
 import { errorAnswers, LoginAnswer, loginBody } from './schemas.js'
 
 /** `POST {prefix}/login`: a code for a token. */
 export function loginRoute ({ body, ...options }: LoginRouteOptions, login: Login): RouteOptions {
-  return ourRoute(options, {
+  return pluginRoute(options, {
     method: 'POST',
     path: '/login',
     guarded: false,

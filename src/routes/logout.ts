@@ -1,14 +1,14 @@
 import type { RouteOptions } from 'fastify'
 import { logSafely } from '../diagnostics/log-safely.js'
 import type { WeappRouteOptions } from '../options.js'
-import type { Sessions } from '../sessions/service.js'
-import { Session } from '../sessions/request-session.js'
-import { ourRoute } from './plugin-route.js'
+import type { SessionService } from '../sessions/service.js'
+import { RequestSession } from '../sessions/request-session.js'
+import { pluginRoute } from './plugin-route.js'
 import { errorAnswers, LogoutQuery, NoContent } from './schemas.js'
 
 /** `POST {prefix}/logout`: ends this session, or with `?all=true` every session of its user. */
-export function logoutRoute (options: WeappRouteOptions, sessions: Sessions): RouteOptions {
-  return ourRoute(options, {
+export function logoutRoute (options: WeappRouteOptions, sessions: SessionService): RouteOptions {
+  return pluginRoute(options, {
     method: 'POST',
     path: '/logout',
     guarded: true,
@@ -18,7 +18,7 @@ export function logoutRoute (options: WeappRouteOptions, sessions: Sessions): Ro
       response: { 204: NoContent, ...errorAnswers(400, 401, 503) }
     },
     async handler (request, reply) {
-      const { userId, sessionId } = Session.claimsOf(request.weapp!.session)
+      const { userId, sessionId } = RequestSession.claimsOf(request.weapp!.session)
       const all = (request.query as { all?: string }).all === 'true'
       if (all) await sessions.revokeAll({ userId, reason: 'revoked', except: null, pendingLogins: false })
       else await sessions.revoke(userId, sessionId, 'revoked')

@@ -4,7 +4,7 @@ import addFormats from 'ajv-formats'
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
 import type { WeappRouteOptions } from '../options.js'
 
-interface OurRoute {
+interface PluginRoute {
   method: 'GET' | 'POST'
   path: string
   guarded: boolean
@@ -14,7 +14,7 @@ interface OurRoute {
 }
 
 /** A route of ours: the host's options, then what makes it ours. */
-export function ourRoute ({ path, schema, config, ...host }: WeappRouteOptions, ours: OurRoute): RouteOptions {
+export function pluginRoute ({ path, schema, config, ...host }: WeappRouteOptions, ours: PluginRoute): RouteOptions {
   return {
     ...host,
     method: ours.method,
@@ -33,7 +33,7 @@ function serialize (payload: unknown): string {
 }
 
 /** A scope that does not inherit what a host may have made of validation, serialization and JSON. */
-export function makeOurs (scope: FastifyInstance): void {
+export function isolateScope (scope: FastifyInstance): void {
   // Fastify's own validator but for coercion, which turns `{ code: 123 }` and `{ code: ['a'] }` into strings.
   const ajv = addFormats.default(new Ajv({
     coerceTypes: false, useDefaults: true, removeAdditional: true, addUsedSchema: false, strict: false

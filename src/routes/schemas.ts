@@ -22,7 +22,7 @@ export const LoginAnswer = Type.Object({
   expiresAt: Milliseconds("The session's absolute end")
 }, { additionalProperties: true, description: 'Signed in; further fields are the host\'s' })
 
-const Device = {
+const SessionInfo = {
   id: Type.String({ description: 'Names a session and opens nothing' }),
   createdAt: Milliseconds('When it was made'),
   expiresAt: Milliseconds('Its absolute end'),
@@ -30,9 +30,9 @@ const Device = {
 }
 
 export const SessionAnswer = Type.Object({
-  ...Device,
+  ...SessionInfo,
   sessions: Type.Array(Type.Object({
-    ...Device,
+    ...SessionInfo,
     current: Type.Boolean({ description: 'Whether it is the one that asks' }),
     label: Type.Union([Type.String(), Type.Null()], { description: 'What the host calls the device' })
   }), { description: 'All live sessions of the user, oldest first' })

@@ -1,13 +1,13 @@
 import type { RouteOptions } from 'fastify'
 import type { WeappRouteOptions } from '../options.js'
-import type { Sessions } from '../sessions/service.js'
-import { Session, type WeappSession } from '../sessions/request-session.js'
-import { ourRoute } from './plugin-route.js'
+import type { SessionService } from '../sessions/service.js'
+import { RequestSession, type WeappSession } from '../sessions/request-session.js'
+import { pluginRoute } from './plugin-route.js'
 import { errorAnswers, SessionAnswer } from './schemas.js'
 
 /** `GET {prefix}/session`: this session and the user's others, for a page "my devices". */
-export function sessionRoute (options: WeappRouteOptions, sessions: Sessions): RouteOptions {
-  return ourRoute(options, {
+export function sessionRoute (options: WeappRouteOptions, sessions: SessionService): RouteOptions {
+  return pluginRoute(options, {
     method: 'GET',
     path: '/session',
     guarded: true,
@@ -17,7 +17,7 @@ export function sessionRoute (options: WeappRouteOptions, sessions: Sessions): R
     },
     async handler (request) {
       const { session } = request.weapp!
-      const { userId, sessionId } = Session.claimsOf(session)
+      const { userId, sessionId } = RequestSession.claimsOf(session)
       const devices = await sessions.list(userId)
       return {
         ...times(session),

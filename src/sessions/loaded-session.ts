@@ -1,10 +1,10 @@
 /** What is found behind a token, by whoever read it last. */
-import type { Placed } from '../utils/lazy-lru.js'
+import type { LruEntry } from '../utils/lazy-lru.js'
 import type { SessionData } from './session-data.js'
 import type { LiveRecord, StoredSession } from '../stores/store.js'
 
 /** A live session as the store knows it, its data read and frozen. */
-export interface LiveSession {
+export interface LoadedSession {
   openid: string
   unionid: string | null
   session: StoredSession
@@ -14,15 +14,15 @@ export interface LiveSession {
 }
 
 /** A live session in the cache. It is shared by all who hold it: what is forgotten is forgotten for them all. */
-export interface CachedSession extends Placed {
+export interface CacheEntry extends LruEntry {
   /** Null once it is forgotten. */
-  live: LiveSession | null
+  live: LoadedSession | null
   /** From when on the store must be asked again, in epoch milliseconds; 0 once it is forgotten. */
   until: number
 }
 
 /** What of a record was parsed and found to be good, and what came of it. */
-export interface ParsedContent {
+export interface ParsedData {
   openid: string
   text: string | null
   data: Readonly<SessionData>
@@ -31,5 +31,5 @@ export interface ParsedContent {
 /** A record that its store can tell of, and what was found in it. */
 export interface LastAnswer {
   record: LiveRecord
-  live: LiveSession
+  live: LoadedSession
 }

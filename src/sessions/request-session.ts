@@ -1,5 +1,5 @@
 /** What a request holds of its session: what a host may know of it and do with it. */
-import type { DecryptOptions, KeyOwner, SessionKeys } from './session-keys.js'
+import type { DecryptOptions, SessionKeyOwner, SessionKeys } from './session-keys.js'
 import type { SessionData } from './session-data.js'
 import type { StoredSession } from '../stores/store.js'
 import type { TokenClaims } from '../crypto/tokens.js'
@@ -77,13 +77,13 @@ export interface WeappSession {
 export type SessionSummary = Pick<StoredSession, 'id' | 'createdAt' | 'expiresAt' | 'idleExpiresAt' | 'label'>
 
 /** What a session asks of the rest of the plugin. */
-export interface SessionActions {
+export interface SessionOperations {
   update (userId: string, sessionId: string, data: SessionData): Promise<Readonly<SessionData>>
   revoke (userId: string, sessionId: string, reason: 'revoked'): Promise<boolean>
   readonly keys: SessionKeys
 }
 
-export class Session implements WeappSession {
+export class RequestSession implements WeappSession {
   readonly id: string
   readonly createdAt: number
   readonly expiresAt: number
@@ -92,10 +92,10 @@ export class Session implements WeappSession {
   // Private to the language, so that neither JSON.stringify nor util.inspect shows them.
   readonly #user: TokenClaims
   readonly #openid: string
-  readonly #actions: SessionActions
+  readonly #actions: SessionOperations
   #data: Readonly<SessionData>
 
-  constructor (user: TokenClaims, openid: string, stored: StoredSession, data: Readonly<SessionData>, actions: SessionActions) {
+  constructor (user: TokenClaims, openid: string, stored: StoredSession, data: Readonly<SessionData>, actions: SessionOperations) {
     this.id = stored.id
     this.createdAt = stored.createdAt
     this.expiresAt = stored.expiresAt
@@ -109,7 +109,7 @@ export class Session implements WeappSession {
 
   /** Whom a session is of and which it is, whatever a host has written on `request.weapp`. */
   static claimsOf (session: WeappSession): TokenClaims {
-    return (session as Session).#user
+    return (session as RequestSession).#user
   }
 
   get data (): Readonly<SessionData> {
@@ -140,7 +140,7 @@ export class Session implements WeappSession {
     return this.#actions.keys.reset(this.#keyOwner())
   }
 
-  #keyOwner (): KeyOwner {
+  #keyOwner (): SessionKeyOwner {
     const { appId, userId } = this.#user
     return { appId, openid: this.#openid, userId }
   }

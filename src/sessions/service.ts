@@ -7,16 +7,16 @@ import {
   FST_WEAPP_STORE_UNAVAILABLE, type WeappErrorConstructor
 } from '../errors.js'
 import type { Keep, SessionCache } from './session-cache.js'
-import type { LiveSession } from './loaded-session.js'
+import type { LoadedSession } from './loaded-session.js'
 import type { Seal } from '../crypto/seal.js'
 import { decodeData, encodeData, type SessionData } from './session-data.js'
 import type { SessionKeys } from './session-keys.js'
-import { Session, type SessionActions, type SessionSummary, type WeappIdentity } from './request-session.js'
+import { RequestSession, type SessionOperations, type SessionSummary, type WeappIdentity } from './request-session.js'
 import type { Holds } from '../stores/memory.js'
 import { isLive, type EndReason, type LiveRecord, type SessionRecord, type SessionRef, type SessionStore, type StoredSession } from '../stores/store.js'
 import { userIdOf, type VerifiedClaims } from '../crypto/tokens.js'
 
-export interface SessionsParts {
+export interface SessionServiceDependencies {
   store: SessionStore
   seal: Seal
   keys: SessionKeys
@@ -55,7 +55,7 @@ export interface NewSession {
   replaces: string | null
 }
 
-export interface Sessions extends SessionActions {
+export interface SessionService extends SessionOperations {
   /** The life of a session that begins at `now`. Both are whole seconds, so that a token's claims say the same. */
   lifetime (now: number): { createdAt: number, expiresAt: number }
   /** @throws FST_WEAPP_SESSION_KICKED when the host ended all sessions of the user after `startedAt` */
@@ -86,7 +86,7 @@ const TOUCHES_PER_IDLE = 20
 /** In characters. It is kept with each of many tokens; what is longer is read with every request. */
 const MAX_REMEMBERED_DATA = 256
 
-export function createSessions (parts: SessionsParts): Sessions {
+export function createSessionService (parts: SessionServiceDependencies): SessionService {
   const { store, seal, keys, ttl, idle, limit, keepSessionKey, cache, holds, onUnreadable } = parts
 
   function idleEnd (expiresAt: number, now: number): number {
@@ -116,7 +116,7 @@ export function createSessions (parts: SessionsParts): Sessions {
   }
 
   /** The live session of the token's own user. */
-  function ownSession (claims: VerifiedClaims, record: SessionRecord | null): LiveSession {
+  function ownSession (claims: VerifiedClaims, record: SessionRecord | null): LoadedSession {
     const { openid, unionid, session } = liveRecord(record, claims.sessionId)
     const { parsed } = claims
     const isParsed = parsed !== null && parsed.openid === openid && parsed.text === session.data
@@ -136,7 +136,7 @@ export function createSessions (parts: SessionsParts): Sessions {
   }
 
   /** The store's last answer, where a read would still find the same, and nothing has to be written. */
-  function stillAnswered (claims: VerifiedClaims, now: number): LiveSession | null {
+  function stillAnswered (claims: VerifiedClaims, now: number): LoadedSession | null {
     const { lastAnswer } = claims
     if (lastAnswer === null || now >= lastAnswer.live.touchDue) return null
     if (holds?.(lastAnswer.record, now) === true) return lastAnswer.live
@@ -145,12 +145,12 @@ export function createSessions (parts: SessionsParts): Sessions {
   }
 
   /** Keeps with the token what was found, if it is the store's own word, which only the store's own `read` gives. */
-  function keepAnswer (claims: VerifiedClaims, record: LiveRecord, live: LiveSession, now: number): void {
+  function keepAnswer (claims: VerifiedClaims, record: LiveRecord, live: LoadedSession, now: number): void {
     claims.lastAnswer = isShort(live.session.data) && holds?.(record, now) === true ? { record, live } : null
   }
 
   /** Moves the idle end of a session that is in use. */
-  async function touch (claims: VerifiedClaims, ref: SessionRef, live: LiveSession): Promise<WeappIdentity> {
+  async function touch (claims: VerifiedClaims, ref: SessionRef, live: LoadedSession): Promise<WeappIdentity> {
     const idleExpiresAt = idleEnd(live.session.expiresAt, ref.now)
     claims.isTouching = true
     const wasLive = await store.touch({ ...ref, idleExpiresAt }).finally(() => { claims.isTouching = false })
@@ -181,11 +181,11 @@ export function createSessions (parts: SessionsParts): Sessions {
     return identityOf(claims, live)
   }
 
-  function identityOf (claims: VerifiedClaims, { openid, unionid, session, data }: LiveSession): WeappIdentity {
-    return { appId: claims.appId, openid, unionid, session: new Session(claims, openid, session, data, sessions) }
+  function identityOf (claims: VerifiedClaims, { openid, unionid, session, data }: LoadedSession): WeappIdentity {
+    return { appId: claims.appId, openid, unionid, session: new RequestSession(claims, openid, session, data, sessions) }
   }
 
-  const sessions: Sessions = {
+  const sessions: SessionService = {
     keys,
 
     lifetime (now) {

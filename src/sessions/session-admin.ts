@@ -1,12 +1,12 @@
-import { section, text } from '../utils/validate.js'
+import { objectOption, stringOption } from '../utils/validate.js'
 import type { OperatorLog } from '../diagnostics/operator-log.js'
 import type { SessionSummary } from './request-session.js'
-import type { Sessions } from './service.js'
+import type { SessionService } from './service.js'
 import { isId, userIdOf } from '../crypto/tokens.js'
 import type { Apps } from '../wechat/apps.js'
 
 /** A user of one Mini Program. */
-export interface UserOfApp {
+export interface AppUser {
   /** May be left out where there is one. */
   appId?: string | undefined
   openid: string
@@ -17,16 +17,16 @@ export interface UserOfApp {
  * FST_WEAPP_SESSION_KICKED. Everything rejects with FST_WEAPP_STORE_UNAVAILABLE when the outcome is unknown: repeat it; and
  * with FST_WEAPP_APP_UNKNOWN for an app that is not ours, FST_WEAPP_INVALID_OPTION for what can be no openid or session id.
  */
-export interface Administration {
+export interface SessionAdmin {
   /** The user's live sessions, oldest first. */
-  list (user: UserOfApp): Promise<SessionSummary[]>
+  list (user: AppUser): Promise<SessionSummary[]>
   /** Ends one session; false when it was not live. */
-  revoke (session: UserOfApp & { id: string }): Promise<boolean>
+  revoke (session: AppUser & { id: string }): Promise<boolean>
   /**
    * Ends every session of the user but `except`; resolves to how many. A login that is on its way is refused with
    * FST_WEAPP_SESSION_KICKED, unless `pendingLogins` is false: from within `onLogin`, whose own login that would be.
    */
-  revokeAll (user: UserOfApp & { except?: string | undefined, pendingLogins?: boolean | undefined }): Promise<number>
+  revokeAll (user: AppUser & { except?: string | undefined, pendingLogins?: boolean | undefined }): Promise<number>
 }
 
 /** For the log: hosts pass on what phones send, which may be anything, a token too. */
@@ -34,11 +34,11 @@ function loggable (id: string | undefined): string | undefined {
   return isId(id) ? id : undefined
 }
 
-export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'credentials'>, onKicked: OperatorLog['kicked']): Administration {
+export function createSessionAdmin (sessions: SessionService, apps: Pick<Apps, 'credentials'>, onSessionsRevoked: OperatorLog['sessionsRevoked']): SessionAdmin {
   /** What cannot be has no sessions, and "ended none" would look like success. */
-  async function userOf ({ appId, openid }: UserOfApp): Promise<{ appId: string, userId: string }> {
+  async function userOf ({ appId, openid }: AppUser): Promise<{ appId: string, userId: string }> {
     const app = await apps.credentials(appId)
-    return { appId: app.appId, userId: userIdOf(app.appId, text(openid, 'openid')) }
+    return { appId: app.appId, userId: userIdOf(app.appId, stringOption(openid, 'openid')) }
   }
 
   return {
@@ -48,19 +48,19 @@ export function createAdministration (sessions: Sessions, apps: Pick<Apps, 'cred
     },
     async revoke ({ id, ...user }) {
       const { appId, userId } = await userOf(user)
-      const sessionId = text(id, 'id')
+      const sessionId = stringOption(id, 'id')
       const wasLive = await sessions.revoke(userId, sessionId, 'kicked')
-      onKicked({ appId, userId, sessionId: loggable(sessionId), ended: Number(wasLive) })
+      onSessionsRevoked({ appId, userId, sessionId: loggable(sessionId), ended: Number(wasLive) })
       return wasLive
     },
     async revokeAll ({ except, pendingLogins = true, ...user }) {
       // A misspelt `except` would end that session too. An identity may be given as it is.
-      section(user, 'options', ['appId', 'openid', 'unionid', 'session', 'except', 'pendingLogins'])
+      objectOption(user, 'options', ['appId', 'openid', 'unionid', 'session', 'except', 'pendingLogins'])
       const { appId, userId } = await userOf(user)
       const ended = await sessions.revokeAll({
-        userId, reason: 'kicked', except: except === undefined ? null : text(except, 'except'), pendingLogins
+        userId, reason: 'kicked', except: except === undefined ? null : stringOption(except, 'except'), pendingLogins
       })
-      onKicked({ appId, userId, except: loggable(except), ended })
+      onSessionsRevoked({ appId, userId, except: loggable(except), ended })
       return ended
     }
   }

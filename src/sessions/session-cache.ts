@@ -4,8 +4,8 @@
  * changes, everybody when the store can no longer tell, and `maxAge` bounds what is left.
  */
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
-import type { CachedSession, LiveSession } from './loaded-session.js'
-import { RecentlyUsed, type Placed } from '../utils/lazy-lru.js'
+import type { CacheEntry, LoadedSession } from './loaded-session.js'
+import { LazyLru, type LruEntry } from '../utils/lazy-lru.js'
 import type { SessionStore, StoreWatcher, UserRef } from '../stores/store.js'
 import type { VerifiedClaims } from '../crypto/tokens.js'
 
@@ -17,28 +17,28 @@ export interface CacheOptions {
 }
 
 /** What is kept of one user. With a change it goes for good, and another takes its place: who holds an old one has missed the change. */
-interface CachedUser extends Placed {
-  sessions: Map<string, CachedSession>
+interface CachedUser extends LruEntry {
+  sessions: Map<string, CacheEntry>
 }
 
 /** Keeps what was read, as of `now`, for use before `end`. */
-export type Keep = (live: LiveSession, now: number, end: number) => void
+export type Keep = (live: LoadedSession, now: number, end: number) => void
 
 /** More than a person has devices; a user without a limit of sessions must not fill the memory. */
 const MAX_SESSIONS_OF_USER = 16
 
 export class SessionCache implements StoreWatcher {
-  readonly #users: RecentlyUsed<CachedUser>
+  readonly #users: LazyLru<CachedUser>
   readonly #maxAge: number
   #isWatching = false
 
   constructor ({ max, maxAge }: CacheOptions) {
-    this.#users = new RecentlyUsed(max, ({ sessions }) => forgetAll(sessions))
+    this.#users = new LazyLru(max, ({ sessions }) => forgetAll(sessions))
     this.#maxAge = maxAge
   }
 
   /** The session behind a token, if that need not be asked. The token remembers it: most requests look nothing up here. */
-  recall (claims: VerifiedClaims, now: number): LiveSession | null {
+  recall (claims: VerifiedClaims, now: number): LoadedSession | null {
     const cached = claims.cached ??= this.#users.peek(claims.userId)?.sessions.get(claims.sessionId) ?? null
     if (cached === null) return null
     const left = cached.until - now
@@ -55,17 +55,17 @@ export class SessionCache implements StoreWatcher {
     const { userId, sessionId } = claims
     let user = this.#users.get(userId)
     if (user === undefined) {
-      user = { sessions: new Map(), place: 0 }
+      user = { sessions: new Map(), promotedAt: 0 }
       this.#users.set(userId, user)
     }
-    const { sessions, place } = user
+    const { sessions, promotedAt: place } = user
     return (live, now, end) => {
       if (!this.#isWatching || this.#users.peek(userId) !== user) return
       const until = Math.min(now + this.#maxAge, end)
       let cached = sessions.get(sessionId)
       if (cached === undefined) {
         if (sessions.size >= MAX_SESSIONS_OF_USER) forgetAll(sessions)
-        cached = { live: null, until: 0, place }
+        cached = { live: null, until: 0, promotedAt: place }
         sessions.set(sessionId, cached)
       }
       cached.live = live
@@ -74,7 +74,7 @@ export class SessionCache implements StoreWatcher {
     }
   }
 
-  live (): void {
+  ready (): void {
     this.#users.clear()
     this.#isWatching = true
   }
@@ -84,7 +84,7 @@ export class SessionCache implements StoreWatcher {
     this.#users.clear()
   }
 
-  changed (userId: string | null): void {
+  invalidate (userId: string | null): void {
     if (userId === null) this.#users.clear()
     else this.#users.delete(userId)
   }
@@ -95,7 +95,7 @@ export class SessionCache implements StoreWatcher {
    */
   behind (store: SessionStore): SessionStore {
     const forgetting = <Input extends UserRef, Output>(write: (input: Input) => Promise<Output>) => (input: Input) =>
-      write(input).finally(() => this.changed(input.userId))
+      write(input).finally(() => this.invalidate(input.userId))
 
     return {
       ...store,
@@ -109,7 +109,7 @@ export class SessionCache implements StoreWatcher {
 }
 
 /** Tokens hold on to what is cached: it is no longer true for them either, and takes no more memory. */
-function forgetAll (sessions: Map<string, CachedSession>): void {
+function forgetAll (sessions: Map<string, CacheEntry>): void {
   for (const cached of sessions.values()) {
     cached.until = 0
     cached.live = null
@@ -131,16 +131,16 @@ export function watchStore (store: SessionStore, cache: StoreWatcher, onOff: () 
   const wait = () => setTimeout(onOff, patience).unref()
   let timer = wait()
   const end = store.watch({
-    live () {
+    ready () {
       clearTimeout(timer)
-      cache.live()
+      cache.ready()
     },
     lost () {
       clearTimeout(timer)
       timer = wait()
       cache.lost()
     },
-    changed: (userId) => cache.changed(userId)
+    invalidate: (userId) => cache.invalidate(userId)
   })
   return async () => {
     end()

@@ -15,7 +15,7 @@ import type { WechatClient } from '../wechat/client.js'
 import { decryptUserData, isSignatureOf, type UserData } from '../wechat/user-data.js'
 
 /** Whose key it is. */
-export interface KeyOwner {
+export interface SessionKeyOwner {
   appId: string
   openid: string
   userId: string
@@ -28,22 +28,22 @@ export interface DecryptOptions {
 
 export interface SessionKeys {
   /** @throws FST_WEAPP_SESSION_KEY_STALE, _MISSING, FST_WEAPP_STORE_UNAVAILABLE */
-  decrypt (owner: KeyOwner, encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData>
+  decrypt (owner: SessionKeyOwner, encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData>
   /** As `decrypt`, in a login whose key is not in the store yet. */
   decryptAtLogin (
-    owner: KeyOwner, sessionKey: string, encryptedData: string, iv: string, options?: DecryptOptions
+    owner: SessionKeyOwner, sessionKey: string, encryptedData: string, iv: string, options?: DecryptOptions
   ): Promise<UserData>
   /** @throws as `decrypt` does */
-  verifySignature (owner: KeyOwner, rawData: string, signature: string): Promise<true>
+  verifySignature (owner: SessionKeyOwner, rawData: string, signature: string): Promise<true>
   /** Whether WeChat still knows the newest key. */
-  isAlive (owner: KeyOwner): Promise<boolean>
+  isAlive (owner: SessionKeyOwner): Promise<boolean>
   /** As `isAlive`, from a short memory where that is possible; a dead key throws FST_WEAPP_SESSION_KEY_STALE. */
-  demandAlive (owner: KeyOwner): Promise<void>
+  assertAlive (owner: SessionKeyOwner): Promise<void>
   /** Has WeChat replace the newest key, and keeps what comes. */
-  reset (owner: KeyOwner): Promise<void>
+  reset (owner: SessionKeyOwner): Promise<void>
 }
 
-export interface SessionKeyParts {
+export interface SessionKeyDependencies {
   store: SessionStore
   seal: Seal
   keepSessionKey: boolean
@@ -54,20 +54,20 @@ export interface SessionKeyParts {
 const VERDICT_MS = 60_000
 const VERDICTS = 10_000
 
-export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: SessionKeyParts): SessionKeys {
+export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: SessionKeyDependencies): SessionKeys {
   const verdicts = new LRUCache<string, Promise<boolean>>({ max: VERDICTS, ttl: VERDICT_MS, perf: Date, ttlResolution: 0 })
 
-  async function sealedKeys ({ userId }: KeyOwner): Promise<string[]> {
+  async function sealedKeys ({ userId }: SessionKeyOwner): Promise<string[]> {
     return keepSessionKey ? await store.readKeys({ userId, now: Date.now() }) : []
   }
 
   /** The keys that open, newest first; one under a retired secret is as good as none. */
-  async function openKeys (owner: KeyOwner): Promise<string[]> {
+  async function openKeys (owner: SessionKeyOwner): Promise<string[]> {
     const keys = (await sealedKeys(owner)).map((sealed) => seal.open(sealed, owner.userId))
     return keys.filter((key) => key !== null)
   }
 
-  async function newestKey (owner: KeyOwner): Promise<{ sealed: string, sessionKey: string }> {
+  async function newestKey (owner: SessionKeyOwner): Promise<{ sealed: string, sessionKey: string }> {
     const [sealed] = await sealedKeys(owner)
     const sessionKey = sealed === undefined ? null : seal.open(sealed, owner.userId)
     if (sealed === undefined || sessionKey === null) throw new FST_WEAPP_SESSION_KEY_MISSING()
@@ -75,7 +75,7 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
   }
 
   /** What the first key gives that fits. For the one that a login has just brought, the store need not be asked. */
-  function tryKeys<Result> (owner: KeyOwner, attempt: (sessionKey: string) => Result | null, ofLogin: string | null = null) {
+  function tryKeys<Result> (owner: SessionKeyOwner, attempt: (sessionKey: string) => Result | null, ofLogin: string | null = null) {
     return traced('fastify-weapp.decrypt', { appId: owner.appId }, async () => {
       const atOnce = ofLogin === null ? null : attempt(ofLogin)
       if (atOnce !== null) return atOnce
@@ -109,7 +109,7 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
       return await wechat.checkSessionKey({ appId, openid, sessionKey })
     },
 
-    async demandAlive (owner) {
+    async assertAlive (owner) {
       const { appId, openid } = owner
       const { sealed, sessionKey } = await newestKey(owner)
       let verdict = verdicts.get(sealed)
@@ -134,7 +134,7 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
 
 /** Decrypts for one user: data of another user, or older than wanted, fails like data that does not decrypt. */
 function decryption (
-  { appId, openid }: KeyOwner, encryptedData: string, iv: string, { maxAge }: DecryptOptions = {}
+  { appId, openid }: SessionKeyOwner, encryptedData: string, iv: string, { maxAge }: DecryptOptions = {}
 ): (sessionKey: string) => UserData | null {
   const oldest = maxAge === undefined ? -Infinity : Date.now() - parseDuration(maxAge, 'maxAge')
   return (sessionKey) => {

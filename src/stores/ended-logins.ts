@@ -1,4 +1,4 @@
-import { LONGEST_LOGIN_MS, type UserRef } from './store.js'
+import { PENDING_LOGIN_TTL_MS, type UserRef } from './store.js'
 
 /** When the pending logins of users were ended lately: beside the users, of whom they are few. */
 export class EndedLogins {
@@ -9,7 +9,7 @@ export class EndedLogins {
     this.#times.delete(userId)
     this.#times.set(userId, now)
     for (const [user, time] of this.#times) {
-      if (Math.abs(now - time) < LONGEST_LOGIN_MS) break
+      if (Math.abs(now - time) < PENDING_LOGIN_TTL_MS) break
       this.#times.delete(user)
     }
   }
@@ -18,6 +18,6 @@ export class EndedLogins {
   include (userId: string, startedAt: number): boolean {
     const age = (this.#times.get(userId) ?? -Infinity) - startedAt
     // None that began longer before is still on its way: the time was told by a clock that ran ahead, and has been set right.
-    return age > 0 && age < LONGEST_LOGIN_MS
+    return age > 0 && age < PENDING_LOGIN_TTL_MS
   }
 }

@@ -2,11 +2,11 @@
  * Sessions in the memory of one process: for development, tests and servers that may forget everybody when they
  * restart. It runs no timer: what has ended is dropped when its user next changes or is listed, and `max` bounds the rest.
  */
-import { section, wholeNumber } from '../utils/validate.js'
-import { RecentlyUsed, type Placed } from '../utils/lazy-lru.js'
+import { objectOption, integerOption } from '../utils/validate.js'
+import { LazyLru, type LruEntry } from '../utils/lazy-lru.js'
 import { EndedLogins } from './ended-logins.js'
 import {
-  MAX_REASONS, type EndReason, type LiveRecord, type SealedKey, type SessionRecord, type SessionRef, type SessionStore, type StoredSession,
+  MAX_END_REASONS, type EndReason, type LiveRecord, type SealedKey, type SessionRecord, type SessionRef, type SessionStore, type StoredSession,
   type StoreWatcher, type UserRef
 } from './store.js'
 
@@ -32,10 +32,10 @@ export type Holds = (record: LiveRecord, now: number) => boolean
 const SOURCE = Symbol('fastify-weapp.source')
 
 interface Answer extends LiveRecord {
-  readonly [SOURCE]?: { users: RecentlyUsed<User>, user: User, session: StoredSession }
+  readonly [SOURCE]?: { users: LazyLru<User>, user: User, session: StoredSession }
 }
 
-interface User extends Placed {
+interface User extends LruEntry {
   id: string
   openid: string
   unionid: string | null
@@ -70,10 +70,10 @@ export function holdsOf (store: SessionStore): Holds | null {
  * @throws FST_WEAPP_INVALID_OPTION
  */
 export function memoryStore (options?: MemoryStoreOptions): SessionStore {
-  const { max = 100_000 } = section(options, 'memoryStore', ['max'])
+  const { max = 100_000 } = objectOption(options, 'memoryStore', ['max'])
   const watchers = new Set<StoreWatcher>()
   const endedLogins = new EndedLogins()
-  const users = new RecentlyUsed<User>(wholeNumber(max, 'memoryStore.max', 1, MAX_USERS), (user) => {
+  const users = new LazyLru<User>(integerOption(max, 'memoryStore.max', 1, MAX_USERS), (user) => {
     // Whoever still has an answer of `read` has the user by it.
     user.live = user.ended = NONE
     forgetKeys(user)
@@ -81,7 +81,7 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
   })
 
   function tell (userId: string): void {
-    for (const watcher of watchers) watcher.changed(userId)
+    for (const watcher of watchers) watcher.invalidate(userId)
   }
 
   /** What is left of a user at `now`; the rest is dropped here. */
@@ -180,7 +180,7 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
 
     watch (watcher) {
       watchers.add(watcher)
-      watcher.live()
+      watcher.ready()
       return () => { watchers.delete(watcher) }
     }
   }
@@ -197,7 +197,7 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
 }
 
 function newUser (id: string): User {
-  return { id, openid: '', unionid: null, live: NONE, ended: NONE, sealed: null, fingerprint: null, previous: null, place: 0 }
+  return { id, openid: '', unionid: null, live: NONE, ended: NONE, sealed: null, fingerprint: null, previous: null, promotedAt: 0 }
 }
 
 function sessionOf ({ live }: User, id: string): StoredSession | undefined {
@@ -213,7 +213,7 @@ function keep<T> (items: readonly T[], wanted: (item: T) => boolean): readonly T
 function endSessions (user: User, ending: readonly StoredSession[], reason: EndReason): void {
   if (ending.length === 0) return
   user.live = user.live.filter((session) => !ending.includes(session))
-  user.ended = user.ended.concat(ending.map(({ id, idleExpiresAt }) => ({ id, reason, until: idleExpiresAt }))).slice(-MAX_REASONS)
+  user.ended = user.ended.concat(ending.map(({ id, idleExpiresAt }) => ({ id, reason, until: idleExpiresAt }))).slice(-MAX_END_REASONS)
   if (user.live.length === 0) forgetKeys(user)
 }
 
@@ -228,7 +228,7 @@ function forgetKeys (user: User): void {
   user.sealed = user.fingerprint = user.previous = null
 }
 
-function answerOf (users: RecentlyUsed<User>, user: User, session: StoredSession): LiveRecord {
+function answerOf (users: LazyLru<User>, user: User, session: StoredSession): LiveRecord {
   const record: LiveRecord = { status: 'live', openid: user.openid, unionid: user.unionid, session: copyOf(session) }
   return Object.defineProperty(record, SOURCE, { value: { users, user, session } })
 }

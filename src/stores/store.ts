@@ -1,11 +1,11 @@
 /**
  * The contract between the plugin and whatever keeps its sessions.
  *
- * A user of one Mini Program is the unit: everything of one user lives together under `userId`, so that every verb
+ * A user of one Mini Program is the unit: everything of one user lives together under `userId`, so that every operation
  * is atomic on one key and "sign out everywhere" is one write. What a store sees opens nothing: ids are digests,
  * WeChat's session_key arrives sealed.
  *
- * Three rules hold for every verb:
+ * Three rules hold for every operation:
  * - A store has no clock of its own. `now` (epoch milliseconds, as is every time here) decides what is live, so all
  *   servers of one deployment agree with the tokens they issue, and tests need not sleep. What has ended by `now` may
  *   be forgotten for good; a store may use its own clock only for that.
@@ -103,7 +103,7 @@ export interface SessionStore {
    * so also when `replaces` or `limit` ends the user's last other session: only keys that were dead before are gone.
    *
    * False, and nothing has changed, when the pending logins of the user were ended after `startedAt` (see `revokeAll`): this one
-   * is one of them. Not when that was {@link LONGEST_LOGIN_MS} after it or more, as told by a clock that ran ahead.
+   * is one of them. Not when that was {@link PENDING_LOGIN_TTL_MS} after it or more, as told by a clock that ran ahead.
    */
   create (input: CreateSession): Promise<boolean>
 
@@ -121,13 +121,13 @@ export interface SessionStore {
 
   /**
    * Ends one session. The reason is reported by `read` until the session would have ended by itself, at its `idleExpiresAt`; at most
-   * {@link MAX_REASONS} reasons are kept per user, the newest. False when no such session is live.
+   * {@link MAX_END_REASONS} reasons are kept per user, the newest. False when no such session is live.
    */
   revoke (ref: SessionRef & { reason: EndReason }): Promise<boolean>
 
   /**
    * Ends every live session of the user but `except`, as `revoke` does. Resolves to how many it ended. With `pendingLogins`, and
-   * for a user without any session too, `now` is remembered for {@link LONGEST_LOGIN_MS}, for `create` to refuse the logins that
+   * for a user without any session too, `now` is remembered for {@link PENDING_LOGIN_TTL_MS}, for `create` to refuse the logins that
    * began before.
    */
   revokeAll (ref: UserRef & { reason: EndReason, except: string | null, pendingLogins: boolean }): Promise<number>
@@ -142,10 +142,10 @@ export interface SessionStore {
   writeKey (ref: UserRef & { key: SealedKey }): Promise<boolean>
 
   /**
-   * Optional: within how many milliseconds every verb settles. It has to be less than the option `storeTimeout`: a write that
+   * Optional: within how many milliseconds every operation settles. It has to be less than the option `storeTimeout`: a write that
    * the plugin has answered 503 for its time would otherwise still happen.
    */
-  readonly settlesWithin?: number | undefined
+  readonly timeout?: number | undefined
 
   /**
    * Optional, and what the option `cache` needs: tells of every change of any user, whoever makes it, within
@@ -156,15 +156,15 @@ export interface SessionStore {
 
 export interface StoreWatcher {
   /** From now on every change is told, until `lost`. */
-  live (): void
+  ready (): void
   /** Changes may be missed from now on, until `live`. */
   lost (): void
   /** Something of this user has changed; with null, anything of anybody may have. */
-  changed (userId: string | null): void
+  invalidate (userId: string | null): void
 }
 
 /** How long a store remembers when the pending logins of a user were ended, in milliseconds: longer than any login takes. */
-export const LONGEST_LOGIN_MS = 3_600_000
+export const PENDING_LOGIN_TTL_MS = 3_600_000
 
 /** How many reasons of ended sessions a store keeps per user: the newest; a forgotten one reads as unknown. */
-export const MAX_REASONS = 16
+export const MAX_END_REASONS = 16

@@ -4,21 +4,21 @@
  */
 
 /** Refuses anything but an object, and in it any name but these. */
-export function demandKnown<Options extends object> (caller: string, options: Options, known: ReadonlyArray<string & keyof Options>): void {
+export function assertKnownKeys<Options extends object> (caller: string, options: Options, known: ReadonlyArray<string & keyof Options>): void {
   if (typeof options !== 'object' || options === null) throw new TypeError(`${caller}: '${String(options)}' is not an object; ${listOf(known)}`)
-  for (const name of Object.keys(options)) demandOneOf(caller, name, known)
+  for (const name of Object.keys(options)) assertOneOf(caller, name, known)
 }
 
-export function demandOneOf (caller: string, name: string, known: readonly string[]): void {
+export function assertOneOf (caller: string, name: string, known: readonly string[]): void {
   if (!known.includes(name)) throw new TypeError(`${caller}: '${name}' is not known; ${listOf(known)}`)
 }
 
-export function demandUser (caller: string, user: string): void {
+export function assertUser (caller: string, user: string): void {
   if (typeof user !== 'string' || user === '') throw new TypeError(`${caller}: user must be a string that is not empty`)
 }
 
 /** Of a phone number and its country's code, as far as they are given. */
-export function demandDigits (caller: string, values: Record<string, string | undefined>): void {
+export function assertDigits (caller: string, values: Record<string, string | undefined>): void {
   for (const [name, value] of Object.entries(values)) {
     if (value === undefined || (typeof value === 'string' && /^\d+$/.test(value))) continue
     throw new TypeError(`${caller}: ${name} must be a string of digits, such as those of { phoneNumber: '7700900000', countryCode: '44' }`)

@@ -1,7 +1,7 @@
 /** For tests: a WeChat that answers as WeChat does, a phone to ask it, and the conformance suite for a store of your own. */
 export { startWechatSimulator } from './simulator/simulator.js'
 export type {
-  Apps, EncryptedData, Fault, FaultScope, InApp, PhoneNumberOptions, WechatRequest, WechatSimulator, WechatSimulatorOptions
+  Apps, EncryptedData, Fault, FaultScope, AppOptions, PhoneNumberOptions, WechatRequest, WechatSimulator, WechatSimulatorOptions
 } from './simulator/simulator.js'
 export { storeSuite } from './store-suite/store-suite.js'
 export type { OpenStore, StoreFactory, StoreSuiteOptions, TestFunction } from './store-suite/store-suite.js'

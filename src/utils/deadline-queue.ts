@@ -1,5 +1,5 @@
 /** What has to end in time. */
-export interface Wait {
+export interface Deadline {
   /** By `performance.now()`, which nobody sets. */
   readonly until: number
   /** What to do when the time is over; null once it has ended, in time or not. */
@@ -10,7 +10,7 @@ export interface Wait {
 const FORGOTTEN_TOGETHER = 1000
 
 /** Whether work has no time left, which it asks before it begins another step. */
-export function isOver ({ expire }: Wait): boolean {
+export function isExpired ({ expire }: Deadline): boolean {
   return expire === null
 }
 
@@ -23,10 +23,10 @@ const NOTHING = (): void => {}
  * one, and once one is in the old generation the garbage collector carries every request there. What has ended leaves
  * the queue when all before it has: behind one that hangs, some 70 bytes of each stay until that one's time is over.
  */
-export class TimeLimit {
+export class DeadlineQueue {
   readonly #milliseconds: number
   /** Oldest first, and the first of them waits. */
-  #waits: Wait[] = []
+  #waits: Deadline[] = []
   #first = 0
   #timer: NodeJS.Timeout | null = null
 
@@ -35,7 +35,7 @@ export class TimeLimit {
   }
 
   /** Calls `expire` unless `end` is called with the answer in time. Work in several steps sets `wait.expire` at each. */
-  begin (expire = NOTHING): Wait {
+  add (expire = NOTHING): Deadline {
     const wait = { until: performance.now() + this.#milliseconds, expire }
     this.#waits.push(wait)
     this.#timer = this.#timer?.ref() ?? this.#watch(this.#milliseconds)
@@ -43,7 +43,7 @@ export class TimeLimit {
   }
 
   /** False when its time was over already. */
-  end (wait: Wait): boolean {
+  settle (wait: Deadline): boolean {
     if (wait.expire === null) return false
     wait.expire = null
     const waits = this.#waits
@@ -60,12 +60,12 @@ export class TimeLimit {
   }
 
   /** Begins and ends the wait around work in steps. */
-  async within<Result> (work: (wait: Wait) => Promise<Result>): Promise<Result> {
-    const wait = this.begin()
+  async run<Result> (work: (wait: Deadline) => Promise<Result>): Promise<Result> {
+    const wait = this.add()
     try {
       return await work(wait)
     } finally {
-      this.end(wait)
+      this.settle(wait)
     }
   }
 
@@ -85,7 +85,7 @@ export class TimeLimit {
     const now = performance.now()
     for (let wait = this.#waits[this.#first]; wait !== undefined && wait.until <= now; wait = this.#waits[this.#first]) {
       const { expire } = wait
-      this.end(wait)
+      this.settle(wait)
       expire?.()
     }
   }

@@ -2,12 +2,12 @@
 import { LRUCache } from 'lru-cache'
 
 /** What knows when its entry was last moved to the front. */
-export interface Placed {
-  place: number
+export interface LruEntry {
+  promotedAt: number
 }
 
 /** The part of all entries, the youngest ones, whose order is not kept. */
-const UNORDERED_FRACTION = 1 / 16
+const LAZY_FRACTION = 1 / 16
 
 /**
  * An LRU cache moves an entry to the front of its list with every use, and touches the entries that stood around it: with
@@ -15,7 +15,7 @@ const UNORDERED_FRACTION = 1 / 16
  * nothing is forgotten anyway. What goes has seen at least `max - max / 16` others used since; with a `max` below 16 it is exactly
  * the one longest unused.
  */
-export class RecentlyUsed<Value extends Placed> {
+export class LazyLru<Value extends LruEntry> {
   readonly #entries: LRUCache<string, Value>
   readonly #unordered: number
   #moves = 0
@@ -23,7 +23,7 @@ export class RecentlyUsed<Value extends Placed> {
   /** @param forgotten told of every value that goes, for whatever reason */
   constructor (max: number, forgotten?: (value: Value, key: string) => void) {
     this.#entries = new LRUCache({ max, ...forgotten !== undefined && { dispose: forgotten } })
-    this.#unordered = Math.floor(max * UNORDERED_FRACTION)
+    this.#unordered = Math.floor(max * LAZY_FRACTION)
   }
 
   get (key: string): Value | undefined {
@@ -33,10 +33,10 @@ export class RecentlyUsed<Value extends Placed> {
   }
 
   /** Says that an entry that is still there was used, by whoever holds what knows its place. */
-  use (key: string, entry: Placed): void {
-    if (this.#moves - entry.place <= this.#unordered) return
+  use (key: string, entry: LruEntry): void {
+    if (this.#moves - entry.promotedAt <= this.#unordered) return
     this.#entries.get(key)
-    entry.place = ++this.#moves
+    entry.promotedAt = ++this.#moves
   }
 
   /** Without a use. */
@@ -45,7 +45,7 @@ export class RecentlyUsed<Value extends Placed> {
   }
 
   set (key: string, value: Value): void {
-    value.place = ++this.#moves
+    value.promotedAt = ++this.#moves
     this.#entries.set(key, value)
   }
 

@@ -13,7 +13,7 @@ import { createTransport, type TransportOptions, type WechatCall, type WechatRep
 import { signWithSessionKey } from './user-data.js'
 
 /** Which Mini Program; may be left out where there is one. */
-export interface OfApp {
+export interface AppOptions {
   appId?: string | undefined
 }
 
@@ -27,12 +27,12 @@ export interface PhoneNumber {
 }
 
 /** What WeChat needs as proof that a session_key is ours. */
-export interface KeyHolder extends OfApp {
+export interface SessionKeyProof extends AppOptions {
   openid: string
   sessionKey: string
 }
 
-export interface ApiRequest extends OfApp {
+export interface ApiRequest extends AppOptions {
   query?: Record<string, string> | undefined
   /** Sent as JSON by POST; without one the request is a GET. */
   body?: object | undefined
@@ -49,24 +49,24 @@ export interface WechatClient {
    *
    * @throws FST_WEAPP_CODE_INVALID, _CODE_USED, _LOGIN_BLOCKED, _BUSY
    */
-  code2Session (code: string, app?: OfApp): Promise<WechatUser>
+  code2Session (code: string, app?: AppOptions): Promise<WechatUser>
   /**
    * Whether a session_key still lives.
    * https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_checksessionkey
    */
-  checkSessionKey (holder: KeyHolder): Promise<boolean>
+  checkSessionKey (holder: SessionKeyProof): Promise<boolean>
   /**
    * Has WeChat replace a session_key, which dies, and resolves to the new one. Not often for a user.
    * https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_resetusersessionkey
    *
    * @throws FST_WEAPP_SESSION_KEY_STALE when the key was dead already
    */
-  resetUserSessionKey (holder: KeyHolder): Promise<string>
+  resetUserSessionKey (holder: SessionKeyProof): Promise<string>
   /**
    * An access_token that lives five minutes more at least, from stable_token; one fetch however many ask.
    * https://developers.weixin.qq.com/minigame/dev/api-backend/open-api/access-token/auth.getStableAccessToken.html
    */
-  getAccessToken (app?: OfApp): Promise<string>
+  getAccessToken (app?: AppOptions): Promise<string>
   /**
    * Trades the code of the phone number button, which is not the one of wx.login. With `openid` WeChat checks that the
    * code is of that user.
@@ -74,7 +74,7 @@ export interface WechatClient {
    *
    * @throws FST_WEAPP_PHONE_CODE_INVALID
    */
-  getPhoneNumber (code: string, options?: OfApp & { openid?: string | undefined }): Promise<PhoneNumber>
+  getPhoneNumber (code: string, options?: AppOptions & { openid?: string | undefined }): Promise<PhoneNumber>
   /**
    * Any other API that takes an access_token, by its path: the token is added, and renewed once when WeChat refuses it.
    * Resolves to the JSON object of the answer; an errcode other than 0 rejects.
@@ -91,19 +91,19 @@ const KEY_DEAD = 87009
 /** Of a phone code: not valid or expired, used. */
 const CODE_REFUSED = [40029, 40163]
 
-export interface ClientParts extends TransportOptions {
+export interface ClientDependencies extends TransportOptions {
   apps: Apps
   /** Told when WeChat refuses us for a reason that whoever runs the server must mend. */
   onConfigError: (errcode: number, hint: string, appId: string) => void
 }
 
-export function createClient ({ apps, onConfigError, ...options }: ClientParts): WechatClient {
+export function createClient ({ apps, onConfigError, ...options }: ClientDependencies): WechatClient {
   const transport = createTransport(options)
   const accessTokens = createAccessTokens(ask)
   const code2Session = createCode2Session(ask, options.concurrency)
 
   function ask (appId: string, call: WechatCall): Promise<WechatReply> {
-    return traced('fastify-weapp.exchange', { appId, path: call.path }, () => transport.call(call))
+    return traced('fastify-weapp.wechat', { appId, path: call.path }, () => transport.call(call))
   }
 
   /** Calls with an access_token; one that WeChat refuses is renewed, and the call repeated, once. */
@@ -137,7 +137,7 @@ export function createClient ({ apps, onConfigError, ...options }: ClientParts):
   }
 
   /** The query that proves a session_key, for calls without a body. */
-  function proofOf ({ openid, sessionKey }: KeyHolder): Record<string, string> {
+  function proofOf ({ openid, sessionKey }: SessionKeyProof): Record<string, string> {
     return { openid, signature: signWithSessionKey(sessionKey, ''), sig_method: 'hmac_sha256' }
   }
 

@@ -6,9 +6,9 @@
 import { FST_WEAPP_CODE_INVALID, FST_WEAPP_WECHAT_BAD_REPLY, isWeappError } from '../errors.js'
 import { isText } from '../utils/type-checks.js'
 import type { AppCredentials } from './apps.js'
-import { createGate } from './concurrency-limit.js'
+import { createConcurrencyLimit } from './concurrency-limit.js'
 import type { WechatCall, WechatReply } from './request.js'
-import { createRests } from './cooldown.js'
+import { createCooldown } from './cooldown.js'
 
 /** What code2Session tells of a user. */
 export interface WechatUser {
@@ -38,24 +38,24 @@ const ABOUT_THE_CODE = ['FST_WEAPP_CODE_INVALID', 'FST_WEAPP_CODE_USED', 'FST_WE
 export function createCode2Session (
   call: (appId: string, call: WechatCall) => Promise<WechatReply>, concurrency: number
 ): (app: AppCredentials, code: string) => Promise<WechatUser> {
-  const gate = createGate(concurrency)
+  const gate = createConcurrencyLimit(concurrency)
   const underWay = new Map<string, Promise<WechatUser>>()
-  const rests = createRests()
+  const rests = createCooldown()
 
   async function exchange ({ appId, appSecret }: AppCredentials, code: string): Promise<WechatUser> {
     const query = { appid: appId, secret: appSecret, js_code: code, grant_type: 'authorization_code' }
     let reply
     try {
-      reply = await gate.pass(() => {
-        rests.check(appId, code)
+      reply = await gate.run(() => {
+        rests.assertClosed(appId, code)
         return call(appId, { path: '/sns/jscode2session', query })
       })
     } catch (error) {
-      if (isWeappError(error) && error.errcode === TOO_OFTEN) rests.begin(appId, code)
-      if (isWeappError(error) && ABOUT_THE_CODE.includes(error.code)) rests.end(appId)
+      if (isWeappError(error) && error.errcode === TOO_OFTEN) rests.open(appId, code)
+      if (isWeappError(error) && ABOUT_THE_CODE.includes(error.code)) rests.close(appId)
       throw error
     }
-    rests.traded(appId)
+    rests.recordSuccess(appId)
     const { openid, session_key: sessionKey, unionid } = reply
     if (!isText(openid) || !isText(sessionKey) || typeof (unionid ?? '') !== 'string') throw new FST_WEAPP_WECHAT_BAD_REPLY()
     return { openid, sessionKey, unionid: isText(unionid) ? unionid : null }

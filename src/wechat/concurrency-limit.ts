@@ -7,12 +7,12 @@ const PATIENCE_MS = 1000
 const WAITING_PER_PLACE = 16
 
 /** Lets so many run at once; the rest wait their turn for a moment, in order. */
-export interface Gate {
+export interface ConcurrencyLimit {
   /** @throws FST_WEAPP_BUSY when there is no turn in time, at once when too many wait already */
-  pass<Result> (work: () => Promise<Result>): Promise<Result>
+  run<Result> (work: () => Promise<Result>): Promise<Result>
 }
 
-export function createGate (concurrency: number): Gate {
+export function createConcurrencyLimit (concurrency: number): ConcurrencyLimit {
   const waiting = new Set<() => void>()
   let running = 0
 
@@ -44,7 +44,7 @@ export function createGate (concurrency: number): Gate {
   }
 
   return {
-    async pass (work) {
+    async run (work) {
       if (running >= concurrency) await turn()
       else running++
       try {

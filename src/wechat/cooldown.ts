@@ -2,7 +2,7 @@
  * When an app is not to ask code2Session. WeChat does not document what 45011 counts: the app's calls by some accounts,
  * each user's by others. So an app rests after it, and finds out meanwhile whether the others may pass.
  */
-import { limitedFor } from './errcodes.js'
+import { rateLimited } from './errcodes.js'
 
 /** How long an app rests after 45011, in milliseconds. WeChat counts by the minute. */
 const REST_MS = 10_000
@@ -24,24 +24,24 @@ interface Rest {
   refused: Set<string>
 }
 
-export interface Rests {
+export interface Cooldown {
   /** Has the app rest, unless a code of it was traded just before: then 45011 is one user's alone. */
-  begin (appId: string, code: string): void
+  open (appId: string, code: string): void
   /** @throws FST_WEAPP_WECHAT_LIMITED when the app rests and this code is not the one that asks all the same */
-  check (appId: string, code: string): void
+  assertClosed (appId: string, code: string): void
   /** WeChat traded a code of the app. */
-  traded (appId: string): void
+  recordSuccess (appId: string): void
   /** WeChat answers the app again. */
-  end (appId: string): void
+  close (appId: string): void
 }
 
-export function createRests (): Rests {
+export function createCooldown (): Cooldown {
   /** An entry goes with the first code that is answered, or the first to be asked about after its end. */
   const rests = new Map<string, Rest>()
   const lastTraded = new Map<string, number>()
 
   return {
-    begin (appId, code) {
+    open (appId, code) {
       const now = Date.now()
       // A clock that was set back makes no trade of the future.
       if (Math.abs(now - (lastTraded.get(appId) ?? -Infinity)) <= PROBE_MS) return
@@ -50,7 +50,7 @@ export function createRests (): Rests {
       rests.set(appId, { until: now + REST_MS, probeAt: now + PROBE_MS, refused })
     },
 
-    check (appId, code) {
+    assertClosed (appId, code) {
       const rest = rests.get(appId)
       if (rest === undefined) return
       const now = Date.now()
@@ -59,16 +59,16 @@ export function createRests (): Rests {
       } else if (now >= rest.probeAt && !rest.refused.has(code)) {
         rest.probeAt = now + PROBE_MS
       } else {
-        throw limitedFor(Math.ceil((rest.until - now) / 1000))
+        throw rateLimited(Math.ceil((rest.until - now) / 1000))
       }
     },
 
-    traded (appId) {
+    recordSuccess (appId) {
       lastTraded.set(appId, Date.now())
       rests.delete(appId)
     },
 
-    end (appId) {
+    close (appId) {
       rests.delete(appId)
     }
   }

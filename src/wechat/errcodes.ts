@@ -51,7 +51,7 @@ export function errorOf (errcode: unknown): WeappError {
   const code = errcode as number
   const retryAfter = RETRY_AFTER.get(code)
   const Known = ERRORS.get(code) ?? (CONFIG_HINTS.has(code) ? FST_WEAPP_WECHAT_CONFIG : FST_WEAPP_WECHAT_BAD_REPLY)
-  const error = retryAfter === undefined ? new Known() : limitedFor(retryAfter)
+  const error = retryAfter === undefined ? new Known() : rateLimited(retryAfter)
   error.errcode = code
   return error
 }
@@ -62,7 +62,7 @@ export function configHint (errcode: unknown): string | undefined {
 }
 
 /** WeChat's limit, with the seconds after which asking again makes sense. */
-export function limitedFor (seconds: number): WeappError {
+export function rateLimited (seconds: number): WeappError {
   const error = new FST_WEAPP_WECHAT_LIMITED()
   error.headers = { ...error.headers, 'retry-after': String(seconds) }
   return error

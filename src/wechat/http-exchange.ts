@@ -1,14 +1,14 @@
 /** One HTTP request and its answer, as an undici dispatcher tells of them: without the streams of undici's `request`. */
 import type { Dispatcher } from 'undici'
 
-export interface HttpAnswer {
+export interface HttpResponse {
   statusCode: number
   /** The body; null when it is larger than any documented answer. */
   text: string | null
 }
 
 interface Listener {
-  resolve (answer: HttpAnswer): void
+  resolve (answer: HttpResponse): void
   reject (error: Error): void
 }
 

@@ -7,9 +7,9 @@ import {
   FST_WEAPP_WECHAT_BAD_REPLY, FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_UNAVAILABLE, type WeappError,
   type WeappErrorConstructor
 } from '../errors.js'
-import { isOver, TimeLimit, type Wait } from '../utils/deadline-queue.js'
+import { isExpired, DeadlineQueue, type Deadline } from '../utils/deadline-queue.js'
 import { errorOf, SYSTEM_BUSY } from './errcodes.js'
-import { HttpExchange, type HttpAnswer } from './http-exchange.js'
+import { HttpExchange, type HttpResponse } from './http-exchange.js'
 
 export interface TransportOptions {
   /** Scheme and host of WeChat's API. */
@@ -59,18 +59,18 @@ type Attempt = { reply: WechatReply } | Failure
 export function createTransport ({ baseUrl, timeout, retries, concurrency, dispatcher }: TransportOptions): Transport {
   const ownAgent = dispatcher === undefined ? new Agent({ connections: concurrency, connectTimeout: timeout }) : null
   const connections = dispatcher ?? ownAgent!
-  const limit = new TimeLimit(timeout)
+  const limit = new DeadlineQueue(timeout)
   let closed: Promise<void> | undefined
 
   return {
-    call: (call) => limit.within(async (wait) => {
+    call: (call) => limit.run(async (wait) => {
       const tryOnce = async (): Promise<Attempt> => interpret(await ask(call, wait), call)
       let attempt = await tryOnce()
       for (let repeats = 0; 'error' in attempt; repeats++) {
-        if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
+        if (isExpired(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
         if (repeats === retries || !attempt.repeatable) throw attempt.error
         await sleep(FIRST_BACKOFF_MS * 2 ** repeats, wait)
-        if (isOver(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
+        if (isExpired(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
         attempt = await tryOnce()
       }
       return attempt.reply
@@ -83,7 +83,7 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
   }
 
   /** Never rejects: that there is no answer is one too. */
-  function ask ({ path, query, body }: WechatCall, wait: Wait): Promise<HttpAnswer | Failure> {
+  function ask ({ path, query, body }: WechatCall, wait: Deadline): Promise<HttpResponse | Failure> {
     return new Promise((resolve) => {
       const fail = (error: unknown): void => {
         resolve(failed(FST_WEAPP_WECHAT_UNAVAILABLE, systemWord(error), nothingWasSent(error)))
@@ -109,7 +109,7 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
   }
 }
 
-function sleep (milliseconds: number, wait: Wait): Promise<void> {
+function sleep (milliseconds: number, wait: Deadline): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds)
     wait.expire = () => {
@@ -119,7 +119,7 @@ function sleep (milliseconds: number, wait: Wait): Promise<void> {
   })
 }
 
-function interpret (answer: HttpAnswer | Failure, { answers = [] }: WechatCall): Attempt {
+function interpret (answer: HttpResponse | Failure, { answers = [] }: WechatCall): Attempt {
   if ('error' in answer) return answer
   const { statusCode, text } = answer
   if (statusCode >= 500) return failed(FST_WEAPP_WECHAT_UNAVAILABLE, `HTTP ${statusCode}`)

@@ -41,7 +41,7 @@ test('what WeChat refuses this server for is an error, once a minute for each er
   t.equal(take().length, 1)
 })
 
-test('a store that fails is an error, once a minute for each verb, without the words of the store', async (t) => {
+test('a store that fails is an error, once a minute for each operation, without the words of the store', async (t) => {
   const clock = freezeClock(t)
   const { log, take } = operatorLog()
   const failure = Object.assign(new TypeError('SET weapp:canary'), { code: 'ECONNRESET', command: { args: ['canary'] }, cause: new Error('canary') })
@@ -50,8 +50,8 @@ test('a store that fails is an error, once a minute for each verb, without the w
   log.storeFailure('touch', undefined)
   const lines = take()
   t.same(lines.map(({ level, weapp }) => ({ level, ...weapp })), [
-    { level: 50, event: 'store-failed', verb: 'read', name: 'TypeError', code: 'ECONNRESET' },
-    { level: 50, event: 'store-failed', verb: 'touch', name: 'timeout' }
+    { level: 50, event: 'store-failed', operation: 'read', name: 'TypeError', code: 'ECONNRESET' },
+    { level: 50, event: 'store-failed', operation: 'touch', name: 'timeout' }
   ])
   t.notMatch(JSON.stringify(lines), 'canary')
   clock.advance(60_000)
@@ -71,12 +71,12 @@ test('what Redis refuses is told by its first word, or that it does not know our
   log.storeFailure('list', Object.assign(new Error('OOM canary')))
   const lines = take()
   t.strictSame(lines.map(({ weapp }) => weapp), [
-    { event: 'store-failed', verb: 'touch', name: 'ReplyError', code: 'OOM' },
-    { event: 'store-failed', verb: 'read', name: 'ReplyError' },
-    { event: 'store-failed', verb: 'create', name: 'ReplyError', code: 'ERR bad lua script' },
-    { event: 'store-failed', verb: 'revoke', name: 'ReplyError', code: 'ERR unknown command' },
-    { event: 'store-failed', verb: 'update', name: 'ReplyError', code: 'ERR' },
-    { event: 'store-failed', verb: 'list', name: 'Error' }
+    { event: 'store-failed', operation: 'touch', name: 'ReplyError', code: 'OOM' },
+    { event: 'store-failed', operation: 'read', name: 'ReplyError' },
+    { event: 'store-failed', operation: 'create', name: 'ReplyError', code: 'ERR bad lua script' },
+    { event: 'store-failed', operation: 'revoke', name: 'ReplyError', code: 'ERR unknown command' },
+    { event: 'store-failed', operation: 'update', name: 'ReplyError', code: 'ERR' },
+    { event: 'store-failed', operation: 'list', name: 'Error' }
   ])
   t.notMatch(JSON.stringify(lines), 'canary')
 })
@@ -92,6 +92,6 @@ test('a record that is not readable is a warning each time, with the session tha
 
 test('a cache that is off is a warning', async (t) => {
   const { log, take } = operatorLog()
-  log.cacheOff()
-  t.match(take(), [{ level: 40, weapp: { event: 'cache-off' } }])
+  log.cacheUnavailable()
+  t.match(take(), [{ level: 40, weapp: { event: 'cache-unavailable' } }])
 })

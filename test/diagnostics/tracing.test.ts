@@ -12,7 +12,7 @@ type Message = Record<string, unknown>
 /** Every channel; the type demands that none is left out. */
 const CHANNELS: Record<keyof WeappEvents, true> = {
   'fastify-weapp.login': true,
-  'fastify-weapp.exchange': true,
+  'fastify-weapp.wechat': true,
   'fastify-weapp.authenticate': true,
   'fastify-weapp.decrypt': true,
   'fastify-weapp.store': true
@@ -91,8 +91,8 @@ t.test('login: told from the code to the token, with what is done within', async
   const { heard, of } = listen(t)
   t.equal((await login()).statusCode, 200)
   checkWork(t, of('fastify-weapp.login'), { appId: APP_ID })
-  checkWork(t, of('fastify-weapp.exchange'), { appId: APP_ID, path: '/sns/jscode2session' })
-  checkWork(t, of('fastify-weapp.store'), { verb: 'create' })
+  checkWork(t, of('fastify-weapp.wechat'), { appId: APP_ID, path: '/sns/jscode2session' })
+  checkWork(t, of('fastify-weapp.store'), { operation: 'create' })
   t.equal(heard.length, 3 * 4, 'and nothing else')
   t.strictSame([heard[0]?.name, heard.at(-1)?.name], ['fastify-weapp.login', 'fastify-weapp.login'])
 })
@@ -102,34 +102,34 @@ t.test('login: a refusal is told with its error', async (t) => {
   const { of, news } = listen(t)
   await login('unknown')
   checkWork(t, of('fastify-weapp.login'), { appId: APP_ID }, 'FST_WEAPP_CODE_INVALID')
-  checkWork(t, of('fastify-weapp.exchange'), { appId: APP_ID, path: '/sns/jscode2session' }, 'FST_WEAPP_CODE_INVALID')
-  t.match(of('fastify-weapp.exchange').at(-1)?.message.error, { errcode: 40029 })
+  checkWork(t, of('fastify-weapp.wechat'), { appId: APP_ID, path: '/sns/jscode2session' }, 'FST_WEAPP_CODE_INVALID')
+  t.match(of('fastify-weapp.wechat').at(-1)?.message.error, { errcode: 40029 })
   news()
 
   await login(wechat.login('mallory'))
   t.strictSame(of('fastify-weapp.login').map(({ kind }) => kind), FAILED)
   t.match(of('fastify-weapp.login').at(-1)?.message.error, { message: 'no' }, "the host's own, as it threw it")
-  t.strictSame(of('fastify-weapp.exchange').map(({ kind }) => kind), WHOLE, 'the exchange was good')
+  t.strictSame(of('fastify-weapp.wechat').map(({ kind }) => kind), WHOLE, 'the exchange was good')
 })
 
 t.test('exchange: one call, its repeats included; calls with an access_token too', async (t) => {
   const { wechat, signIn, post } = await startEventHost(t)
   const { token } = await signIn()
-  const { of, news } = listen(t, ['fastify-weapp.exchange'])
+  const { of, news } = listen(t, ['fastify-weapp.wechat'])
   wechat.fault({ errcode: -1 }, { path: '/cgi-bin/stable_token', times: 1 })
   await post('/phone', { code: wechat.phoneCode('alice') }, token)
-  const events = of('fastify-weapp.exchange')
+  const events = of('fastify-weapp.wechat')
   checkWork(t, events.slice(0, 4), { appId: APP_ID, path: '/cgi-bin/stable_token' })
   checkWork(t, events.slice(4), { appId: APP_ID, path: '/wxa/business/getuserphonenumber' })
   for (const [url, path] of [['/check', '/wxa/checksession'], ['/reset', '/wxa/resetusersessionkey']] as const) {
     news()
     await post(url, {}, token)
-    checkWork(t, of('fastify-weapp.exchange'), { appId: APP_ID, path })
+    checkWork(t, of('fastify-weapp.wechat'), { appId: APP_ID, path })
   }
   news()
   wechat.fault({ errcode: 42001 }, { path: '/wxa/checksession', times: 1 })
   await post('/check', {}, token)
-  const repeated = of('fastify-weapp.exchange')
+  const repeated = of('fastify-weapp.wechat')
   checkWork(t, repeated.slice(0, 5), { appId: APP_ID, path: '/wxa/checksession' }, 'FST_WEAPP_WECHAT_CONFIG')
   checkWork(t, repeated.slice(5, 9), { appId: APP_ID, path: '/cgi-bin/stable_token' })
   checkWork(t, repeated.slice(9), { appId: APP_ID, path: '/wxa/checksession' })
@@ -183,12 +183,12 @@ t.test('decrypt: also without a key, and within a login', async (t) => {
   checkWork(t, later('fastify-weapp.decrypt'), { appId: APP_ID }, 'FST_WEAPP_SESSION_KEY_MISSING')
 })
 
-t.test('store: every verb by its name, and our error in place of the store\'s', async (t) => {
+t.test('store: every operation by its name, and our error in place of the store\'s', async (t) => {
   const { store, instead, heal } = faultyStore()
   const { app, wechat, signIn, get, post } = await startEventHost(t, { options: { store, storeTimeout: 20 } })
   const openid = wechat.openid('alice')
   const { of, news } = listen(t, ['fastify-weapp.store'])
-  const verbs = () => news().filter(({ kind }) => kind === 'start').map(({ message }) => message.verb)
+  const operations = () => news().filter(({ kind }) => kind === 'start').map(({ message }) => message.operation)
   const { token } = await signIn()
   await get('/weapp/session', token)
   await post('/decrypt', wechat.encrypt('alice', {}), token)
@@ -196,14 +196,14 @@ t.test('store: every verb by its name, and our error in place of the store\'s', 
   await post('/update', {}, token)
   await app.weapp.sessions.revokeAll({ appId: APP_ID, openid })
   await post('/weapp/logout', undefined, (await signIn()).token)
-  t.strictSame(new Set(verbs()), new Set(['create', 'read', 'list', 'readKeys', 'writeKey', 'update', 'revokeAll', 'revoke']))
+  t.strictSame(new Set(operations()), new Set(['create', 'read', 'list', 'readKeys', 'writeKey', 'update', 'revokeAll', 'revoke']))
 
   const { token: next } = await signIn()
   for (const failure of [async () => { throw new Error('canary') }, () => new Promise(() => {})]) {
     news()
     instead('read', failure)
     await get('/me', next)
-    checkWork(t, of('fastify-weapp.store'), { verb: 'read' }, 'FST_WEAPP_STORE_UNAVAILABLE')
+    checkWork(t, of('fastify-weapp.store'), { operation: 'read' }, 'FST_WEAPP_STORE_UNAVAILABLE')
   }
   heal()
 })
@@ -212,7 +212,7 @@ t.test('store: a memoryStore that still holds what it answered is not asked agai
   let data = {}
   const { app, wechat, signIn, get } = await startEventHost(t, { options: { onLogin: async () => ({ data }) } })
   const { news } = listen(t, ['fastify-weapp.store'])
-  const reads = () => news().filter(({ kind, message }) => kind === 'start' && message.verb === 'read').length
+  const reads = () => news().filter(({ kind, message }) => kind === 'start' && message.operation === 'read').length
   for (const [what, length, expected] of [['short', 10, 1], ['long', 300, 3]] as const) {
     data = { text: 'x'.repeat(length) }
     const { token } = await signIn()
@@ -270,8 +270,8 @@ t.test('nothing secret is told, whatever happens', async (t) => {
     await work()
     wechat.clearFaults()
   }
-  for (const verb of ['read', 'readKeys', 'create'] as const) {
-    instead(verb, (input) => { throw Object.assign(new Error(`canary-of-data ${JSON.stringify(input)}`), { input }) })
+  for (const operation of ['read', 'readKeys', 'create'] as const) {
+    instead(operation, (input) => { throw Object.assign(new Error(`canary-of-data ${JSON.stringify(input)}`), { input }) })
     await work()
     heal()
   }
@@ -287,7 +287,7 @@ t.test('nothing secret is told, whatever happens', async (t) => {
       if (values.some((value) => shown.includes(value))) t.fail(`${name}:${kind} tells a ${what}`)
     }
     t.notOk(message.result, 'no result')
-    t.strictSame(Object.keys(message).filter((key) => !['appId', 'path', 'verb', 'error', 'result'].includes(key)), [])
+    t.strictSame(Object.keys(message).filter((key) => !['appId', 'path', 'operation', 'error', 'result'].includes(key)), [])
     t.equal(error?.cause, undefined)
   }
 })

@@ -13,7 +13,7 @@ export interface HostHabits {
 }
 
 /** Sign in, a guarded route, the list of devices, sign out: each answers as it does in a server of its own. */
-export async function checkOurSide (t: Test, { app, wechat }: Pick<Host, 'app' | 'wechat'>, habits: HostHabits = {}): Promise<void> {
+export async function assertRoutes (t: Test, { app, wechat }: Pick<Host, 'app' | 'wechat'>, habits: HostHabits = {}): Promise<void> {
   const { unwrap = (body) => body, unwrapError = (body) => body, nextHeaders = () => ({}) } = habits
 
   function refused (response: LightMyRequestResponse, statusCode: number, code: string): void {

@@ -26,7 +26,7 @@ const UNAVAILABLE = { status: 503, code: 'FST_WEAPP_STORE_UNAVAILABLE' }
 const REVOKED = { status: 401, code: 'FST_WEAPP_SESSION_REVOKED' }
 const INVALID = { status: 401, code: 'FST_WEAPP_TOKEN_INVALID' }
 
-/** `storeTimeout` is 2 seconds, two verbs may follow each other, and this machine may have other things to do. */
+/** `storeTimeout` is 2 seconds, two operations may follow each other, and this machine may have other things to do. */
 const LIMIT = 10_000
 
 export async function checkFailover (t: Test, { store, masterOf }: FailoverParts): Promise<void> {

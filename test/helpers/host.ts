@@ -1,7 +1,7 @@
 /** A host's server with the plugin, a simulated WeChat behind it, and the phone's part in a few words. */
 import Fastify, { type FastifyInstance, type FastifyServerOptions, type LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
-import weapp, { type LoginReply, type WeappOptions } from '../../src/index.js'
+import weapp, { type LoginResponse, type WeappOptions } from '../../src/index.js'
 import { startWechatSimulator, type WechatSimulator, type WechatSimulatorOptions } from '../../src/testing/simulator/simulator.js'
 
 export const APP_ID = 'wx0123456789abcdef'
@@ -12,7 +12,7 @@ export interface Host {
   app: FastifyInstance
   wechat: WechatSimulator
   /** Signs a user in over the login route. */
-  signIn (user?: string, headers?: Record<string, string>): Promise<LoginReply>
+  signIn (user?: string, headers?: Record<string, string>): Promise<LoginResponse>
   /** Asks for a route with a token. */
   get (url: string, token?: string): Promise<LightMyRequestResponse>
   post (url: string, payload?: object, token?: string): Promise<LightMyRequestResponse>
@@ -52,7 +52,7 @@ export async function startHost (t: Test, { options, server, simulator, before, 
     async signIn (user = 'alice', headers = {}) {
       const response = await app.inject({ method: 'POST', url: '/weapp/login', headers, payload: { code: wechat.login(user) } })
       t.equal(response.statusCode, 200, `${user} signs in`)
-      return response.json<LoginReply>()
+      return response.json<LoginResponse>()
     },
     get: (url, token) => app.inject({ url, headers: authorization(token) }),
     post: (url, payload, token) => app.inject({ method: 'POST', url, headers: authorization(token), ...payload && { payload } })

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
-import { checkOurSide } from '../helpers/assert-routes.js'
+import { assertRoutes } from '../helpers/assert-routes.js'
 
 test('a host with a strict Ajv of its own, which refuses where ours drops', async (t) => {
   const host = await startHost(t, {
@@ -12,7 +12,7 @@ test('a host with a strict Ajv of its own, which refuses where ours drops', asyn
       app.post('/host', { schema: { body } }, async (request) => request.body)
     }
   })
-  await checkOurSide(t, host)
+  await assertRoutes(t, host)
   t.same((await host.post('/host', {})).json(), {}, 'no defaults')
   t.equal((await host.post('/host', { extra: 1 })).statusCode, 400, 'nothing extra')
   const code = host.wechat.login('alice')
@@ -26,7 +26,7 @@ test('a host that coerces, as Fastify does by default, and reports in its own wo
       app.post('/host', { schema: { body: { type: 'object', properties: { count: { type: 'number' } } } } }, async (request) => request.body)
     }
   })
-  await checkOurSide(t, host)
+  await assertRoutes(t, host)
   t.same((await host.post('/host', { count: '2' })).json(), { count: 2 })
   t.match((await host.post('/weapp/login', {})).json(), { statusCode: 400, message: 'the body is not good' })
 })

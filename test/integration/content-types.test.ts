@@ -1,13 +1,13 @@
 import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
-import { checkOurSide } from '../helpers/assert-routes.js'
+import { assertRoutes } from '../helpers/assert-routes.js'
 
 test('a host without any content type parser', async (t) => {
   const host = await startHost(t, {
     before: (app) => app.removeAllContentTypeParsers(),
     after: (app) => { app.post('/host', async () => ({ reached: true })) }
   })
-  await checkOurSide(t, host)
+  await assertRoutes(t, host)
   t.equal((await host.post('/host', { any: 1 })).statusCode, 415, 'what the host removed stays removed')
   t.same((await host.post('/host')).json(), { reached: true })
 })
@@ -20,7 +20,7 @@ test('a host that reads JSON in its own way', async (t) => {
     },
     after: (app) => { app.post('/host', async (request) => request.body) }
   })
-  await checkOurSide(t, host)
+  await assertRoutes(t, host)
   t.same((await host.post('/host', { a: 1 })).json(), { bytes: 7 })
 })
 
@@ -34,7 +34,7 @@ test('a host that takes any content type as text, JSON by a pattern', async (t) 
     },
     after: (app) => { app.post('/host', async (request) => request.body) }
   })
-  await checkOurSide(t, host)
+  await assertRoutes(t, host)
   t.same((await host.post('/host', { a: 1 })).json(), { text: '{"a":1}' })
   const login = await host.app.inject({
     method: 'POST',

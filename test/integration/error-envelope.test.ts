@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
-import { checkOurSide } from '../helpers/assert-routes.js'
+import { assertRoutes } from '../helpers/assert-routes.js'
 
 test('a host with an error envelope of its own keeps it, and our headers arrive under it', async (t) => {
   const host = await startHost(t, {
@@ -12,7 +12,7 @@ test('a host with an error envelope of its own keeps it, and our headers arrive 
       app.get('/broken', async () => { throw Object.assign(new Error('broken'), { code: 'HOST_BROKEN' }) })
     }
   })
-  await checkOurSide(t, host, { unwrapError: (body) => body.error })
+  await assertRoutes(t, host, { unwrapError: (body) => body.error })
   t.same((await host.get('/broken')).json(), { success: false, error: { code: 'HOST_BROKEN' } })
   t.same((await host.get('/me')).json(), { success: false, error: { code: 'FST_WEAPP_TOKEN_MISSING' } }, "the host's, whole")
 })

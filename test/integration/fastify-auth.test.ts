@@ -1,7 +1,7 @@
 import auth from '@fastify/auth'
 import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
-import { checkOurSide } from '../helpers/assert-routes.js'
+import { assertRoutes } from '../helpers/assert-routes.js'
 
 const API_KEY = 'key of a server of the host'
 
@@ -23,7 +23,7 @@ test('app.weapp.authenticate composes with a strategy of the host through @fasti
       }
     }
   })
-  await checkOurSide(t, host)
+  await assertRoutes(t, host)
 
   const { token } = await host.signIn()
   const openid = host.wechat.openid('alice')

@@ -1,7 +1,7 @@
 import cors from '@fastify/cors'
 import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
-import { checkOurSide } from '../helpers/assert-routes.js'
+import { assertRoutes } from '../helpers/assert-routes.js'
 
 const origin = 'https://app.example'
 
@@ -12,7 +12,7 @@ test('with @fastify/cors before it, a preflight of a guarded route passes althou
       await app.register(cors, { origin, exposedHeaders: ['Weapp-Error', 'Retry-After'], methods: ['GET', 'POST'] })
     }
   })
-  await checkOurSide(t, host, { nextHeaders: () => ({ origin }) })
+  await assertRoutes(t, host, { nextHeaders: () => ({ origin }) })
 
   for (const [url, method] of [['/me', 'GET'], ['/weapp/login', 'POST'], ['/weapp/logout', 'POST']] as const) {
     const preflight = await host.app.inject({

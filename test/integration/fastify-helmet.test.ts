@@ -1,11 +1,11 @@
 import helmet from '@fastify/helmet'
 import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
-import { checkOurSide } from '../helpers/assert-routes.js'
+import { assertRoutes } from '../helpers/assert-routes.js'
 
 test('the headers of @fastify/helmet and ours are on the same answers', async (t) => {
   const host = await startHost(t, { before: async (app) => { await app.register(helmet) } })
-  await checkOurSide(t, host)
+  await assertRoutes(t, host)
   const login = await host.post('/weapp/login', { code: host.wechat.login('alice') })
   const refused = await host.get('/me')
   for (const { headers } of [login, refused]) {

@@ -2,7 +2,7 @@ import fastifyJwt from '@fastify/jwt'
 import type { FastifyInstance } from 'fastify'
 import { test, type Test } from 'tap'
 import { startHost } from '../helpers/host.js'
-import { checkOurSide } from '../helpers/assert-routes.js'
+import { assertRoutes } from '../helpers/assert-routes.js'
 
 const registerJwt = async (app: FastifyInstance) => {
   await app.register(fastifyJwt, { secret: 'the secret of the host itself' })
@@ -16,7 +16,7 @@ function addHostRoutes (app: FastifyInstance): void {
 
 async function checkBothSides (t: Test, options: Parameters<typeof startHost>[1]): Promise<void> {
   const host = await startHost(t, options)
-  await checkOurSide(t, host)
+  await assertRoutes(t, host)
 
   const { token: theirs } = (await host.post('/host/login')).json()
   t.match((await host.get('/host/me', theirs)).json(), { name: 'Bob' }, 'the host signs and verifies')

@@ -1,14 +1,14 @@
 import rateLimit from '@fastify/rate-limit'
 import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
-import { checkOurSide } from '../helpers/assert-routes.js'
+import { assertRoutes } from '../helpers/assert-routes.js'
 
 test('@fastify/rate-limit on the login route alone, through its config', async (t) => {
   const host = await startHost(t, {
     before: async (app) => { await app.register(rateLimit, { global: false }) },
     options: { routes: { login: { config: { rateLimit: { max: 4, timeWindow: '1 hour' } } } } }
   })
-  await checkOurSide(t, host)
+  await assertRoutes(t, host)
 
   const { token } = await host.signIn()
   host.wechat.clearRequests()
@@ -27,7 +27,7 @@ test('a global @fastify/rate-limit counts guarded routes and ours, and refuses b
     }
   })
   let requests = 0
-  await checkOurSide(t, host, { nextHeaders: () => ({ 'x-device': `${requests++}` }) })
+  await assertRoutes(t, host, { nextHeaders: () => ({ 'x-device': `${requests++}` }) })
 
   const { token } = await host.signIn('alice', { 'x-device': 'one phone' })
   const ask = (url: string, token: string) => host.app.inject({ url, headers: { 'x-device': 'one phone', authorization: `Bearer ${token}` } })

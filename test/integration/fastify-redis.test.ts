@@ -3,7 +3,7 @@ import Fastify from 'fastify'
 import { test } from 'tap'
 import weapp, { redisStore } from '../../src/index.js'
 import { startWechatSimulator } from '../../src/testing/simulator/simulator.js'
-import { checkOurSide } from '../helpers/assert-routes.js'
+import { assertRoutes } from '../helpers/assert-routes.js'
 import { redisUrl, uniquePrefix } from '../helpers/redis.js'
 import { APP_ID, APP_SECRET, SECRET } from '../helpers/host.js'
 
@@ -20,7 +20,7 @@ test("sessions in the Redis of a host's @fastify/redis, handed over by a functio
   }))
   app.get('/me', { config: { weapp: true } }, async (request) => ({ openid: request.weapp?.openid }))
   await app.ready()
-  await checkOurSide(t, { app, wechat })
+  await assertRoutes(t, { app, wechat })
 
   await app.inject({ method: 'POST', url: '/weapp/login', payload: { code: wechat.login('alice') } })
   const [key, ...others] = await app.redis.keys(`${keyPrefix}*`)

@@ -2,7 +2,7 @@ import cookie from '@fastify/cookie'
 import session from '@fastify/session'
 import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
-import { checkOurSide } from '../helpers/assert-routes.js'
+import { assertRoutes } from '../helpers/assert-routes.js'
 
 declare module 'fastify' {
   interface Session { visits?: number }
@@ -21,7 +21,7 @@ test('a host with @fastify/session keeps its sessions beside ours', async (t) =>
       })
     }
   })
-  await checkOurSide(t, host)
+  await assertRoutes(t, host)
 
   const { token } = await host.signIn()
   const first = await host.get('/visits', token)

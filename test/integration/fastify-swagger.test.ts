@@ -4,7 +4,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
-import { checkOurSide } from '../helpers/assert-routes.js'
+import { assertRoutes } from '../helpers/assert-routes.js'
 
 async function registerSwagger (app: FastifyInstance): Promise<void> {
   await app.register(swagger, { openapi: { openapi: '3.0.3', info: { title: 'host', version: '1.0.0' } } })
@@ -19,7 +19,7 @@ test('@fastify/swagger documents every route of ours with every status, and its 
       app.get('/host', { schema: { response: { 200: { type: 'object', properties: { ok: { type: 'boolean' } } } } } }, async () => ({ ok: true }))
     }
   })
-  await checkOurSide(t, host)
+  await assertRoutes(t, host)
   t.same((await host.get('/host')).json(), { ok: true })
 
   const served = await host.get('/docs/json')

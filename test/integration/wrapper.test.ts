@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
-import { checkOurSide } from '../helpers/assert-routes.js'
+import { assertRoutes } from '../helpers/assert-routes.js'
 
 test('a host that wraps every answer in a preSerialization hook wraps ours too, and nothing of them is lost', async (t) => {
   const host = await startHost(t, {
@@ -8,7 +8,7 @@ test('a host that wraps every answer in a preSerialization hook wraps ours too, 
     options: { onLogin: () => ({ reply: { user: { name: 'Alice' } } }) },
     after: (app) => { app.get('/host', async () => ({ plain: true })) }
   })
-  await checkOurSide(t, host, { unwrap: (body) => body.data })
+  await assertRoutes(t, host, { unwrap: (body) => body.data })
   t.same((await host.get('/host')).json(), { data: { plain: true } })
   const login = await host.post('/weapp/login', { code: host.wechat.login('alice') })
   t.match(login.json(), { data: { token: String, user: { name: 'Alice' } } })
@@ -24,5 +24,5 @@ test('a host that wraps errors as well', async (t) => {
     }
   })
   const unwrap = (body: { data: any }) => body.data
-  await checkOurSide(t, host, { unwrap, unwrapError: unwrap })
+  await assertRoutes(t, host, { unwrap, unwrapError: unwrap })
 })

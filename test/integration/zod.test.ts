@@ -3,7 +3,7 @@ import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTyp
 import { test } from 'tap'
 import { z } from 'zod'
 import { startHost } from '../helpers/host.js'
-import { checkOurSide } from '../helpers/assert-routes.js'
+import { assertRoutes } from '../helpers/assert-routes.js'
 
 test('a host whose validator and serializer read zod schemas alone', async (t) => {
   const host = await startHost(t, {
@@ -14,7 +14,7 @@ test('a host whose validator and serializer read zod schemas alone', async (t) =
       }, async ({ body }) => ({ count: body.count + 1, extra: 'dropped by the serializer of the host' }))
     }
   })
-  await checkOurSide(t, host)
+  await assertRoutes(t, host)
   t.same((await host.post('/host', { count: 1 })).json(), { count: 2 })
   t.equal((await host.post('/host', { count: 0 })).statusCode, 400)
 })
@@ -32,7 +32,7 @@ test('such a host documents itself through zod, and our routes by their own sche
       app.withTypeProvider<ZodTypeProvider>().get('/host', { schema: { querystring: z.object({ name: z.string() }) } }, async () => ({}))
     }
   })
-  await checkOurSide(t, host)
+  await assertRoutes(t, host)
   const { paths = {} } = host.app.swagger()
   t.match(paths['/host']?.get, { parameters: [{ name: 'name', in: 'query', required: true }] })
   t.match(paths['/weapp/login']?.post, { requestBody: { content: { 'application/json': { schema: { required: ['code'] } } } } })

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { startHost } from '../helpers/host.js'
 
 test('POST /weapp/login takes a code and nothing that only looks like one', async (t) => {
@@ -52,7 +52,7 @@ test('the login route is not guarded, also where every route is', async (t) => {
 test('the code is checked again where the host lets a wrong body pass', async (t) => {
   const host = await startHost(t, { options: { routes: { login: { attachValidation: true } } } })
   for (const payload of [undefined, {}, { code: 123 }, { code: ['a'] }, []]) {
-    refused(t, await host.post('/weapp/login', payload), 401, 'FST_WEAPP_CODE_INVALID')
+    assertRefused(t, await host.post('/weapp/login', payload), 401, 'FST_WEAPP_CODE_INVALID')
   }
   t.same(host.wechat.requests, [])
   await host.signIn()

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { faultyStore } from '../helpers/faulty-store.js'
 import { captureLog } from '../helpers/log.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { startHost } from '../helpers/host.js'
 
 test('POST /weapp/logout ends this session, and it cannot be used again', async (t) => {
@@ -11,8 +11,8 @@ test('POST /weapp/logout ends this session, and it cannot be used again', async 
   t.equal(logout.statusCode, 204)
   t.equal(logout.body, '')
   t.equal(logout.headers['cache-control'], 'no-store')
-  refused(t, await host.get('/me', first.token), 401, 'FST_WEAPP_SESSION_REVOKED')
-  refused(t, await host.post('/weapp/logout', undefined, first.token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  assertRefused(t, await host.get('/me', first.token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  assertRefused(t, await host.post('/weapp/logout', undefined, first.token), 401, 'FST_WEAPP_SESSION_REVOKED')
   t.equal((await host.get('/me', second.token)).statusCode, 200)
 })
 
@@ -23,7 +23,7 @@ test('?all=true ends every session of the user and of nobody else', async (t) =>
   t.equal((await host.get('/me', second.token)).statusCode, 200)
   const third = await host.signIn()
   t.equal((await host.post('/weapp/logout?all=true', undefined, third.token)).statusCode, 204)
-  for (const { token } of [first, second, third]) refused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  for (const { token } of [first, second, third]) assertRefused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
   t.equal((await host.get('/me', bob.token)).statusCode, 200)
 })
 
@@ -57,8 +57,8 @@ test('a body is not needed, whatever its content type says', async (t) => {
 
 test('a logout needs a token', async (t) => {
   const host = await startHost(t, { options: { routes: { logout: { config: { weapp: false } } } } })
-  refused(t, await host.post('/weapp/logout'), 401, 'FST_WEAPP_TOKEN_MISSING')
-  refused(t, await host.post('/weapp/logout', undefined, 'a.b.c'), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await host.post('/weapp/logout'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  assertRefused(t, await host.post('/weapp/logout', undefined, 'a.b.c'), 401, 'FST_WEAPP_TOKEN_INVALID')
 })
 
 test('a logout of which nothing is known is a 503, and not a line that says it happened', async (t) => {
@@ -66,9 +66,9 @@ test('a logout of which nothing is known is a 503, and not a line that says it h
   const log = captureLog()
   const host = await startHost(t, { options: { store }, server: log.server })
   const { token } = await host.signIn()
-  for (const [verb, query] of [['revoke', ''], ['revokeAll', '?all=true']] as const) {
-    instead(verb, async () => { throw new Error('down') })
-    refused(t, await host.post(`/weapp/logout${query}`, undefined, token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+  for (const [operation, query] of [['revoke', ''], ['revokeAll', '?all=true']] as const) {
+    instead(operation, async () => { throw new Error('down') })
+    assertRefused(t, await host.post(`/weapp/logout${query}`, undefined, token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
   }
   t.equal(log.events().some(({ event }) => event === 'logout'), false)
   heal()

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { freezeClock } from '../helpers/clock.js'
 import { faultyStore } from '../helpers/faulty-store.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { startHost } from '../helpers/host.js'
 
 test("GET /weapp/session shows this session and the user's others, oldest first, each by its label", async (t) => {
@@ -29,7 +29,7 @@ test("GET /weapp/session shows this session and the user's others, oldest first,
 
 test('it is guarded, whatever the host says of it', async (t) => {
   const host = await startHost(t, { options: { routes: { session: { config: { weapp: false } } } } })
-  refused(t, await host.get('/weapp/session'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  assertRefused(t, await host.get('/weapp/session'), 401, 'FST_WEAPP_TOKEN_MISSING')
 })
 
 test('HEAD follows GET', async (t) => {
@@ -47,5 +47,5 @@ test('a store that cannot list is a 503', async (t) => {
   const host = await startHost(t, { options: { store } })
   const { token } = await host.signIn()
   instead('list', async () => { throw new Error('down') })
-  refused(t, await host.get('/weapp/session', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+  assertRefused(t, await host.get('/weapp/session', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
 })

@@ -2,7 +2,7 @@ import { connect, type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { faultyStore } from '../helpers/faulty-store.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { startHost } from '../helpers/host.js'
 
 const LIES = {
@@ -48,7 +48,7 @@ t.test('row 11: whatever a client says of its identity is ignored', async (t) =>
   const authorization = `Bearer ${login.json().token}`
   const who = await app.inject({ url: `/who?${query}`, headers: { ...LYING_HEADERS, authorization } })
   t.strictSame(who.json(), identity)
-  refused(t, await app.inject({ url: `/who?${query}`, headers: LYING_HEADERS }), 401, 'FST_WEAPP_TOKEN_MISSING')
+  assertRefused(t, await app.inject({ url: `/who?${query}`, headers: LYING_HEADERS }), 401, 'FST_WEAPP_TOKEN_MISSING')
   t.strictSame((await app.inject({ url: `/feed?${query}`, headers: LYING_HEADERS })).json(), { openid: null })
 })
 
@@ -67,7 +67,7 @@ t.test('row 12: a code is text of 1 to 256 characters, whatever else the body is
   const huge = await app.inject({ method: 'POST', url: '/weapp/login', payload: { code: 'a'.repeat(10_000_000) } })
   t.equal(huge.statusCode, 413)
   for (const code of ['\n', '\0', 'a\r\nb', '\u001f', '\u007f', '\u0080', '\u0085', '\u009f']) {
-    refused(t, await app.inject({ method: 'POST', url: '/weapp/login', payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')
+    assertRefused(t, await app.inject({ method: 'POST', url: '/weapp/login', payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')
   }
   t.strictSame(calls, [])
   t.equal(wechat.requests.length, 0, 'WeChat was asked nothing')
@@ -100,7 +100,7 @@ t.test('row 12: the code is checked again where the host lets a wrong body pass'
   })
   for (const url of ['/weapp/login', '/own']) {
     for (const code of [123, ['a'], { length: 3 }, null, true, '', 'a'.repeat(257)]) {
-      refused(t, await app.inject({ method: 'POST', url, payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')
+      assertRefused(t, await app.inject({ method: 'POST', url, payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')
     }
   }
   for (const payload of ['null', '[]', '"a"', '1', '']) {
@@ -113,7 +113,7 @@ t.test('row 12: the code is checked again where the host lets a wrong body pass'
 t.test('row 13: a code is one parameter, whatever is in it', async (t) => {
   const { app, wechat } = await startHost(t)
   const code = 'a&appid=evil#%00'
-  refused(t, await app.inject({ method: 'POST', url: '/weapp/login', payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')
+  assertRefused(t, await app.inject({ method: 'POST', url: '/weapp/login', payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')
   t.strictSame(wechat.requests[0]?.query, {
     appid: 'wx0123456789abcdef', secret: 'canary-of-the-app-secret', js_code: code, grant_type: 'authorization_code'
   })

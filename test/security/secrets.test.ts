@@ -94,8 +94,8 @@ async function journey (t: Test) {
   const ended = await login('carol')
   await app.inject({ method: 'POST', url: '/weapp/logout', headers: as(ended) })
   await app.inject({ url: '/me', headers: as(ended) })
-  for (const verb of ['read', 'touch', 'create', 'revoke', 'list'] as const) {
-    faulty.instead(verb, (input) => { throw Object.assign(new Error(`${STORE_WORDS} ${JSON.stringify(input)}`), { command: input }) })
+  for (const operation of ['read', 'touch', 'create', 'revoke', 'list'] as const) {
+    faulty.instead(operation, (input) => { throw Object.assign(new Error(`${STORE_WORDS} ${JSON.stringify(input)}`), { command: input }) })
     await login('dave')
     await app.inject({ url: '/look', headers: as(second) })
     await app.inject({ url: '/weapp/session', headers: as(second) })
@@ -234,11 +234,11 @@ t.test('row 45: one event for each thing that matters', async (t) => {
   const userId = userIdOf(APP_ID, bob.openid)
   const [{ id } = { id: '' }] = await app.weapp.sessions.list(bob)
   await app.weapp.sessions.revokeAll({ ...bob, except: id })
-  t.strictSame(news(), [{ event: 'kicked', appId: APP_ID, userId, except: id, ended: 0 }], 'the host ends all sessions but one')
+  t.strictSame(news(), [{ event: 'sessions-revoked', appId: APP_ID, userId, except: id, ended: 0 }], 'the host ends all sessions but one')
   await app.weapp.sessions.revokeAll(bob)
-  t.strictSame(news(), [{ event: 'kicked', appId: APP_ID, userId, ended: 1 }], 'the host ends all sessions')
+  t.strictSame(news(), [{ event: 'sessions-revoked', appId: APP_ID, userId, ended: 1 }], 'the host ends all sessions')
   await app.weapp.sessions.revoke({ ...bob, id })
-  t.strictSame(news(), [{ event: 'kicked', appId: APP_ID, userId, sessionId: id, ended: 0 }], 'the host ends one session')
+  t.strictSame(news(), [{ event: 'sessions-revoked', appId: APP_ID, userId, sessionId: id, ended: 0 }], 'the host ends one session')
   await get('/me', kicked)
   t.strictSame(news(), [{ event: 'refused', code: 'FST_WEAPP_SESSION_KICKED', sessionId: id }], 'a kicked session')
 

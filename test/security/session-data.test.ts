@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import type { FastifyRequest } from 'fastify'
 import type { SessionData } from '../../src/index.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { startHost } from '../helpers/host.js'
 
 /** A host that lets a test write what it likes into its session. */
@@ -91,10 +91,10 @@ t.test('row 47: what a host writes on a request does not make our routes act for
   Object.assign(victim, alice, { id: (await app.weapp.sessions.list(alice))[0]!.id })
   t.equal((await get('/weapp/session', token)).json().sessions[0].current, true)
   t.equal((await post('/weapp/logout?all=true', undefined, token)).statusCode, 204)
-  refused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  assertRefused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
   const { token: next } = await signIn('mallory')
   t.equal((await post('/weapp/logout', undefined, next)).statusCode, 204)
-  refused(t, await get('/me', next), 401, 'FST_WEAPP_SESSION_REVOKED')
+  assertRefused(t, await get('/me', next), 401, 'FST_WEAPP_SESSION_REVOKED')
   t.equal((await app.weapp.sessions.list(alice)).length, 1)
 })
 

@@ -2,7 +2,7 @@ import t from 'tap'
 import { freezeClock } from '../helpers/clock.js'
 import { faultyStore } from '../helpers/faulty-store.js'
 import { partsOf } from '../helpers/forged-token.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID, startHost } from '../helpers/host.js'
 
 const MINUTE = 60_000
@@ -27,7 +27,7 @@ t.test("row 23: an attacker's token in a victim's login stays the attacker's", a
   const { token: attacker } = await signIn('mallory')
   const { token: victim } = await signIn('alice', { authorization: `Bearer ${attacker}` })
   t.not(victim, attacker)
-  t.match(calls.at(-1), { verb: 'create', input: { replaces: null } }, 'the store is not even told of it')
+  t.match(calls.at(-1), { operation: 'create', input: { replaces: null } }, 'the store is not even told of it')
   t.strictSame((await get('/me', attacker)).json(), { openid: wechat.openid('mallory') })
   t.strictSame((await get('/me', victim)).json(), { openid: wechat.openid('alice') })
 })
@@ -66,7 +66,7 @@ t.test('row 25: a session ends on the server when it is not used', async (t) => 
   clock.advance(HOUR - 1)
   t.equal((await get('/me', used.token)).statusCode, 200, 'the last millisecond')
   clock.advance(1)
-  refused(t, await get('/me', unused.token), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  assertRefused(t, await get('/me', unused.token), 401, 'FST_WEAPP_SESSION_EXPIRED')
   t.equal((await get('/me', used.token)).statusCode, 200)
 })
 
@@ -83,7 +83,7 @@ t.test('row 25: whenever it was last used, it lives 19/20 of idle more, and idle
       clock.advance(idle * 19 / 20 - 1)
       t.equal((await get('/me', first.token)).statusCode, 200, '19/20 of idle, less a millisecond')
       clock.advance(idle / 20 + 1)
-      refused(t, await get('/me', second.token), 401, 'FST_WEAPP_SESSION_EXPIRED')
+      assertRefused(t, await get('/me', second.token), 401, 'FST_WEAPP_SESSION_EXPIRED')
     })
   }
 })
@@ -122,8 +122,8 @@ t.test('row 26: no use lengthens the absolute time', async (t) => {
   clock.advance(1)
   t.equal((await get('/me', token)).statusCode, 401, 'the end')
   clock.advance(1)
-  refused(t, await get('/me', token), 401, 'FST_WEAPP_TOKEN_EXPIRED')
-  const ends = calls.filter(({ verb }) => verb === 'touch').map(({ input }) => (input as { idleExpiresAt: number }).idleExpiresAt)
+  assertRefused(t, await get('/me', token), 401, 'FST_WEAPP_TOKEN_EXPIRED')
+  const ends = calls.filter(({ operation }) => operation === 'touch').map(({ input }) => (input as { idleExpiresAt: number }).idleExpiresAt)
   t.ok(ends.length > 10)
   t.ok(ends.every((idleEnd) => idleEnd <= end), 'no store is asked for more')
 })
@@ -150,27 +150,27 @@ t.test('row 28: signing out ends the session on the server, for good', async (t)
   const gone = await post('/weapp/logout', undefined, token)
   t.equal(gone.statusCode, 204)
   t.equal(gone.body, '')
-  refused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
-  refused(t, await post('/weapp/logout', undefined, token), 401, 'FST_WEAPP_SESSION_REVOKED')
-  refused(t, await post('/weapp/logout?all=true', undefined, token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  assertRefused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  assertRefused(t, await post('/weapp/logout', undefined, token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  assertRefused(t, await post('/weapp/logout?all=true', undefined, token), 401, 'FST_WEAPP_SESSION_REVOKED')
   t.equal((await get('/me', other)).statusCode, 200, 'the other device stays')
   clock.advance(24 * HOUR)
-  refused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  assertRefused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
 })
 
 t.test('row 28: signing out needs a live token, and ends nobody else', async (t) => {
   const { signIn, get, post, app } = await startHost(t)
   const { token: alice } = await signIn('alice')
   const { token: bob } = await signIn('bob')
-  refused(t, await post('/weapp/logout'), 401, 'FST_WEAPP_TOKEN_MISSING')
-  refused(t, await post('/weapp/logout', undefined, 'nonsense'), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await post('/weapp/logout'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  assertRefused(t, await post('/weapp/logout', undefined, 'nonsense'), 401, 'FST_WEAPP_TOKEN_INVALID')
   const { id } = (await get('/weapp/session', alice)).json()
   const lying = await app.inject({
     method: 'POST', url: `/weapp/logout?all=true&id=${id}&openid=x`, headers: { authorization: `Bearer ${bob}` }, payload: { id, token: alice }
   })
   t.equal(lying.statusCode, 204)
   t.equal((await get('/me', alice)).statusCode, 200)
-  refused(t, await get('/me', bob), 401, 'FST_WEAPP_SESSION_REVOKED')
+  assertRefused(t, await get('/me', bob), 401, 'FST_WEAPP_SESSION_REVOKED')
 })
 
 t.test('row 28: ?all=true ends every session of the user; any other value but false is refused', async (t) => {
@@ -183,6 +183,6 @@ t.test('row 28: ?all=true ends every session of the user; any other value but fa
   t.equal((await post('/weapp/logout?all=false', undefined, tokens[0])).statusCode, 204)
   t.equal((await get('/me', tokens[1])).statusCode, 200)
   t.equal((await post('/weapp/logout?all=true', undefined, tokens[1])).statusCode, 204)
-  for (const token of tokens) refused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  for (const token of tokens) assertRefused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
   t.equal((await get('/me', bob)).statusCode, 200)
 })

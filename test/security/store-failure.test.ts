@@ -6,7 +6,7 @@ import { memoryStore, type SessionStore, type WeappOptions } from '../../src/ind
 import { FAILURES, STORE_WORDS, faultyStore } from '../helpers/faulty-store.js'
 import { freezeClock } from '../helpers/clock.js'
 import { captureLog } from '../helpers/log.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID, APP_SECRET, SECRET, startHost } from '../helpers/host.js'
 
 async function startFaultyHost (t: Test, options: Partial<WeappOptions> = {}) {
@@ -26,8 +26,8 @@ async function startFaultyHost (t: Test, options: Partial<WeappOptions> = {}) {
   return { ...host, faulty, log, served: () => served }
 }
 
-const unavailable = (t: Test, response: Parameters<typeof refused>[1]) => {
-  refused(t, response, 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+const unavailable = (t: Test, response: Parameters<typeof assertRefused>[1]) => {
+  assertRefused(t, response, 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
   t.notOk(response.body.includes(STORE_WORDS))
 }
 
@@ -54,9 +54,9 @@ for (const [how, failure] of Object.entries(FAILURES)) {
     })
     faulty.heal()
 
-    for (const [verb, url] of [['revoke', '/weapp/logout'], ['revokeAll', '/weapp/logout?all=true'], ['update', '/update']] as const) {
-      await t.test(verb, async (t) => {
-        faulty.instead(verb, failure)
+    for (const [operation, url] of [['revoke', '/weapp/logout'], ['revokeAll', '/weapp/logout?all=true'], ['update', '/update']] as const) {
+      await t.test(operation, async (t) => {
+        faulty.instead(operation, failure)
         unavailable(t, await post(url, undefined, token))
         faulty.heal()
         t.equal((await get('/guarded', token)).statusCode, 200, 'the session is as it was')
@@ -69,7 +69,7 @@ for (const [how, failure] of Object.entries(FAILURES)) {
     })
 
     await t.test('what the host asks for', async (t) => {
-      for (const verb of ['list', 'revoke', 'revokeAll'] as const) faulty.instead(verb, failure)
+      for (const operation of ['list', 'revoke', 'revokeAll'] as const) faulty.instead(operation, failure)
       const rejection = { code: 'FST_WEAPP_STORE_UNAVAILABLE', statusCode: 503, cause: undefined }
       await t.rejects(app.weapp.sessions.list(user), rejection)
       await t.rejects(app.weapp.sessions.revoke({ ...user, id: 'x' }), rejection)
@@ -100,7 +100,7 @@ t.test('row 32: no way around a failing store by another token', async (t) => {
   t.equal(served(), 1)
 })
 
-t.test('row 32: what fails is logged once a minute for each verb, without the words of the store', async (t) => {
+t.test('row 32: what fails is logged once a minute for each operation, without the words of the store', async (t) => {
   const clock = freezeClock(t)
   const { get, signIn, faulty, log } = await startFaultyHost(t)
   const { token } = await signIn()
@@ -108,11 +108,11 @@ t.test('row 32: what fails is logged once a minute for each verb, without the wo
   faulty.instead('read', async () => { throw Object.assign(new TypeError(STORE_WORDS), { code: 'ECONNREFUSED', command: STORE_WORDS }) })
   await get('/guarded', token)
   await get('/guarded', token)
-  t.strictSame(failures(), [{ event: 'store-failed', verb: 'read', name: 'TypeError', code: 'ECONNREFUSED' }])
+  t.strictSame(failures(), [{ event: 'store-failed', operation: 'read', name: 'TypeError', code: 'ECONNREFUSED' }])
   clock.advance(60_000)
   faulty.instead('read', FAILURES.hangs)
   await get('/guarded', token)
-  t.match(failures()[1], { event: 'store-failed', verb: 'read', name: 'timeout' })
+  t.match(failures()[1], { event: 'store-failed', operation: 'read', name: 'timeout' })
   t.equal(failures().length, 2)
   t.notMatch(log.text(), STORE_WORDS)
 })
@@ -153,7 +153,7 @@ t.test('row 34: a record that is not ours is 401 and a line in the log', async (
     const warnings = log.events().filter(({ event }) => event === 'unreadable-record').length
     faulty.instead('read', async () => record)
     await t.test(inspect(record, { breakLength: Infinity }), async (t) => {
-      refused(t, await get('/guarded', token), 401, 'FST_WEAPP_SESSION_EXPIRED')
+      assertRefused(t, await get('/guarded', token), 401, 'FST_WEAPP_SESSION_EXPIRED')
       const news = log.events().filter(({ event }) => event === 'unreadable-record').slice(warnings)
       t.strictSame(news, [{ event: 'unreadable-record', sessionId: id }])
     })

@@ -9,7 +9,7 @@ import { freezeClock } from '../helpers/clock.js'
 import { faultyStore } from '../helpers/faulty-store.js'
 import { OUR_HEADER, encode, forge, partsOf, someClaims } from '../helpers/forged-token.js'
 import { redisUrl, uniquePrefix } from '../helpers/redis.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID, SECRET, startHost } from '../helpers/host.js'
 
 t.test('row 1: the jti is 32 random bytes, never the same', async (t) => {
@@ -72,7 +72,7 @@ t.test('row 2: the signing secret alone opens nothing, even with all that a stor
   t.equal(session?.id, sha256.slice(0, 22), 'what the store knows is a digest')
 
   for (const jti of [sha256, session!.id.padEnd(43, 'A'), randomBytes(32).toString('base64url')]) {
-    refused(t, await get('/me', forge({ ...claims, jti })), 401, 'FST_WEAPP_SESSION_EXPIRED')
+    assertRefused(t, await get('/me', forge({ ...claims, jti })), 401, 'FST_WEAPP_SESSION_EXPIRED')
   }
   t.equal((await get('/me', forge(claims))).statusCode, 200, 'the forgery itself is good: only the jti was missing')
 })
@@ -99,17 +99,17 @@ t.test('row 4: the token counts in the Authorization header alone', async (t) =>
   })
   const { token } = await signIn()
   for (const name of ['token', 'access_token', 'authorization', 'Authorization', 'bearer', 'jwt']) {
-    refused(t, await get(`/me?${name}=${token}`), 401, 'FST_WEAPP_TOKEN_MISSING')
-    refused(t, await get(`/me?${name}=Bearer%20${token}`), 401, 'FST_WEAPP_TOKEN_MISSING')
+    assertRefused(t, await get(`/me?${name}=${token}`), 401, 'FST_WEAPP_TOKEN_MISSING')
+    assertRefused(t, await get(`/me?${name}=Bearer%20${token}`), 401, 'FST_WEAPP_TOKEN_MISSING')
     for (const value of [token, `Bearer ${token}`]) {
       const body = await app.inject({ method: 'POST', url: '/guarded', payload: { [name]: value } })
-      refused(t, body, 401, 'FST_WEAPP_TOKEN_MISSING')
+      assertRefused(t, body, 401, 'FST_WEAPP_TOKEN_MISSING')
       const cookie = await app.inject({ url: '/me', headers: { cookie: `${name}=${encodeURIComponent(value)}` } })
-      refused(t, cookie, 401, 'FST_WEAPP_TOKEN_MISSING')
+      assertRefused(t, cookie, 401, 'FST_WEAPP_TOKEN_MISSING')
     }
   }
   for (const name of ['x-access-token', 'x-token', 'token', 'proxy-authorization', 'x-authorization', 'sec-websocket-protocol']) {
-    refused(t, await app.inject({ url: '/me', headers: { [name]: `Bearer ${token}` } }), 401, 'FST_WEAPP_TOKEN_MISSING')
+    assertRefused(t, await app.inject({ url: '/me', headers: { [name]: `Bearer ${token}` } }), 401, 'FST_WEAPP_TOKEN_MISSING')
   }
 })
 
@@ -125,7 +125,7 @@ t.test('row 5: a malformed Authorization header is refused, and the store is not
     `Bearer ${'a'.repeat(4090)}`, `Bearer ${token}${'a'.repeat(8000)}`, `Bearer ${'a.'.repeat(3000)}`
   ]
   for (const authorization of bad) {
-    refused(t, await app.inject({ url: '/me', headers: { authorization } }), 401, 'FST_WEAPP_TOKEN_INVALID')
+    assertRefused(t, await app.inject({ url: '/me', headers: { authorization } }), 401, 'FST_WEAPP_TOKEN_INVALID')
   }
   t.equal(asked('read'), 0)
 })
@@ -136,8 +136,8 @@ t.test('row 6: the challenge says whether a token came, and the realm is fixed',
   t.equal(await challenge({}), 'Bearer realm="fastify-weapp"')
   t.equal(await challenge({ host: 'evil.example"', 'x-forwarded-host': 'evil.example' }), 'Bearer realm="fastify-weapp"')
   t.equal(await challenge({ authorization: 'Bearer x' }), 'Bearer realm="fastify-weapp", error="invalid_token"')
-  refused(t, await get('/me', forge({ ...someClaims(), exp: 1 })), 401, 'FST_WEAPP_TOKEN_EXPIRED')
-  refused(t, await get('/me', forge(someClaims())), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  assertRefused(t, await get('/me', forge({ ...someClaims(), exp: 1 })), 401, 'FST_WEAPP_TOKEN_EXPIRED')
+  assertRefused(t, await get('/me', forge(someClaims())), 401, 'FST_WEAPP_SESSION_EXPIRED')
 })
 
 t.test('row 7: the scheme is matched in any case, with one token behind one space', async (t) => {
@@ -147,16 +147,16 @@ t.test('row 7: the scheme is matched in any case, with one token behind one spac
     t.equal((await app.inject({ url: '/me', headers: { authorization: `${scheme} ${token}` } })).statusCode, 200, scheme)
   }
   for (const before of ['Bearer  ', 'Bearer', 'BearerX ', 'Bearer:', 'Bearer: ', 'Bear ', 'Token ', '']) {
-    refused(t, await app.inject({ url: '/me', headers: { authorization: before + token } }), 401, 'FST_WEAPP_TOKEN_INVALID')
+    assertRefused(t, await app.inject({ url: '/me', headers: { authorization: before + token } }), 401, 'FST_WEAPP_TOKEN_INVALID')
   }
 })
 
 t.test('row 24: a token that nobody was given opens nothing, and nothing comes of it', async (t) => {
   const { store, calls } = faultyStore()
   const { get } = await startHost(t, { options: { store } })
-  refused(t, await get('/me', forge(someClaims())), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  assertRefused(t, await get('/me', forge(someClaims())), 401, 'FST_WEAPP_SESSION_EXPIRED')
   t.strictSame((await get('/feed', forge(someClaims()))).json(), { openid: null })
-  t.strictSame(calls.map(({ verb }) => verb), ['read', 'read'])
+  t.strictSame(calls.map(({ operation }) => operation), ['read', 'read'])
 })
 
 t.test('row 38: two apps on one store with one secret never mix, even where an openid is the same', async (t) => {
@@ -173,14 +173,14 @@ t.test('row 38: two apps on one store with one secret never mix, even where an o
   const tokens = [(await first.signIn()).token, (await second.signIn()).token] as const
   t.equal((await first.get('/me', tokens[0])).statusCode, 200, 'the other login has not replaced it')
   t.equal((await second.get('/me', tokens[1])).statusCode, 200)
-  refused(t, await first.get('/me', tokens[1]), 401, 'FST_WEAPP_TOKEN_INVALID')
-  refused(t, await second.get('/me', tokens[0]), 401, 'FST_WEAPP_TOKEN_INVALID')
-  refused(t, await second.post('/weapp/logout?all=true', undefined, tokens[0]), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await first.get('/me', tokens[1]), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await second.get('/me', tokens[0]), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await second.post('/weapp/logout?all=true', undefined, tokens[0]), 401, 'FST_WEAPP_TOKEN_INVALID')
   t.match((await first.get('/weapp/session', tokens[0])).json().sessions, { length: 1, 0: { label: 'first' } })
 
   await second.app.weapp.sessions.revokeAll({ appId: 'wx2222222222222222', openid: 'o-of-both' })
   t.equal((await first.get('/me', tokens[0])).statusCode, 200)
-  refused(t, await second.get('/me', tokens[1]), 401, 'FST_WEAPP_SESSION_KICKED')
+  assertRefused(t, await second.get('/me', tokens[1]), 401, 'FST_WEAPP_SESSION_KICKED')
 })
 
 t.test('row 50: a token is HS256 under a key of ours, whatever it says of itself', async (t) => {
@@ -222,7 +222,7 @@ t.test('row 50: a token is HS256 under a key of ours, whatever it says of itself
     'a header that is no object': header('[]')
   }
   for (const [name, bad] of Object.entries(forged)) {
-    await t.test(name, async (t) => refused(t, await get('/me', bad), 401, 'FST_WEAPP_TOKEN_INVALID'))
+    await t.test(name, async (t) => assertRefused(t, await get('/me', bad), 401, 'FST_WEAPP_TOKEN_INVALID'))
   }
   t.equal(asked('read'), reads, 'and the store was not asked')
 })
@@ -233,7 +233,7 @@ t.test('row 50: claims must be there and of the exact form', async (t) => {
   const { get } = await startHost(t, { options: { store } })
   const good = someClaims()
   const now = clock.now / 1000
-  refused(t, await get('/me', forge(good)), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  assertRefused(t, await get('/me', forge(good)), 401, 'FST_WEAPP_SESSION_EXPIRED')
   const reads = asked('read')
 
   const wrong: Record<string, unknown[]> = {
@@ -245,14 +245,14 @@ t.test('row 50: claims must be there and of the exact form', async (t) => {
   for (const [claim, values] of Object.entries(wrong)) {
     for (const value of values) {
       const bad = forge({ ...good, [claim]: value })
-      await t.test(`${claim} ${JSON.stringify(value)}`, async (t) => refused(t, await get('/me', bad), 401, 'FST_WEAPP_TOKEN_INVALID'))
+      await t.test(`${claim} ${JSON.stringify(value)}`, async (t) => assertRefused(t, await get('/me', bad), 401, 'FST_WEAPP_TOKEN_INVALID'))
     }
   }
   for (const payload of ['[]', '"text"', 'null', '0', '', '{', `[${JSON.stringify(good)}]`]) {
-    await t.test(`payload ${payload}`, async (t) => refused(t, await get('/me', forge(payload)), 401, 'FST_WEAPP_TOKEN_INVALID'))
+    await t.test(`payload ${payload}`, async (t) => assertRefused(t, await get('/me', forge(payload)), 401, 'FST_WEAPP_TOKEN_INVALID'))
   }
-  for (const exp of [now - 1, 0, -1]) refused(t, await get('/me', forge({ ...good, exp })), 401, 'FST_WEAPP_TOKEN_EXPIRED')
-  refused(t, await get('/me', forge({ ...good, exp: now - 1 }, { key: 'x' })), 401, 'FST_WEAPP_TOKEN_INVALID')
+  for (const exp of [now - 1, 0, -1]) assertRefused(t, await get('/me', forge({ ...good, exp })), 401, 'FST_WEAPP_TOKEN_EXPIRED')
+  assertRefused(t, await get('/me', forge({ ...good, exp: now - 1 }, { key: 'x' })), 401, 'FST_WEAPP_TOKEN_INVALID')
   t.equal(asked('read'), reads, 'no clock tolerance, and the store was not asked')
 })
 
@@ -270,10 +270,10 @@ t.test('row 50: an audience that is no text is not even looked up', async (t) =>
     }
   })
   for (const aud of [[APP_ID], [], {}, 0, true, null]) {
-    refused(t, await get('/me', forge({ ...someClaims(), aud })), 401, 'FST_WEAPP_TOKEN_INVALID')
+    assertRefused(t, await get('/me', forge({ ...someClaims(), aud })), 401, 'FST_WEAPP_TOKEN_INVALID')
   }
   t.strictSame(asked, [])
-  refused(t, await get('/me', forge(someClaims())), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  assertRefused(t, await get('/me', forge(someClaims())), 401, 'FST_WEAPP_SESSION_EXPIRED')
   t.strictSame(asked, [APP_ID])
 })
 
@@ -294,7 +294,7 @@ t.test('row 50: secrets rotate; a secret that is gone opens nothing', async (t) 
   const after = await startHost(t, { options: { store } })
   const { token } = await before.signIn()
   t.equal((await rotated.get('/me', token)).statusCode, 200)
-  refused(t, await after.get('/me', token), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await after.get('/me', token), 401, 'FST_WEAPP_TOKEN_INVALID')
   const { token: newer } = await rotated.signIn()
   t.equal((await after.get('/me', newer)).statusCode, 200, 'the first secret signs')
 })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { resolveOptions } from '../../src/resolve-options.js'
 import { startRawWechat } from '../helpers/raw-wechat.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID, APP_SECRET, SECRET, startHost } from '../helpers/host.js'
 import { startLoginHost } from '../helpers/login-host.js'
 
@@ -13,7 +13,7 @@ t.test('row 14: one fixed request, and no redirect is followed', async (t) => {
   const elsewhere = await startRawWechat(t, (_request, response) => response.end())
   const wechat = await startRawWechat(t, (_request, response) => response.writeHead(302, { location: elsewhere.url }).end())
   const { post } = await startHost(t, { options: { wechat: { baseUrl: wechat.url } } })
-  refused(t, await post('/weapp/login?baseUrl=http://evil', { code: 'c', baseUrl: elsewhere.url }), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
+  assertRefused(t, await post('/weapp/login?baseUrl=http://evil', { code: 'c', baseUrl: elsewhere.url }), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
   t.strictSame(wechat.requests, [
     `GET /sns/jscode2session?appid=${APP_ID}&secret=${APP_SECRET}&js_code=c&grant_type=authorization_code`
   ])
@@ -59,11 +59,11 @@ t.test('row 16: no answer that is not understood crashes or passes', async (t) =
     { status: 302, body: user }, { status: 404, body: user }
   ]) {
     wechat.fault(fault, { times: 1 })
-    refused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
+    assertRefused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
   }
   for (const fault of [{ status: 500, body: user }, { status: 503, body: user }, { reset: true }, { truncate: true }] as const) {
     wechat.fault(fault, { times: 1 })
-    refused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+    assertRefused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
   }
   t.equal((await login()).statusCode, 200)
 })
@@ -77,7 +77,7 @@ t.test('row 17: success is openid and session_key as text, and errcode absent or
   for (const answer of [{}, { errcode: 0 }]) t.equal((await ask(answer)).statusCode, 200)
   for (const answer of [
     { openid: '' }, { openid: 0 }, { openid: {} }, { openid: undefined }, { session_key: '' }, { session_key: undefined }, { errcode: '40029' }, { errcode: '0' }
-  ]) refused(t, await ask(answer), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
+  ]) assertRefused(t, await ask(answer), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
 })
 
 t.test('row 18: an errcode has its own code and status, an unknown one is 502', async (t) => {
@@ -87,7 +87,7 @@ t.test('row 18: an errcode has its own code and status, an unknown one is 502', 
     [40125, 500, 'FST_WEAPP_WECHAT_CONFIG'], [12345, 502, 'FST_WEAPP_WECHAT_BAD_REPLY']
   ] as const) {
     wechat.fault({ errcode }, { times: 1 })
-    refused(t, await login(), status, code)
+    assertRefused(t, await login(), status, code)
   }
 })
 
@@ -96,7 +96,7 @@ t.test('row 20: five seconds unless the host says otherwise, for connecting, hea
   const { app, wechat, login } = await startLoginHost(t, { timeout: 50 })
   for (const stall of ['headers', 'body'] as const) {
     wechat.fault({ stall }, { times: 1 })
-    refused(t, await login(), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
+    assertRefused(t, await login(), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
   }
   await app.close()
 })
@@ -128,5 +128,5 @@ t.test('row 22: one code at once is one exchange and a session for each; afterwa
   t.ok(good.length > 0)
   t.equal(new Set(good.map((response) => response.json().token)).size, good.length, 'no token is shared')
   t.equal(told, good.length)
-  refused(t, await login(code), 401, 'FST_WEAPP_CODE_USED')
+  assertRefused(t, await login(code), 401, 'FST_WEAPP_CODE_USED')
 })

@@ -7,7 +7,7 @@ import { freezeClock } from '../helpers/clock.js'
 import type { LiveRecord } from '../../src/stores/store.js'
 import { faultyStore } from '../helpers/faulty-store.js'
 import { captureLog } from '../helpers/log.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { SECRET, startHost, type Host } from '../helpers/host.js'
 
 const HOUR = 3_600_000
@@ -89,9 +89,9 @@ test('data that cannot be kept is refused, and what was there stays', async (t) 
   const host = await startWith(t, { onLogin: () => ({ data: data({ a: 1 }) }) })
   const { token } = await host.signIn()
   for (const bad of [null, [], 'text', { at: new Date() }, { n: NaN }, { big: 'x'.repeat(4096) }, JSON.parse('{"__proto__":{"admin":true}}')]) {
-    refused(t, await host.within(token, ({ weapp }) => weapp!.session.update(bad)), 500, 'FST_WEAPP_DATA_INVALID')
+    assertRefused(t, await host.within(token, ({ weapp }) => weapp!.session.update(bad)), 500, 'FST_WEAPP_DATA_INVALID')
   }
-  refused(t, await host.within(token, ({ weapp }) => weapp!.session.update(undefined as never)), 500, 'FST_WEAPP_DATA_INVALID')
+  assertRefused(t, await host.within(token, ({ weapp }) => weapp!.session.update(undefined as never)), 500, 'FST_WEAPP_DATA_INVALID')
   t.equal(({} as { admin?: boolean }).admin, undefined)
   t.same((await host.within(token, ({ weapp }) => weapp!.session.data)).json().result, { a: 1 })
 })
@@ -104,7 +104,7 @@ test('an update never revives a session that has ended meanwhile', async (t) => 
     await host.app.weapp.sessions.revoke({ ...weapp!, id: weapp!.session.id })
     await weapp!.session.update(data({ a: 1 }))
   })
-  refused(t, update, 409, 'FST_WEAPP_SESSION_ENDED')
+  assertRefused(t, update, 409, 'FST_WEAPP_SESSION_ENDED')
   t.equal(asked('update'), 1)
   t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_KICKED')
 })
@@ -114,7 +114,7 @@ test('an update of which the store says neither yes nor why not is unknown', asy
   const host = await startWith(t, { store })
   const { token } = await host.signIn()
   instead('update', async () => false)
-  refused(t, await host.within(token, ({ weapp }) => weapp!.session.update({})), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+  assertRefused(t, await host.within(token, ({ weapp }) => weapp!.session.update({})), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
 })
 
 test('revoke ends this session alone, as a sign-out does', async (t) => {
@@ -125,7 +125,7 @@ test('revoke ends this session alone, as a sign-out does', async (t) => {
     await weapp!.session.revoke()
   })
   t.equal((await revoke()).statusCode, 200, 'also one that has ended already')
-  refused(t, await revoke(), 401, 'FST_WEAPP_SESSION_REVOKED')
+  assertRefused(t, await revoke(), 401, 'FST_WEAPP_SESSION_REVOKED')
   t.equal(await codeOf(host, second.token), 'live')
 })
 
@@ -139,7 +139,7 @@ test('beyond the limit the oldest session ends as replaced', async (t) => {
   }
   const bob = await host.signIn('bob')
   t.same(await Promise.all(tokens.map((token) => codeOf(host, token))), ['FST_WEAPP_SESSION_REPLACED', 'FST_WEAPP_SESSION_REPLACED', 'live', 'live'])
-  refused(t, await host.get('/me', tokens[0]), 401, 'FST_WEAPP_SESSION_REPLACED')
+  assertRefused(t, await host.get('/me', tokens[0]), 401, 'FST_WEAPP_SESSION_REPLACED')
   t.equal(await codeOf(host, bob.token), 'live', 'of each user')
 })
 
@@ -169,7 +169,7 @@ test('a session that is not used ends after idle; a used one lives on, to its ab
   clock.advance(20 * HOUR - 1)
   t.equal(await codeOf(host, used.token), 'live')
   clock.advance(1)
-  refused(t, await host.get('/me', unused.token), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  assertRefused(t, await host.get('/me', unused.token), 401, 'FST_WEAPP_SESSION_EXPIRED')
   for (let hours = 20; hours < 70; hours += 10) {
     clock.advance(10 * HOUR)
     t.equal(await codeOf(host, used.token), 'live', `after ${hours + 10} hours`)
@@ -177,9 +177,9 @@ test('a session that is not used ends after idle; a used one lives on, to its ab
   clock.advance(2 * HOUR - 1)
   t.equal(await codeOf(host, used.token), 'live')
   clock.advance(1)
-  refused(t, await host.get('/me', used.token), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  assertRefused(t, await host.get('/me', used.token), 401, 'FST_WEAPP_SESSION_EXPIRED')
   clock.advance(1)
-  refused(t, await host.get('/me', used.token), 401, 'FST_WEAPP_TOKEN_EXPIRED')
+  assertRefused(t, await host.get('/me', used.token), 401, 'FST_WEAPP_TOKEN_EXPIRED')
 })
 
 test('a session in use lives on, also where no request has to be looked up', async (t) => {
@@ -320,7 +320,7 @@ test('a record that is not ours ends nothing but the request, and is told to the
       return { ...record, ...part, ...part.session && { session: { ...record.session, ...part.session } } }
     })
     const told = log.events().length
-    refused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_EXPIRED')
+    assertRefused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_EXPIRED')
     t.match(log.events().slice(told), [{ event: 'unreadable-record', sessionId: id }, { event: 'refused' }], JSON.stringify(part))
     heal()
     t.equal(await codeOf(host, token), 'live')
@@ -354,10 +354,10 @@ test('the secret is rotated: sessions live on, until it is retired', async (t) =
     to.within(token, ({ weapp }) => weapp!.session.decrypt(encryptedData, iv))
   t.match((await open(during, old.token)).json(), { result: { n: 1 } }, 'and the key sealed under it still opens')
 
-  refused(t, await after.get('/me', old.token), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await after.get('/me', old.token), 401, 'FST_WEAPP_TOKEN_INVALID')
   const fresh = await after.signIn('bob')
   t.equal(await codeOf(during, fresh.token), 'live')
-  refused(t, await before.get('/me', fresh.token), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await before.get('/me', fresh.token), 401, 'FST_WEAPP_TOKEN_INVALID')
 })
 
 test('a key sealed under a retired secret counts as missing, and ends no session', async (t) => {
@@ -372,7 +372,7 @@ test('a key sealed under a retired secret counts as missing, and ends no session
   const { encryptedData, iv } = before.wechat.encrypt('alice', { n: 1 })
   const decrypt = (to: typeof before) => to.within(token, ({ weapp }) => weapp!.session.decrypt(encryptedData, iv))
   t.match((await decrypt(during)).json(), { result: { n: 1 } })
-  refused(t, await decrypt(after), 409, 'FST_WEAPP_SESSION_KEY_MISSING')
+  assertRefused(t, await decrypt(after), 409, 'FST_WEAPP_SESSION_KEY_MISSING')
   t.equal(await codeOf(after, token), 'live')
 })
 

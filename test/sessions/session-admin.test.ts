@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { freezeClock } from '../helpers/clock.js'
 import { faultyStore } from '../helpers/faulty-store.js'
 import { captureLog } from '../helpers/log.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID, startHost, type Host } from '../helpers/host.js'
 
 const idOf = async (host: Host, token: string): Promise<string> => (await host.get('/weapp/session', token)).json().id
@@ -48,7 +48,7 @@ test('the host ends one session; the phone learns that it was kicked', async (t)
   t.equal(await sessions.revoke({ ...userOf(host, 'alice'), id }), true)
   t.equal(await sessions.revoke({ ...userOf(host, 'alice'), id }), false, 'it has ended')
   t.equal(await sessions.revoke({ ...userOf(host, 'nobody'), id }), false)
-  refused(t, await host.get('/me', first.token), 401, 'FST_WEAPP_SESSION_KICKED')
+  assertRefused(t, await host.get('/me', first.token), 401, 'FST_WEAPP_SESSION_KICKED')
   for (const { token } of [second, bob]) t.equal((await host.get('/me', token)).statusCode, 200)
   t.equal((await sessions.list(userOf(host, 'alice'))).length, 1)
 })
@@ -94,7 +94,7 @@ test('what a phone sends as the id of a session reaches no log, and a logger tha
   t.equal(await sessions.revokeAll({ ...userOf(host, 'alice'), except: 'x'.repeat(900_000) }), 1)
   t.notMatch(log.text(), token)
   t.ok(log.text().length < 10_000)
-  t.match(log.events().filter(({ event }) => event === 'kicked'), [{ ended: 0 }, { ended: 1 }])
+  t.match(log.events().filter(({ event }) => event === 'sessions-revoked'), [{ ended: 0 }, { ended: 1 }])
 
   const loud = await startHost(t)
   await loud.signIn()
@@ -108,18 +108,18 @@ test('a phone learns why until its session would have ended by itself', async (t
   const { token } = await host.signIn()
   await host.app.weapp.sessions.revokeAll(userOf(host, 'alice'))
   clock.advance(3_600_000 - 1)
-  refused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_KICKED')
+  assertRefused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_KICKED')
   clock.advance(1)
-  refused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_EXPIRED')
+  assertRefused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_EXPIRED')
 })
 
 test('of a store that fails nothing is known', async (t) => {
   const { store, instead } = faultyStore()
   const host = await startHost(t, { options: { store } })
   const { sessions } = host.app.weapp
-  for (const verb of ['list', 'revoke', 'revokeAll'] as const) {
-    instead(verb, async () => { throw new Error('down') })
-    const outcome: Promise<unknown> = sessions[verb]({ ...userOf(host, 'alice'), ...verb === 'revoke' && { id: 'x' } } as { openid: string, id: string })
-    await t.rejects(outcome as Promise<boolean>, { code: 'FST_WEAPP_STORE_UNAVAILABLE', statusCode: 503 }, verb)
+  for (const operation of ['list', 'revoke', 'revokeAll'] as const) {
+    instead(operation, async () => { throw new Error('down') })
+    const outcome: Promise<unknown> = sessions[operation]({ ...userOf(host, 'alice'), ...operation === 'revoke' && { id: 'x' } } as { openid: string, id: string })
+    await t.rejects(outcome as Promise<boolean>, { code: 'FST_WEAPP_STORE_UNAVAILABLE', statusCode: 503 }, operation)
   }
 })

@@ -7,9 +7,9 @@ import type { StoreWatcher } from '../../src/stores/store.js'
 import { userIdOf, type VerifiedClaims } from '../../src/crypto/tokens.js'
 import { freezeClock } from '../helpers/clock.js'
 import { faultyStore, STORE_WORDS } from '../helpers/faulty-store.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID, startHost, type Host } from '../helpers/host.js'
-import { watchedStore, type WatchedStore, type WatchedStoreOptions } from '../helpers/recording-store.js'
+import { recordingStore, type RecordingStore, type RecordingStoreOptions } from '../helpers/recording-store.js'
 
 tap.setTimeout(300_000)
 
@@ -21,7 +21,7 @@ const DAY = 24 * HOUR
 type Work = (request: FastifyRequest) => unknown
 
 interface CachedHost extends Host {
-  watched: WatchedStore
+  watched: RecordingStore
   /** How many reads it takes to do something. */
   readsOf (doing: () => unknown): Promise<number>
   /** Does something with a session inside of a request, and returns the result. */
@@ -31,12 +31,12 @@ interface CachedHost extends Host {
   user (name?: string): { appId: string, openid: string }
 }
 
-interface CachedHostOptions extends WatchedStoreOptions {
+interface CachedHostOptions extends RecordingStoreOptions {
   options?: Partial<WeappOptions>
 }
 
 async function cachedHost (t: Test, { options, ...watching }: CachedHostOptions = {}): Promise<CachedHost> {
-  const watched = watchedStore(options?.store ?? memoryStore(), watching)
+  const watched = recordingStore(options?.store ?? memoryStore(), watching)
   let work: Work = () => null
   const host = await startHost(t, {
     options: { cache: {}, ...options, store: watched.store },
@@ -73,7 +73,7 @@ const data = (value: object) => value as SessionData
 
 test('without the option every request asks the store, and nothing is watched', async (t) => {
   for (const cache of [undefined, false] as const) {
-    const watched = watchedStore(memoryStore())
+    const watched = recordingStore(memoryStore())
     const { signIn, get } = await startHost(t, { options: { store: watched.store, ...cache === false && { cache } } })
     const { token } = await signIn()
     for (let i = 1; i <= 3; i++) {
@@ -171,7 +171,7 @@ for (const isDeaf of [false, true]) {
     const host = await cachedHost(t, { isDeaf, options: { session: { limit: 1 } } })
     const token = await signInCached(t, host)
     await host.signIn()
-    refused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_REPLACED')
+    assertRefused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_REPLACED')
   })
 
   test(`a login over a session ends it when its answer is there, ${name}`, async (t) => {
@@ -242,7 +242,7 @@ test('a session that has ended is never known, and asked for each time', async (
   const token = await signInCached(t, host)
   await host.app.weapp.sessions.revokeAll(host.user())
   t.equal(await host.readsOf(async () => {
-    for (let i = 0; i < 3; i++) refused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_KICKED')
+    for (let i = 0; i < 3; i++) assertRefused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_KICKED')
   }), 3)
 })
 
@@ -250,15 +250,15 @@ test('a write whose outcome is unknown is forgotten as any', async (t) => {
   const inner = memoryStore()
   const faulty = faultyStore(inner)
   const host = await cachedHost(t, { isDeaf: true, options: { store: { ...faulty.store, watch: inner.watch! } } })
-  for (const verb of ['revoke', 'revokeAll'] as const) {
+  for (const operation of ['revoke', 'revokeAll'] as const) {
     const token = await signInCached(t, host)
-    faulty.instead(verb, async (input) => {
-      await inner[verb](input)
+    faulty.instead(operation, async (input) => {
+      await inner[operation](input)
       throw new Error(STORE_WORDS)
     })
-    const url = verb === 'revoke' ? '/weapp/logout' : '/weapp/logout?all=true'
-    refused(t, await host.post(url, undefined, token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
-    refused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
+    const url = operation === 'revoke' ? '/weapp/logout' : '/weapp/logout?all=true'
+    assertRefused(t, await host.post(url, undefined, token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+    assertRefused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
     faulty.heal()
   }
 })
@@ -272,9 +272,9 @@ test('who is known is served while the store is down, who is not is refused', as
   const { token: unknown } = await host.signIn('bob')
   faulty.instead('read', () => { throw new Error(STORE_WORDS) })
   t.equal(await host.stateOf(token), 'live')
-  refused(t, await host.get('/me', unknown), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+  assertRefused(t, await host.get('/me', unknown), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
   clock.advance(10 * SECOND)
-  refused(t, await host.get('/me', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+  assertRefused(t, await host.get('/me', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
 })
 
 test('max counts users: the one longest unused is forgotten', async (t) => {
@@ -334,15 +334,15 @@ test('a read in flight while everything is forgotten is not kept', async (t) => 
   const { watched, readsOf, stateOf } = host
   const { token } = await host.signIn()
   const happenings: Record<string, () => void> = {
-    'anything of anybody may have changed': () => watched.watcher.changed(null),
+    'anything of anybody may have changed': () => watched.watcher.invalidate(null),
     'the store lost sight and found it again': () => {
       watched.watcher.lost()
-      watched.watcher.live()
+      watched.watcher.ready()
     }
   }
   for (const [name, happen] of Object.entries(happenings)) {
     const { isAnswered, release } = watched.holdRead()
-    watched.watcher.changed(null)
+    watched.watcher.invalidate(null)
     const reading = stateOf(token)
     await isAnswered
     happen()
@@ -356,10 +356,10 @@ test('a change elsewhere is forgotten when the store tells: of one user, or of e
   const host = await cachedHost(t)
   const alice = await signInCached(t, host, 'alice')
   const bob = await signInCached(t, host, 'bob')
-  host.watched.watcher.changed(userIdOf(APP_ID, host.wechat.openid('alice')))
+  host.watched.watcher.invalidate(userIdOf(APP_ID, host.wechat.openid('alice')))
   t.equal(await host.readsOf(() => host.stateOf(alice)), 1)
   t.equal(await host.readsOf(() => host.stateOf(bob)), 0)
-  host.watched.watcher.changed(null)
+  host.watched.watcher.invalidate(null)
   t.equal(await host.readsOf(() => Promise.all([alice, bob].map(host.stateOf))), 2)
 })
 
@@ -370,7 +370,7 @@ test('a store that lost sight turns the cache off, and one that sees again turns
   for (let round = 0; round < 2; round++) {
     host.watched.watcher.lost()
     for (let i = 0; i < 3; i++) t.equal(await host.readsOf(state), 1, 'off')
-    host.watched.watcher.live()
+    host.watched.watcher.ready()
     t.equal(await host.readsOf(state), 1, 'on, and empty')
     t.equal(await host.readsOf(state), 0, 'on')
   }
@@ -378,7 +378,7 @@ test('a store that lost sight turns the cache off, and one that sees again turns
 
 test('before the store sees, nothing is kept', async (t) => {
   const store = { ...memoryStore(), watch: () => () => {} }
-  const watched = watchedStore(store)
+  const watched = recordingStore(store)
   const { signIn, get } = await startHost(t, { options: { store: watched.store, cache: {} } })
   const { token } = await signIn()
   for (let i = 1; i <= 3; i++) {
@@ -503,7 +503,7 @@ test('a cache without a server around it', async (t) => {
     keep('s')
     t.equal(knows('s'), false)
     const early = cache.reading(claimsOf('s'))
-    cache.live()
+    cache.ready()
     early(liveOf('s'), 0, 1000)
     t.equal(knows('s'), false, 'nor what was asked before')
   })
@@ -521,11 +521,11 @@ test('a cache without a server around it', async (t) => {
   })
   await t.test('forgets for every token that holds on to what it knew', async (t) => {
     const forgetting: Record<string, () => void> = {
-      'its user has changed': () => cache.changed(USER),
-      'anybody may have changed': () => cache.changed(null),
+      'its user has changed': () => cache.invalidate(USER),
+      'anybody may have changed': () => cache.invalidate(null),
       'the store lost sight': () => {
         cache.lost()
-        cache.live()
+        cache.ready()
       },
       'too many sessions of the user': () => { for (let i = 0; i < 16; i++) keep(`more ${i}`) },
       'too many users': () => { for (let i = 0; i < 10; i++) cache.reading(claimsOf('s', `user ${i}`)) }
@@ -559,7 +559,7 @@ test('a cache without a server around it', async (t) => {
     t.equal(knows('s'), false)
     reading(liveOf('s'), 0, 1000)
     t.equal(knows('s'), false)
-    cache.live()
+    cache.ready()
     keep('s')
     t.equal(knows('s'), true)
   })
@@ -584,7 +584,7 @@ test('whoever runs the server is told when the cache stays off, and not when it 
   const end = watchStore(store, cache, onOff, 1)
   await first
   const second = isTold()
-  watcher.live()
+  watcher.ready()
   watcher.lost()
   await second
   t.equal(told, 2)

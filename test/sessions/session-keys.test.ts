@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Type } from '@sinclair/typebox'
 import t, { type Test } from 'tap'
-import { memoryStore, type LoginResult, type WeappSession } from '../../src/index.js'
+import { memoryStore, type OnLoginResult, type WeappSession } from '../../src/index.js'
 import { encryptUserData } from '../../src/testing/simulator/crypto.js'
 import type { EncryptedData } from '../../src/testing/simulator/simulator.js'
 import { freezeClock } from '../helpers/clock.js'
 import { FAILURES, faultyStore } from '../helpers/faulty-store.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID, APP_SECRET, SECRET, startHost, type HostOptions } from '../helpers/host.js'
 
 const STALE = 'FST_WEAPP_SESSION_KEY_STALE'
@@ -65,7 +65,7 @@ t.test('what the phone encrypted opens under the newest key and the one before, 
   for (const holder of [token, second]) t.match((await open(holder, data)).json(), { result: { nickName: 'Alice' } }, 'the key is of the user')
 
   const { token: third } = await signIn()
-  for (const holder of [token, second, third]) refused(t, await open(holder, data), 409, STALE)
+  for (const holder of [token, second, third]) assertRefused(t, await open(holder, data), 409, STALE)
   t.equal((await open(third, wechat.encrypt('alice', {}))).statusCode, 200)
 })
 
@@ -88,7 +88,7 @@ t.test('a key that WeChat has not told us of opens nothing until the next login'
   const { token } = await signIn()
   wechat.rotateKey('alice')
   const data = wechat.encrypt('alice', { n: 1 })
-  refused(t, await open(token, data), 409, STALE)
+  assertRefused(t, await open(token, data), 409, STALE)
   t.equal((await get('/me', token)).statusCode, 200, 'a dead key ends no session')
   await signIn()
   t.match((await open(token, data)).json(), { result: { n: 1 } })
@@ -104,7 +104,7 @@ t.test('data may be as old as maxAge says, by its watermark', async (t) => {
   clock.advance(5000)
   for (const maxAge of [undefined, 5000, '5s']) t.equal((await old(maxAge)).statusCode, 200, String(maxAge))
   clock.advance(1)
-  for (const maxAge of [1, 5000, '5s']) refused(t, await old(maxAge), 409, STALE)
+  for (const maxAge of [1, 5000, '5s']) assertRefused(t, await old(maxAge), 409, STALE)
   t.equal((await old(5001)).statusCode, 200)
   clock.advance(6 * 86_400_000)
   t.equal((await old()).statusCode, 200, 'without it, any age')
@@ -143,7 +143,7 @@ t.test('data of another user fails as any other, and as any other app\'s', async
   const answers = new Set<string>()
   for (const [name, data] of Object.entries(wrong)) {
     const response = await open(token, data)
-    refused(t, response, 409, STALE)
+    assertRefused(t, response, 409, STALE)
     const { date, ...headers } = response.headers
     answers.add(JSON.stringify([response.statusCode, headers, response.body]))
     t.equal(answers.size, 1, name)
@@ -155,11 +155,11 @@ t.test('keepSessionKey false: nothing of it is in the store, and whatever needs 
   const { wechat, signIn, get, each } = await startKeyHost(t, { options: { store, keepSessionKey: false } })
   const { token } = await signIn()
   wechat.clearRequests()
-  await each(t, token, (response) => refused(t, response, 409, MISSING))
+  await each(t, token, (response) => assertRefused(t, response, 409, MISSING))
   t.strictSame(wechat.requests, [], 'WeChat is not asked')
   t.equal((await get('/me', token)).statusCode, 200, 'and the session lives on')
-  t.notOk(calls.some(({ verb }) => verb === 'readKeys' || verb === 'writeKey'))
-  for (const { verb, input } of calls) if (verb === 'create') t.equal((input as { key: unknown }).key, null)
+  t.notOk(calls.some(({ operation }) => operation === 'readKeys' || operation === 'writeKey'))
+  for (const { operation, input } of calls) if (operation === 'create') t.equal((input as { key: unknown }).key, null)
 })
 
 t.test('keepSessionKey false forgets the keys of a store that has some', async (t) => {
@@ -169,9 +169,9 @@ t.test('keepSessionKey false forgets the keys of a store that has some', async (
   const data = keeping.wechat.encrypt('alice', {})
   t.equal((await keeping.open(token, data)).statusCode, 200)
   const forgetting = await startKeyHost(t, { options: { store, keepSessionKey: false } })
-  refused(t, await forgetting.open(token, data), 409, MISSING)
+  assertRefused(t, await forgetting.open(token, data), 409, MISSING)
   await forgetting.signIn()
-  refused(t, await keeping.open(token, data), 409, MISSING)
+  assertRefused(t, await keeping.open(token, data), 409, MISSING)
 })
 
 t.test('the secret is rotated: keys sealed under a retired one count as missing, one by one', async (t) => {
@@ -192,17 +192,17 @@ t.test('the secret is rotated: keys sealed under a retired one count as missing,
     await during.signIn()
   }
 
-  refused(t, await after.open(token, first), 409, STALE)
+  assertRefused(t, await after.open(token, first), 409, STALE)
   t.match((await after.open(token, second)).json(), { result: { n: 2 } })
 
   const [newest, previous] = await store.readKeys({ userId: claimsOf(token).sub, now: Date.now() })
   instead('readKeys', async () => [previous, newest])
   t.match((await after.open(token, second)).json(), { result: { n: 2 } }, 'the one before still opens')
-  refused(t, await after.post('/check', {}, token), 409, MISSING)
-  refused(t, await after.post('/reset', {}, token), 409, MISSING)
-  refused(t, await after.get('/fresh', token), 409, MISSING)
+  assertRefused(t, await after.post('/check', {}, token), 409, MISSING)
+  assertRefused(t, await after.post('/reset', {}, token), 409, MISSING)
+  assertRefused(t, await after.get('/fresh', token), 409, MISSING)
   instead('readKeys', async () => [previous])
-  await after.each(t, token, (response) => refused(t, response, 409, MISSING))
+  await after.each(t, token, (response) => assertRefused(t, response, 409, MISSING))
   heal()
 })
 
@@ -214,7 +214,7 @@ t.test('what is no seal of ours counts as missing', async (t) => {
   const [ofBob] = await store.readKeys({ userId: claimsOf(other).sub, now: Date.now() })
   for (const sealed of ['', 'nonsense', '\0', ofBob]) {
     instead('readKeys', async () => [sealed])
-    await each(t, token, (response) => refused(t, response, 409, MISSING))
+    await each(t, token, (response) => assertRefused(t, response, 409, MISSING))
   }
   t.ok(ofBob)
 })
@@ -231,12 +231,12 @@ t.test('a signature is good under the newest key and the one before', async (t) 
   const verify = (body: object) => post('/verify', { rawData, signature, ...body }, token)
   t.strictSame((await verify({})).json(), { result: true })
   for (const body of [{ rawData: '{}' }, { signature: signature.slice(1) }, { signature: wechat.sign('bob', rawData) }, { rawData: null }, { signature: {} }]) {
-    refused(t, await verify(body), 409, STALE)
+    assertRefused(t, await verify(body), 409, STALE)
   }
   await signIn()
   t.strictSame((await verify({})).json(), { result: true })
   await signIn()
-  refused(t, await verify({}), 409, STALE)
+  assertRefused(t, await verify({}), 409, STALE)
 })
 
 t.test('checkSessionKey says whether WeChat still knows the newest key', async (t) => {
@@ -252,9 +252,9 @@ t.test('checkSessionKey says whether WeChat still knows the newest key', async (
   await signIn()
   t.strictSame(await check(), { result: true })
   wechat.fault({ status: 503 }, { path: '/wxa/checksession', times: 1 })
-  refused(t, await post('/check', {}, token), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+  assertRefused(t, await post('/check', {}, token), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
   wechat.fault({ errcode: 40003 }, { path: '/wxa/checksession', times: 1 })
-  refused(t, await post('/check', {}, token), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
+  assertRefused(t, await post('/check', {}, token), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
 })
 
 t.test('what proves a key to WeChat is its signature, never the key', async (t) => {
@@ -290,7 +290,7 @@ t.test('a dead key cannot be reset: stale, and the keys stay as they were', asyn
   const { token } = await signIn()
   const data = wechat.encrypt('alice', { n: 1 })
   wechat.rotateKey('alice')
-  refused(t, await post('/reset', {}, token), 409, STALE)
+  assertRefused(t, await post('/reset', {}, token), 409, STALE)
   t.match((await open(token, data)).json(), { result: { n: 1 } })
 })
 
@@ -301,10 +301,10 @@ t.test('a reset that WeChat answers wrongly keeps nothing', async (t) => {
   const openid = wechat.openid('alice')
   for (const answer of [{}, { openid }, { openid, session_key: '' }, { openid, session_key: 1 }, { session_key: 'k' }, { openid: 'o-of-another', session_key: 'k' }]) {
     wechat.fault({ body: JSON.stringify({ errcode: 0, ...answer }) }, { path: '/wxa/resetusersessionkey', times: 1 })
-    refused(t, await post('/reset', {}, token), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
+    assertRefused(t, await post('/reset', {}, token), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
   }
   wechat.fault({ errcode: 45011 }, { path: '/wxa/resetusersessionkey', times: 1 })
-  refused(t, await post('/reset', {}, token), 429, 'FST_WEAPP_WECHAT_LIMITED', 60)
+  assertRefused(t, await post('/reset', {}, token), 429, 'FST_WEAPP_WECHAT_LIMITED', 60)
   t.equal(asked('writeKey'), 0)
 })
 
@@ -313,7 +313,7 @@ t.test('with the last session of a user its keys are gone', async (t) => {
   for (const name of Object.keys(WORK)) {
     const { token } = await signIn()
     wechat.clearRequests()
-    refused(t, await post(`/end-and-${name}`, wechat.encrypt('alice', {}), token), 409, MISSING)
+    assertRefused(t, await post(`/end-and-${name}`, wechat.encrypt('alice', {}), token), 409, MISSING)
     t.strictSame(wechat.requests, [], 'WeChat is not asked')
   }
 })
@@ -323,7 +323,7 @@ t.test('a session that ends while its key is reset: nobody is left to keep the k
   const { wechat, signIn, post } = await startKeyHost(t, { options: { store } })
   const { token } = await signIn()
   instead('writeKey', async () => false)
-  refused(t, await post('/reset', {}, token), 409, 'FST_WEAPP_SESSION_ENDED')
+  assertRefused(t, await post('/reset', {}, token), 409, 'FST_WEAPP_SESSION_ENDED')
   t.equal(wechat.requests.at(-1)?.path, '/wxa/resetusersessionkey')
 })
 
@@ -332,7 +332,7 @@ t.test('a store that fails or hangs is 503, whatever the work', async (t) => {
     const { store, instead, heal } = faultyStore()
     const host = await startKeyHost(t, { options: { store, storeTimeout: 20 } })
     const { token } = await host.signIn()
-    const unavailable = (response: Awaited<ReturnType<typeof host.get>>) => refused(t, response, 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+    const unavailable = (response: Awaited<ReturnType<typeof host.get>>) => assertRefused(t, response, 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
     await t.test(name, async (t) => {
       instead('readKeys', failure)
       await host.each(t, token, unavailable)
@@ -386,8 +386,8 @@ t.test('freshKey: where no session_key is kept, the route fails where it is decl
 
 t.test('freshKey: without a live session nobody asks WeChat', async (t) => {
   const host = await startKeyHost(t)
-  refused(t, await host.get('/fresh'), 401, 'FST_WEAPP_TOKEN_MISSING')
-  refused(t, await host.get('/fresh', 'nonsense'), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await host.get('/fresh'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  assertRefused(t, await host.get('/fresh', 'nonsense'), 401, 'FST_WEAPP_TOKEN_INVALID')
   t.strictSame([host.wechat.requests.length, host.handled], [0, 0])
 })
 
@@ -398,7 +398,7 @@ t.test('freshKey: a living key passes, a dead one is 409 before the handler runs
   t.strictSame((await get('/fresh', token)).json(), { handled: 1 })
   const { token: bob } = await signIn('bob')
   wechat.rotateKey('bob')
-  refused(t, await get('/fresh', bob), 409, STALE)
+  assertRefused(t, await get('/fresh', bob), 409, STALE)
   t.equal(host.handled, 1)
   t.equal((await get('/me', bob)).statusCode, 200, 'and the session lives on')
 })
@@ -444,8 +444,8 @@ t.test('freshKey: no answer of WeChat is no verdict, and is not remembered', asy
   const { wechat, signIn, get } = host
   const { token } = await signIn()
   wechat.fault({ status: 503 }, { path: '/wxa/checksession', times: 2 })
-  refused(t, await get('/fresh', token), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
-  refused(t, await get('/fresh', token), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+  assertRefused(t, await get('/fresh', token), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+  assertRefused(t, await get('/fresh', token), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
   t.equal(host.handled, 0)
   t.equal((await get('/fresh', token)).statusCode, 200)
   t.equal(host.checks, 3)
@@ -479,7 +479,7 @@ t.test('freshKey false is a guarded route like others', async (t) => {
   })
   const { token } = await host.signIn()
   t.equal((await host.get('/false', token)).statusCode, 200)
-  refused(t, await host.get('/false'), 401, 'FST_WEAPP_TOKEN_MISSING')
+  assertRefused(t, await host.get('/false'), 401, 'FST_WEAPP_TOKEN_MISSING')
   t.equal(host.checks, 0)
 })
 
@@ -491,7 +491,7 @@ async function startLoginWithData (t: Test, options: HostOptions['options'] = {}
     options: {
       store: faulty.store,
       routes: { login: { body: Type.Object({ encryptedData: Type.Optional(Type.String()), iv: Type.Optional(Type.String()) }) } },
-      async onLogin ({ body, decrypt }): Promise<LoginResult> {
+      async onLogin ({ body, decrypt }): Promise<OnLoginResult> {
         const { encryptedData, iv } = body as Partial<EncryptedData>
         return encryptedData === undefined ? {} : { reply: { opened: await decrypt(encryptedData, iv!) } }
       },
@@ -526,19 +526,19 @@ t.test('data at a login that opens under no key: stale, no session is left, and 
   const { wechat, asked, loginWith } = await startLoginWithData(t)
   const data = wechat.encrypt('alice', { n: 1 })
   const code = wechat.login('alice')
-  refused(t, await loginWith(data, code), 409, STALE)
+  assertRefused(t, await loginWith(data, code), 409, STALE)
   for (const wrong of [
     wechat.encrypt('bob', {}), wechat.encrypt('alice', { openId: wechat.openid('bob') }), { encryptedData: '', iv: '' }
-  ]) refused(t, await loginWith(wrong), 409, STALE)
+  ]) assertRefused(t, await loginWith(wrong), 409, STALE)
   t.equal(asked('create'), 0)
-  refused(t, await loginWith(data, code), 401, 'FST_WEAPP_CODE_USED')
+  assertRefused(t, await loginWith(data, code), 401, 'FST_WEAPP_CODE_USED')
 })
 
 t.test('keepSessionKey false: at the login its own key opens, and no other', async (t) => {
   const { wechat, signIn, asked, loginWith } = await startLoginWithData(t, { keepSessionKey: false })
   await signIn()
   const before = wechat.encrypt('alice', { n: 1 })
-  refused(t, await loginWith(before), 409, STALE)
+  assertRefused(t, await loginWith(before), 409, STALE)
   const code = wechat.login('alice')
   t.match((await loginWith(wechat.encrypt('alice', { n: 2 }), code)).json(), { opened: { n: 2 } })
   t.equal(asked('readKeys'), 0)
@@ -552,7 +552,7 @@ t.test('a store that fails at such a login: 503, unless what the login brought s
   const data = wechat.encrypt('alice', { n: 1 })
   t.match((await loginWith(data, code)).json(), { opened: { n: 1 } })
   t.equal(asked('create'), 1)
-  refused(t, await loginWith(before), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+  assertRefused(t, await loginWith(before), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
   t.equal(asked('create'), 1)
 })
 

@@ -1,42 +1,42 @@
 import { test } from 'tap'
-import { boundStore, createBound } from '../../src/stores/with-timeout.js'
+import { storeWithTimeout, createTimeout } from '../../src/stores/with-timeout.js'
 import { memoryStore } from '../../src/stores/memory.js'
 import { storeSuite } from '../../src/testing/store-suite/store-suite.js'
-import { FAILURES, faultyStore, STORE_WORDS, type Verb } from '../helpers/faulty-store.js'
+import { FAILURES, faultyStore, STORE_WORDS, type Operation } from '../helpers/faulty-store.js'
 
-const VERBS: Verb[] = ['create', 'read', 'touch', 'update', 'revoke', 'revokeAll', 'list', 'readKeys', 'writeKey']
+const OPERATIONS: Operation[] = ['create', 'read', 'touch', 'update', 'revoke', 'revokeAll', 'list', 'readKeys', 'writeKey']
 const UNAVAILABLE = { code: 'FST_WEAPP_STORE_UNAVAILABLE', statusCode: 503 }
 
-test('a bound store is a store as any', (t) => storeSuite(t.test, () => boundStore(memoryStore(), createBound(60_000, () => {})), { rounds: 20 }))
+test('a bound store is a store as any', (t) => storeSuite(t.test, () => storeWithTimeout(memoryStore(), createTimeout(60_000, () => {})), { rounds: 20 }))
 
 for (const [name, failure] of Object.entries(FAILURES)) {
-  test(`a store that ${name}: every verb fails in time, in our words, and is reported`, async (t) => {
+  test(`a store that ${name}: every operation fails in time, in our words, and is reported`, async (t) => {
     const faulty = faultyStore()
     const failures: [string, unknown][] = []
-    const store = boundStore(faulty.store, createBound(10, (verb, error) => failures.push([verb, error])))
-    for (const verb of VERBS) {
-      faulty.instead(verb, failure)
+    const store = storeWithTimeout(faulty.store, createTimeout(10, (operation, error) => failures.push([operation, error])))
+    for (const operation of OPERATIONS) {
+      faulty.instead(operation, failure)
       // A read that fails at once may throw at once.
-      const outcome = async (): Promise<unknown> => await store[verb]({} as never)
+      const outcome = async (): Promise<unknown> => await store[operation]({} as never)
       const error = await outcome().then(() => new Error('resolved'), (error: Error) => error)
-      t.match(error, UNAVAILABLE, verb)
+      t.match(error, UNAVAILABLE, operation)
       t.notMatch(`${error.stack} ${String(error.cause)}`, STORE_WORDS)
     }
-    t.same(failures.map(([verb]) => verb), VERBS)
+    t.same(failures.map(([operation]) => operation), OPERATIONS)
     const isSilent = name === 'hangs' || name === 'rejects with nothing'
-    for (const [verb, error] of failures) t.match(error, isSilent ? undefined : { message: STORE_WORDS }, verb)
+    for (const [operation, error] of failures) t.match(error, isSilent ? undefined : { message: STORE_WORDS }, operation)
   })
 }
 
 test('a store whose lists are none has failed', async (t) => {
-  for (const verb of ['list', 'readKeys'] as const) {
+  for (const operation of ['list', 'readKeys'] as const) {
     for (const answer of [null, undefined, {}, 'x', 0, [null], [1], [undefined], [{}], [{ id: 'x', createdAt: 1, expiresAt: '2', idleExpiresAt: 3 }]]) {
       const faulty = faultyStore()
       const failures: [string, unknown][] = []
-      const store = boundStore(faulty.store, createBound(60_000, (verb, error) => failures.push([verb, error])))
-      faulty.instead(verb, async () => answer)
-      await t.rejects(store[verb]({} as never) as Promise<unknown>, UNAVAILABLE, `${verb}: ${answer}`)
-      t.match(failures, [[verb, { name: 'TypeError' }]])
+      const store = storeWithTimeout(faulty.store, createTimeout(60_000, (operation, error) => failures.push([operation, error])))
+      faulty.instead(operation, async () => answer)
+      await t.rejects(store[operation]({} as never) as Promise<unknown>, UNAVAILABLE, `${operation}: ${answer}`)
+      t.match(failures, [[operation, { name: 'TypeError' }]])
     }
   }
 })
@@ -44,7 +44,7 @@ test('a store whose lists are none has failed', async (t) => {
 for (const outcome of ['answers', 'fails'] as const) {
   test(`a store that ${outcome} too late is not heard`, async (t) => {
     const failures: unknown[] = []
-    const bound = createBound(1, (_verb, error) => failures.push(error))
+    const bound = createTimeout(1, (_verb, error) => failures.push(error))
     const { promise, resolve, reject } = held()
     await t.rejects(waitFor(bound('read', () => promise, null)), UNAVAILABLE)
     if (outcome === 'answers') resolve('late')
@@ -56,7 +56,7 @@ for (const outcome of ['answers', 'fails'] as const) {
 }
 
 test('what needs no time is there at once', async (t) => {
-  const bound = createBound(1000, () => t.fail('no failure'))
+  const bound = createTimeout(1000, () => t.fail('no failure'))
   const timers = activeTimers()
   t.equal(bound('read', () => 'at once', null), 'at once')
   t.equal(bound('read', () => null, null), null)
@@ -66,7 +66,7 @@ test('what needs no time is there at once', async (t) => {
 })
 
 test("another library's promise is waited for as any", async (t) => {
-  const bound = createBound(60_000, () => {})
+  const bound = createTimeout(60_000, () => {})
   const thenable = (settle: (resolve: (value: string) => void, reject: (error: Error) => void) => void) => {
     return { then: settle } as unknown as Promise<string>
   }
@@ -78,7 +78,7 @@ test('those that began at different times each fail in their own, and those that
   // Long, so that a busy machine does not let it pass before the answer comes.
   const TIMEOUT = 1500
   const failures: string[] = []
-  const bound = createBound(TIMEOUT, (verb) => failures.push(verb))
+  const bound = createTimeout(TIMEOUT, (operation) => failures.push(operation))
   const first = held()
 
   async function failing (name: string, pending: Promise<unknown>): Promise<void> {
@@ -108,7 +108,7 @@ test('those that began at different times each fail in their own, and those that
 })
 
 test('all that wait share a timer, and nothing keeps the process when none waits', async (t) => {
-  const bound = createBound(60_000, () => t.fail('no failure'))
+  const bound = createTimeout(60_000, () => t.fail('no failure'))
   const timers = activeTimers()
   for (let round = 0; round < 3; round++) {
     const reads = Array.from({ length: 100 }, () => held())

@@ -1,26 +1,26 @@
 import { test } from 'tap'
-import { RecentlyUsed, type Placed } from '../../src/utils/lazy-lru.js'
+import { LazyLru, type LruEntry } from '../../src/utils/lazy-lru.js'
 
-interface Item extends Placed { name: string }
+interface Item extends LruEntry { name: string }
 
-function filled (max: number, count = max, forgotten?: (item: Item, key: string) => void): RecentlyUsed<Item> {
-  const items = new RecentlyUsed<Item>(max, forgotten)
-  for (let i = 0; i < count; i++) items.set(`k${i}`, { name: `v${i}`, place: 0 })
+function filled (max: number, count = max, forgotten?: (item: Item, key: string) => void): LazyLru<Item> {
+  const items = new LazyLru<Item>(max, forgotten)
+  for (let i = 0; i < count; i++) items.set(`k${i}`, { name: `v${i}`, promotedAt: 0 })
   return items
 }
 
 /** Which of the first `count` are there, asked without a use. */
-const present = (items: RecentlyUsed<Item>, count: number) =>
+const present = (items: LazyLru<Item>, count: number) =>
   Array.from({ length: count }, (_, i) => i).filter((i) => items.peek(`k${i}`) !== undefined)
 
 test('with few entries the one longest unused goes, exactly', async (t) => {
   const items = filled(3)
   t.equal(items.get('k0')?.name, 'v0')
   t.equal(items.get('k1')?.name, 'v1')
-  items.set('k3', { name: 'v3', place: 0 })
+  items.set('k3', { name: 'v3', promotedAt: 0 })
   t.same(present(items, 4), [0, 1, 3])
   t.equal(items.peek('k0')?.name, 'v0', 'a peek is no use')
-  items.set('k4', { name: 'v4', place: 0 })
+  items.set('k4', { name: 'v4', promotedAt: 0 })
   t.same(present(items, 5), [1, 3, 4])
   t.equal(items.get('k2'), undefined)
 })
@@ -32,7 +32,7 @@ test('with many entries nothing that was used goes before what was not', async (
   // Again and again, while others come and go.
   for (let round = 0, next = max; round < 50; round++) {
     for (const i of used) t.ok(items.get(`k${i}`), `round ${round}: k${i}`)
-    for (let i = 0; i < 30; i++, next++) items.set(`k${next}`, { name: `v${next}`, place: 0 })
+    for (let i = 0; i < 30; i++, next++) items.set(`k${next}`, { name: `v${next}`, promotedAt: 0 })
   }
   t.equal(used.filter((i) => items.peek(`k${i}`) !== undefined).length, used.length)
   t.equal(items.peek('k1'), undefined, 'what was never used has gone')
@@ -40,9 +40,9 @@ test('with many entries nothing that was used goes before what was not', async (
 
 test('who holds what knows a place may say that it was used', async (t) => {
   const items = filled(2)
-  const holder = { place: 0 }
+  const holder = { promotedAt: 0 }
   items.use('k0', holder)
-  items.set('k2', { name: 'v2', place: 0 })
+  items.set('k2', { name: 'v2', promotedAt: 0 })
   t.same(present(items, 3), [0, 2])
 })
 
@@ -52,7 +52,7 @@ test('whatever goes is told of, however it goes', async (t) => {
   t.same(told, ['k0 v0'], 'for lack of room')
   items.delete('k1')
   t.same(told.splice(0), ['k0 v0', 'k1 v1'])
-  items.set('k2', { name: 'other', place: 0 })
+  items.set('k2', { name: 'other', promotedAt: 0 })
   t.same(told.splice(0), ['k2 v2'], 'replaced')
   items.clear()
   t.same(told, ['k2 other'])

@@ -8,7 +8,7 @@ import { createApps, type AppSecrets } from '../../src/wechat/apps.js'
 import { freezeClock } from '../helpers/clock.js'
 import { FAILURES, STORE_WORDS } from '../helpers/faulty-store.js'
 import { captureLog } from '../helpers/log.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID, APP_SECRET, startHost, type HostOptions } from '../helpers/host.js'
 
 const APPS = { wxone: 'secret-of-one', wxtwo: 'secret-of-two' }
@@ -69,13 +69,13 @@ t.test('apps in a map: each login is one of its app, and the token says so', asy
 
 t.test('an app that is not in the map: 400, and WeChat is not asked', async (t) => {
   const { wechat, loginTo } = await startAppsHost(t, APPS)
-  for (const appId of ['wxother', 'WXONE', 'wxone ', 'constructor', '__proto__', 'hasOwnProperty', '']) refused(t, await loginTo(appId), 400, UNKNOWN)
+  for (const appId of ['wxother', 'WXONE', 'wxone ', 'constructor', '__proto__', 'hasOwnProperty', '']) assertRefused(t, await loginTo(appId), 400, UNKNOWN)
   t.strictSame(wechat.requests, [])
 })
 
 t.test('a code of another app is not good, whatever the request says', async (t) => {
   const { wechat, loginTo } = await startAppsHost(t, APPS)
-  refused(t, await loginTo('wxone', wechat.login('alice', { appId: 'wxtwo' })), 401, 'FST_WEAPP_CODE_INVALID')
+  assertRefused(t, await loginTo('wxone', wechat.login('alice', { appId: 'wxtwo' })), 401, 'FST_WEAPP_CODE_INVALID')
 })
 
 t.test('what the host does to its map later changes nothing', async (t) => {
@@ -86,7 +86,7 @@ t.test('what the host does to its map later changes nothing', async (t) => {
   apps.wxother = 'secret'
   t.equal((await loginTo('wxone')).statusCode, 200)
   t.equal((await get('/who', token)).statusCode, 200)
-  refused(t, await loginTo('wxother'), 400, UNKNOWN)
+  assertRefused(t, await loginTo('wxother'), 400, UNKNOWN)
 })
 
 t.test('one app in a map needs no selectApp', async (t) => {
@@ -104,16 +104,16 @@ for (const kind of ['at once', 'later'] as const) {
     for (let i = 0; i < 3; i++) {
       t.equal((await loginTo('wxone')).statusCode, 200)
       t.equal((await get('/who', token)).statusCode, 200)
-      refused(t, await loginTo('wxother'), 400, UNKNOWN)
+      assertRefused(t, await loginTo('wxother'), 400, UNKNOWN)
     }
     t.strictSame(asked, ['wxone', 'wxother'])
     clock.advance(59_999)
     t.equal((await get('/who', token)).statusCode, 200)
-    refused(t, await loginTo('wxother'), 400, UNKNOWN)
+    assertRefused(t, await loginTo('wxother'), 400, UNKNOWN)
     t.strictSame(asked, ['wxone', 'wxother'])
     clock.advance(2)
     t.equal((await get('/who', token)).statusCode, 200)
-    refused(t, await loginTo('wxother'), 400, UNKNOWN)
+    assertRefused(t, await loginTo('wxother'), 400, UNKNOWN)
     t.strictSame(asked, ['wxone', 'wxother', 'wxone', 'wxother'])
     t.notOk(wechat.requests.some(({ query }) => query.appid !== 'wxone'))
   })
@@ -125,7 +125,7 @@ t.test('a function that answers with no secret: the app is not ours', async (t) 
   const { wechat, loginTo } = await startAppsHost(t, host.secrets)
   for (const answer of [null, undefined, '', ' ', '\n', 0, 7, true, {}, ['secret'], Promise.resolve(''), Promise.resolve({})]) {
     host.answer = () => answer
-    refused(t, await loginTo('wxone'), 400, UNKNOWN)
+    assertRefused(t, await loginTo('wxone'), 400, UNKNOWN)
     clock.advance(60_001)
   }
   t.strictSame(wechat.requests, [])
@@ -137,13 +137,13 @@ t.test('a secret that the function changes is used after a minute, or once WeCha
   const { wechat, loginTo } = await startAppsHost(t, secrets)
   t.equal((await loginTo('wxone')).statusCode, 200)
   wechat.apps.wxone = apps.wxone = 'the-next-secret'
-  refused(t, await loginTo('wxone'), 500, 'FST_WEAPP_WECHAT_CONFIG')
+  assertRefused(t, await loginTo('wxone'), 500, 'FST_WEAPP_WECHAT_CONFIG')
   for (let i = 0; i < 2; i++) t.equal((await loginTo('wxone')).statusCode, 200)
   t.strictSame(asked, ['wxone', 'wxone'], 'and is remembered again')
   apps.wxone = 'another'
   t.equal((await loginTo('wxone')).statusCode, 200)
   clock.advance(60_001)
-  refused(t, await loginTo('wxone'), 500, 'FST_WEAPP_WECHAT_CONFIG')
+  assertRefused(t, await loginTo('wxone'), 500, 'FST_WEAPP_WECHAT_CONFIG')
 })
 
 for (const [name, options] of Object.entries({ 'sessions in the store': {}, 'sessions in the cache': { cache: { maxAge: '1d' } } })) {
@@ -158,8 +158,8 @@ for (const [name, options] of Object.entries({ 'sessions in the store': {}, 'ses
     clock.advance(59_000)
     t.equal((await get('/who', one)).statusCode, 200, 'within it')
     clock.advance(1_001)
-    refused(t, await get('/who', one), 401, 'FST_WEAPP_TOKEN_INVALID')
-    refused(t, await loginTo('wxone'), 400, UNKNOWN)
+    assertRefused(t, await get('/who', one), 401, 'FST_WEAPP_TOKEN_INVALID')
+    assertRefused(t, await loginTo('wxone'), 400, UNKNOWN)
     t.equal((await get('/who', two)).statusCode, 200)
     apps.wxone = APPS.wxone
     clock.advance(60_001)
@@ -179,12 +179,12 @@ for (const [name, failure] of Object.entries(FAILURES)) {
 
     const { answer } = host
     host.answer = failure
-    refused(t, await loginTo('wxone'), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
-    refused(t, await loginTo('wxother'), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
-    refused(t, await get('/who', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
-    refused(t, await get('/feed', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+    assertRefused(t, await loginTo('wxone'), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+    assertRefused(t, await loginTo('wxother'), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+    assertRefused(t, await get('/who', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+    assertRefused(t, await get('/feed', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
     t.strictSame(wechat.requests, [])
-    t.match(log.events().find(({ event }) => event === 'store-failed'), { verb: 'apps' }, 'and the operator is told')
+    t.match(log.events().find(({ event }) => event === 'store-failed'), { operation: 'apps' }, 'and the operator is told')
     t.notOk(log.text().includes(STORE_WORDS))
 
     host.answer = answer
@@ -229,7 +229,7 @@ t.test('a selectApp that chooses no app of ours: 400, and WeChat is not asked', 
     for (const selectApp of [() => chosen, async () => chosen]) {
       const log = captureLog()
       const host = await startAppsHost(t, APPS, { server: log.server, options: { selectApp } })
-      refused(t, await host.loginTo('wxone'), 400, UNKNOWN)
+      assertRefused(t, await host.loginTo('wxone'), 400, UNKNOWN)
       t.strictSame(host.wechat.requests, [])
       t.strictSame(log.events(), [{ event: 'login-failed', code: UNKNOWN }], 'nor is told what it chose')
     }
@@ -273,10 +273,10 @@ t.test('appIdFromReferer as selectApp: a hint that chooses among our apps', asyn
   t.match((await get('/who', response.json().token)).json(), { appId: 'wxtwo' })
   wechat.clearRequests()
   for (const referer of [undefined, 'https://servicewechat.com/wxother/3/page-frame.html', 'https://evil.example/wxtwo/']) {
-    refused(t, await login(referer), 400, UNKNOWN)
+    assertRefused(t, await login(referer), 400, UNKNOWN)
   }
   t.strictSame(wechat.requests, [])
-  refused(t, await login('https://servicewechat.com/wxone/3/page-frame.html'), 401, 'FST_WEAPP_CODE_INVALID')
+  assertRefused(t, await login('https://servicewechat.com/wxone/3/page-frame.html'), 401, 'FST_WEAPP_CODE_INVALID')
 })
 
 t.test('a token of one registration is none in another, though store and secret are the same', async (t) => {
@@ -286,7 +286,7 @@ t.test('a token of one registration is none in another, though store and secret 
   const { token } = (await both.loginTo('wxone')).json()
   t.equal((await one.get('/who', token)).statusCode, 200)
   const { token: other } = (await both.loginTo('wxtwo')).json()
-  refused(t, await one.get('/who', other), 401, 'FST_WEAPP_TOKEN_INVALID')
+  assertRefused(t, await one.get('/who', other), 401, 'FST_WEAPP_TOKEN_INVALID')
 })
 
 t.test('a burst of interleaved logins of 50 apps: nothing of one ever serves another', async (t) => {
@@ -311,10 +311,10 @@ t.test('a burst of interleaved logins of 50 apps: nothing of one ever serves ano
     t.strictSame((await get('/who', token)).json(), { appId, openid: wechat.openid(user, { appId }), unionid: null })
     t.match((await post('/decrypt', wechat.encrypt(user, { user, appId }, { appId }), token)).json(), { user, appId })
     const other = appId === 'wxapp0' ? 'wxapp1' : 'wxapp0'
-    refused(t, await post('/decrypt', wechat.encrypt(user, {}, { appId: other }), token), 409, 'FST_WEAPP_SESSION_KEY_STALE')
+    assertRefused(t, await post('/decrypt', wechat.encrypt(user, {}, { appId: other }), token), 409, 'FST_WEAPP_SESSION_KEY_STALE')
     // Its own key, and the watermark of another app.
     const forged = encryptUserData(JSON.stringify({ watermark: { appid: other, timestamp: 1 } }), wechat.sessionKey(user, { appId }))
-    refused(t, await post('/decrypt', forged, token), 409, 'FST_WEAPP_SESSION_KEY_STALE')
+    assertRefused(t, await post('/decrypt', forged, token), 409, 'FST_WEAPP_SESSION_KEY_STALE')
     t.strictSame((await get('/alive', token)).json(), { alive: true })
     t.match(await app.weapp.wechat.getPhoneNumber(wechat.phoneCode(user, { appId }), { appId }), { countryCode: '86' })
   }))
@@ -334,7 +334,7 @@ t.test('a burst of interleaved logins of 50 apps: nothing of one ever serves ano
   const openid = (appId: string) => wechat.openid('alice', { appId })
   const tokenOf = (appId: string, user: string) => signedIn.find((login) => login.appId === appId && login.user === user)!.token
   t.equal(await app.weapp.sessions.revokeAll({ appId: 'wxapp7', openid: openid('wxapp7') }), 1)
-  refused(t, await get('/who', tokenOf('wxapp7', 'alice')), 401, 'FST_WEAPP_SESSION_KICKED')
+  assertRefused(t, await get('/who', tokenOf('wxapp7', 'alice')), 401, 'FST_WEAPP_SESSION_KICKED')
   t.equal(await app.weapp.sessions.revokeAll({ appId: 'wxapp8', openid: openid('wxapp9') }), 0, 'an openid is one of its app alone')
   for (const [appId, user] of [['wxapp7', 'bob'], ['wxapp8', 'alice'], ['wxapp9', 'alice']] as const) {
     t.equal((await get('/who', tokenOf(appId, user))).statusCode, 200)

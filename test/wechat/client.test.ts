@@ -8,7 +8,7 @@ import { createWechatClient, type AppSecrets, type WechatClient, type WechatClie
 import { startWechatSimulator, type WechatSimulatorOptions } from '../../src/testing/simulator/simulator.js'
 import { captureLog } from '../helpers/log.js'
 import { startRawWechat } from '../helpers/raw-wechat.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID, APP_SECRET, startHost } from '../helpers/host.js'
 import { startLoginHost } from '../helpers/login-host.js'
 
@@ -68,7 +68,7 @@ t.test('openid and session_key must be text that is not empty, unionid text: els
 t.test('an errcode counts though openid and session_key are there', async (t) => {
   const { wechat, login } = await startLoginHost(t)
   wechat.fault({ body: JSON.stringify({ openid: OPENID, session_key: KEY, errcode: 40163 }) })
-  refused(t, await login(), 401, 'FST_WEAPP_CODE_USED')
+  assertRefused(t, await login(), 401, 'FST_WEAPP_CODE_USED')
 })
 
 t.test('50 logins at once with one code: one exchange, and a session for each', async (t) => {
@@ -97,7 +97,7 @@ t.test('50 logins at once with one code: one exchange, and a session for each', 
   const turns = await Promise.all([...tokens].map(async (token) => (await get('/turn', token)).json().turn))
   t.equal(new Set(turns).size, LOGINS, 'no session is shared')
 
-  refused(t, await login(code), 401, 'FST_WEAPP_CODE_USED')
+  assertRefused(t, await login(code), 401, 'FST_WEAPP_CODE_USED')
   t.equal(wechat.requests.length, 2, 'afterwards WeChat is asked again')
 })
 
@@ -110,7 +110,7 @@ t.test('logins that share an exchange share its failure, and the next one asks a
   const logins = [login(code), login(code), login(code)]
   await arrivals(3)
   answer()
-  for (const response of await Promise.all(logins)) refused(t, response, 403, 'FST_WEAPP_LOGIN_BLOCKED')
+  for (const response of await Promise.all(logins)) assertRefused(t, response, 403, 'FST_WEAPP_LOGIN_BLOCKED')
   t.equal(wechat.requests.length, 1)
   t.equal((await login(code)).statusCode, 200)
 })
@@ -130,9 +130,9 @@ t.test('a code that can be none is refused, and WeChat is not asked', async (t) 
     after: (app) => app.post('/own', { errorHandler: (error, _request, reply) => reply.code(418).send({ code: (error as { code?: string }).code }) },
       async (request) => app.weapp.login(request, { code: (request.body as { code: string }).code }))
   })
-  refused(t, await login('the code is a mock one'), 401, 'FST_WEAPP_CODE_INVALID')
+  assertRefused(t, await login('the code is a mock one'), 401, 'FST_WEAPP_CODE_INVALID')
   for (const character of ['\0', '\t', '\n', '\r', '\u001b', '\u007f']) {
-    refused(t, await login(`code${character}`), 401, 'FST_WEAPP_CODE_INVALID')
+    assertRefused(t, await login(`code${character}`), 401, 'FST_WEAPP_CODE_INVALID')
   }
   for (const code of ['', 'a'.repeat(257), 123, true, null, ['a'], { a: 1 }, undefined]) {
     const response = await app.inject({ method: 'POST', url: '/own', payload: { code } })

@@ -3,7 +3,7 @@ import t from 'tap'
 import { createWechatClient } from '../../src/index.js'
 import { startWechatSimulator } from '../../src/testing/simulator/simulator.js'
 import { freezeClock } from '../helpers/clock.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID } from '../helpers/host.js'
 import { startLoginHost } from '../helpers/login-host.js'
 
@@ -13,23 +13,23 @@ t.test('after 45011 WeChat is asked about one code a second at most, for ten sec
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
   wechat.fault({ errcode: 45011 }, { times: 1 })
-  refused(t, await login(), 429, LIMITED, 60)
+  assertRefused(t, await login(), 429, LIMITED, 60)
   for (const [ms, left] of [[0, 10], [1, 10], [998, 10]] as const) {
     clock.advance(ms)
-    refused(t, await login(), 429, LIMITED, left)
+    assertRefused(t, await login(), 429, LIMITED, left)
   }
   t.equal(wechat.requests.length, 1)
   wechat.fault({ reset: true }, { times: 8 })
   for (let second = 1; second < 9; second++) {
     clock.advance(second === 1 ? 1 : 1000)
-    refused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
-    refused(t, await login(), 429, LIMITED, 10 - second)
+    assertRefused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+    assertRefused(t, await login(), 429, LIMITED, 10 - second)
     t.equal(wechat.requests.length, 1 + second)
   }
   clock.advance(1999)
   wechat.fault({ reset: true }, { times: 1 })
-  refused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
-  refused(t, await login(), 429, LIMITED, 1)
+  assertRefused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+  assertRefused(t, await login(), 429, LIMITED, 1)
   clock.advance(1)
   t.equal((await login()).statusCode, 200, 'the rest is over')
   t.equal((await login()).statusCode, 200)
@@ -50,7 +50,7 @@ t.test('a user over the own quota who does not stop keeps nobody else out for lo
   const { wechat, login } = await startLoginHost(t)
   for (let i = 0; i < 10; i++) {
     wechat.fault({ errcode: 45011 }, { times: 1 })
-    refused(t, await login(wechat.login('mallory')), 429, LIMITED, 60)
+    assertRefused(t, await login(wechat.login('mallory')), 429, LIMITED, 60)
     clock.advance(1000)
     t.equal((await login(wechat.login('alice'))).statusCode, 200)
     clock.advance(4000)
@@ -64,8 +64,8 @@ t.test('seconds in which nobody asked do not add up', async (t) => {
   await login()
   clock.advance(5000)
   wechat.fault({ reset: true }, { times: 1 })
-  refused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
-  refused(t, await login(), 429, LIMITED, 5)
+  assertRefused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+  assertRefused(t, await login(), 429, LIMITED, 5)
 })
 
 t.test('a code that was 45011 itself takes the turn of no other code, however often it is sent', async (t) => {
@@ -73,9 +73,9 @@ t.test('a code that was 45011 itself takes the turn of no other code, however of
   const { wechat, login } = await startLoginHost(t)
   const code = wechat.login('mallory')
   wechat.fault({ errcode: 45011 }, { times: 1 })
-  refused(t, await login(code), 429, LIMITED, 60)
+  assertRefused(t, await login(code), 429, LIMITED, 60)
   clock.advance(1000)
-  refused(t, await login(code), 429, LIMITED, 9)
+  assertRefused(t, await login(code), 429, LIMITED, 9)
   t.equal((await login(wechat.login('alice'))).statusCode, 200)
   t.equal((await login(code)).statusCode, 200, 'after the rest it is asked about again')
 })
@@ -85,10 +85,10 @@ t.test('the rest is over as well when WeChat says what is wrong with a code', as
   const { wechat, login } = await startLoginHost(t)
   for (const [errcode, status, code] of [[40029, 401, 'FST_WEAPP_CODE_INVALID'], [40163, 401, 'FST_WEAPP_CODE_USED'], [40226, 403, 'FST_WEAPP_LOGIN_BLOCKED']] as const) {
     wechat.fault({ errcode: 45011 }, { times: 1 })
-    refused(t, await login(), 429, LIMITED, 60)
+    assertRefused(t, await login(), 429, LIMITED, 60)
     clock.advance(1000)
     wechat.fault({ errcode }, { times: 1 })
-    refused(t, await login(), status, code)
+    assertRefused(t, await login(), status, code)
     t.equal((await login()).statusCode, 200)
     clock.advance(1001)
   }
@@ -100,8 +100,8 @@ t.test('a clock that is set back neither makes a rest longer nor keeps an app fr
   t.equal((await login()).statusCode, 200)
   clock.advance(-3_600_000)
   wechat.fault({ errcode: 45011 }, { times: 1 })
-  refused(t, await login(), 429, LIMITED, 60)
-  refused(t, await login(), 429, LIMITED, 10)
+  assertRefused(t, await login(), 429, LIMITED, 60)
+  assertRefused(t, await login(), 429, LIMITED, 10)
   clock.advance(-3_600_000)
   t.equal((await login()).statusCode, 200)
 })
@@ -111,8 +111,8 @@ t.test('a code that came during the rest is not spent', async (t) => {
   const { wechat, login } = await startLoginHost(t)
   wechat.fault({ errcode: 45011 }, { times: 1 })
   const code = wechat.login('alice')
-  refused(t, await login(code), 429, LIMITED, 60)
-  refused(t, await login(code), 429, LIMITED, 10)
+  assertRefused(t, await login(code), 429, LIMITED, 60)
+  assertRefused(t, await login(code), 429, LIMITED, 10)
   clock.advance(10_000)
   t.equal((await login(code)).statusCode, 200)
 })
@@ -123,13 +123,13 @@ t.test('45011 during a rest or after it is another rest', async (t) => {
   wechat.fault({ errcode: 45011 }, { times: 3 })
   await login()
   clock.advance(9_999)
-  refused(t, await login(), 429, LIMITED, 60)
+  assertRefused(t, await login(), 429, LIMITED, 60)
   clock.advance(1)
-  refused(t, await login(), 429, LIMITED, 10)
+  assertRefused(t, await login(), 429, LIMITED, 10)
   clock.advance(9_999)
-  refused(t, await login(), 429, LIMITED, 60)
+  assertRefused(t, await login(), 429, LIMITED, 60)
   clock.advance(999)
-  refused(t, await login(), 429, LIMITED, 10)
+  assertRefused(t, await login(), 429, LIMITED, 10)
   t.equal(wechat.requests.length, 3)
   clock.advance(1)
   t.equal((await login()).statusCode, 200)
@@ -141,12 +141,12 @@ t.test("while others' codes are traded, 45011 may be one user's alone, and nobod
   t.equal((await login()).statusCode, 200)
   clock.advance(1000)
   wechat.fault({ errcode: 45011 }, { times: 1 })
-  refused(t, await login(), 429, LIMITED, 60)
+  assertRefused(t, await login(), 429, LIMITED, 60)
   t.equal((await login()).statusCode, 200)
   clock.advance(1001)
   wechat.fault({ errcode: 45011 }, { times: 1 })
-  refused(t, await login(), 429, LIMITED, 60)
-  refused(t, await login(), 429, LIMITED, 10)
+  assertRefused(t, await login(), 429, LIMITED, 60)
+  assertRefused(t, await login(), 429, LIMITED, 10)
 })
 
 t.test('who waits for a turn when 45011 comes does not ask either', async (t) => {
@@ -159,8 +159,8 @@ t.test('who waits for a turn when 45011 comes does not ask either', async (t) =>
   await nextTurn()
   answer()
   const [first, ...others] = await Promise.all(logins)
-  refused(t, first!, 429, LIMITED, 60)
-  for (const response of others) refused(t, response, 429, LIMITED, 10)
+  assertRefused(t, first!, 429, LIMITED, 60)
+  for (const response of others) assertRefused(t, response, 429, LIMITED, 10)
   t.equal(wechat.requests.length, 1)
 })
 
@@ -205,7 +205,7 @@ t.test('a rest keeps nobody from what else WeChat offers', async (t) => {
   wechat.fault({ errcode: 45011 }, { times: 1 })
   await login()
   t.match(await app.weapp.wechat.getPhoneNumber(wechat.phoneCode('alice')), { countryCode: '86' })
-  refused(t, await login(), 429, LIMITED, 10)
+  assertRefused(t, await login(), 429, LIMITED, 10)
 })
 
 t.test('one code for two apps is two exchanges', async (t) => {

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { createGate } from '../../src/wechat/concurrency-limit.js'
+import { createConcurrencyLimit } from '../../src/wechat/concurrency-limit.js'
 import { startRawWechat } from '../helpers/raw-wechat.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { startHost } from '../helpers/host.js'
 import { startLoginHost } from '../helpers/login-host.js'
 
@@ -53,9 +53,9 @@ function holdPatience (t: Test) {
 }
 
 t.test('so many at once, the rest wait in order', async (t) => {
-  const gate = createGate(2)
+  const gate = createConcurrencyLimit(2)
   const { begun, begin, end } = work()
-  const passes = [0, 1, 2, 3, 4].map((n) => gate.pass(begin(n)))
+  const passes = [0, 1, 2, 3, 4].map((n) => gate.run(begin(n)))
   await nextTurn()
   t.strictSame(begun, [0, 1])
   await end(1)
@@ -66,7 +66,7 @@ t.test('so many at once, the rest wait in order', async (t) => {
   await end(4)
   await end(3)
   t.strictSame(await Promise.all(passes), [0, 1, 2, 3, 4])
-  const again = [5, 6, 7].map((n) => gate.pass(begin(n)))
+  const again = [5, 6, 7].map((n) => gate.run(begin(n)))
   await nextTurn()
   t.strictSame(begun.slice(5), [5, 6], 'as many places as before')
   for (const n of [5, 6, 7]) await end(n)
@@ -74,12 +74,12 @@ t.test('so many at once, the rest wait in order', async (t) => {
 })
 
 t.test('who comes while a place is being handed over does not take it', async (t) => {
-  const gate = createGate(1)
+  const gate = createConcurrencyLimit(1)
   const { begun, begin, end } = work()
-  const passes = [gate.pass(begin(0)), gate.pass(begin(1))]
+  const passes = [gate.run(begin(0)), gate.run(begin(1))]
   await nextTurn()
   const ending = end(0)
-  passes.push(gate.pass(begin(2)))
+  passes.push(gate.run(begin(2)))
   await ending
   t.strictSame(begun, [0, 1])
   await end(1)
@@ -88,17 +88,17 @@ t.test('who comes while a place is being handed over does not take it', async (t
 })
 
 t.test('work that fails, or throws at once, gives its place up', async (t) => {
-  const gate = createGate(1)
+  const gate = createConcurrencyLimit(1)
   const { begun, begin, end } = work()
-  const failing = gate.pass(begin(0))
-  const next = gate.pass(begin(1))
+  const failing = gate.run(begin(0))
+  const next = gate.run(begin(1))
   await nextTurn()
   await Promise.all([t.rejects(failing, { message: 'no' }), end(0, new Error('no'))])
   t.strictSame(begun, [0, 1])
   await end(1)
   await next
-  await t.rejects(gate.pass(() => { throw new Error('at once') }), { message: 'at once' })
-  const places = [2, 3].map((n) => gate.pass(begin(n)))
+  await t.rejects(gate.run(() => { throw new Error('at once') }), { message: 'at once' })
+  const places = [2, 3].map((n) => gate.run(begin(n)))
   await nextTurn()
   t.strictSame(begun.slice(2), [2], 'and no other')
   for (const n of [2, 3]) await end(n)
@@ -107,9 +107,9 @@ t.test('work that fails, or throws at once, gives its place up', async (t) => {
 
 t.test('who has waited a second is told that we are busy, and never begins', async (t) => {
   const patience = holdPatience(t)
-  const gate = createGate(1)
+  const gate = createConcurrencyLimit(1)
   const { begun, begin, end } = work()
-  const passes = [0, 1, 2, 3].map((n) => gate.pass(begin(n)))
+  const passes = [0, 1, 2, 3].map((n) => gate.run(begin(n)))
   for (const pass of passes) pass.catch(() => {})
   await nextTurn()
   t.equal(patience.waiting, 3)
@@ -120,21 +120,21 @@ t.test('who has waited a second is told that we are busy, and never begins', asy
   t.strictSame(begun, [0, 3], 'the place goes to who still waits')
   t.equal(patience.waiting, 0, 'whose timer is cleared')
   await end(3)
-  t.equal(await gate.pass(async () => 'free'), 'free')
+  t.equal(await gate.run(async () => 'free'), 'free')
 })
 
 t.test('16 may wait for each place; one more is told at once', async (t) => {
   for (const concurrency of [1, 3]) {
     const patience = holdPatience(t)
-    const gate = createGate(concurrency)
+    const gate = createConcurrencyLimit(concurrency)
     const { begun, begin, end } = work()
-    const passes = Array.from({ length: concurrency * 17 }, (_, n) => gate.pass(begin(n)))
+    const passes = Array.from({ length: concurrency * 17 }, (_, n) => gate.run(begin(n)))
     await nextTurn()
     t.strictSame([begun.length, patience.waiting], [concurrency, concurrency * 16])
-    await t.rejects(gate.pass(begin(-1)), { code: BUSY })
+    await t.rejects(gate.run(begin(-1)), { code: BUSY })
     t.equal(patience.waiting, concurrency * 16, 'without a wait')
     await end(0)
-    passes.push(gate.pass(begin(passes.length)))
+    passes.push(gate.run(begin(passes.length)))
     for (let n = 1; n < passes.length; n++) await end(n)
     await Promise.all(passes)
     t.strictSame(begun, passes.map((_, n) => n))
@@ -149,12 +149,12 @@ t.test('logins: `concurrency` at WeChat, 16 times as many wait, the rest are tol
   const logins = Array.from({ length: 40 }, async (_, n) => await login(wechat.login(`user-${n}`)))
   // The six that are too many are answered before anything else is.
   const busy = await Promise.all(Array.from({ length: 6 }, (_, n) => logins[34 + n]!))
-  for (const response of busy) refused(t, response, 503, BUSY, 1)
+  for (const response of busy) assertRefused(t, response, 503, BUSY, 1)
   while (wechat.requests.length < 2) await nextTurn()
   t.strictSame([wechat.requests.length, patience.waiting], [2, 32])
 
   patience.lose(30)
-  for (const response of await Promise.all(logins.slice(2, 32))) refused(t, response, 503, BUSY, 1)
+  for (const response of await Promise.all(logins.slice(2, 32))) assertRefused(t, response, 503, BUSY, 1)
   t.equal(wechat.requests.length, 2, 'WeChat is not asked for them')
   unhold()
   answer()

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import t from 'tap'
 import { freezeClock } from '../helpers/clock.js'
 import { captureLog } from '../helpers/log.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID } from '../helpers/host.js'
 import { startLoginHost } from '../helpers/login-host.js'
 
@@ -26,7 +26,7 @@ for (const [errcode, status, code, retryAfter] of ROWS) {
   t.test(`errcode ${errcode}: ${status} ${code}`, async (t) => {
     const { wechat, login } = await startLoginHost(t, { retries: 0 })
     wechat.fault({ errcode })
-    refused(t, await login(), status, code, retryAfter)
+    assertRefused(t, await login(), status, code, retryAfter)
     t.equal(wechat.requests.length, 1)
   })
 }
@@ -49,7 +49,7 @@ t.test('an errcode that is not a whole number: 502', async (t) => {
   for (const errcode of ['"40029"', '"-1"', '"0"', '40029.5', 'true', 'false', 'null', '{}', '[]', '[40029]', '""', '1e400']) {
     const requests = wechat.requests.length
     wechat.fault({ body: `{"errcode":${errcode},"openid":"o","session_key":"k"}` }, { times: 1 })
-    refused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
+    assertRefused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
     t.equal(wechat.requests.length, requests + 1, `${errcode} is not asked again for`)
   }
 })

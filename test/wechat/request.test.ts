@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { Agent, buildConnector, errors, request, type Dispatcher } from 'undici'
 import { Agent as Agent6 } from 'undici-6'
 import t, { type Test } from 'tap'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { startRawWechat } from '../helpers/raw-wechat.js'
 import { APP_ID, APP_SECRET, startHost } from '../helpers/host.js'
 import { startLoginHost } from '../helpers/login-host.js'
@@ -90,7 +90,7 @@ t.test('an answer that is no JSON object of the documented shape: 502, asked onc
     await t.test(name, async (t) => {
       wechat.clearRequests()
       wechat.fault({ body }, { times: 1 })
-      refused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
+      assertRefused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
       t.equal(wechat.requests.length, 1)
     })
   }
@@ -101,9 +101,9 @@ t.test('an answer may have 64 KiB and no byte more', async (t) => {
   wechat.fault({ body: USER.padEnd(MAX_BYTES) }, { times: 1 })
   t.equal((await login()).statusCode, 200)
   wechat.fault({ body: USER.padEnd(MAX_BYTES + 1) }, { times: 1 })
-  refused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
+  assertRefused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
   wechat.fault({ huge: 500_000_000 }, { times: 1 })
-  refused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
+  assertRefused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
   t.equal(wechat.requests.length, 3)
   t.equal((await login()).statusCode, 200, 'and the next one is fine')
 })
@@ -113,7 +113,7 @@ t.test('a redirect is not followed', async (t) => {
   for (const status of [301, 302, 303, 307, 308]) {
     const { wechat, login } = await startLoginHost(t, { retries: 5 })
     wechat.fault({ status, headers: { location: `${elsewhere.url}/sns/jscode2session` } })
-    refused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
+    assertRefused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
     t.equal(wechat.requests.length, 1)
   }
   t.strictSame(elsewhere.requests, [])
@@ -123,11 +123,11 @@ t.test('a status that is not 200 is no answer, whatever its body', async (t) => 
   const { wechat, login } = await startLoginHost(t, { retries: 5 })
   for (const status of [201, 203, 206, 304, 400, 401, 403, 404, 418, 429, 499]) {
     wechat.fault({ status, body: status === 304 ? '' : USER }, { times: 1 })
-    refused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
+    assertRefused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
   }
   for (const status of [500, 502, 503, 504, 599]) {
     wechat.fault({ status, body: USER }, { times: 1 })
-    refused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+    assertRefused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
   }
   t.equal(wechat.requests.length, 16, 'each was asked once')
 })
@@ -137,7 +137,7 @@ t.test('an error page of any size is given up', async (t) => {
   for (const headers of [{ 'content-length': page.length }, {}]) {
     const wechat = await startRawWechat(t, (_request, response) => response.writeHead(500, headers).end(page))
     const { post } = await startHost(t, { options: { wechat: { baseUrl: wechat.url, retries: 5 } } })
-    refused(t, await post('/weapp/login', { code: 'code' }), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+    assertRefused(t, await post('/weapp/login', { code: 'code' }), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
     t.equal(wechat.requests.length, 1)
   }
 })
@@ -146,11 +146,11 @@ t.test('a connection that breaks after the request was sent: 503, and never a se
   for (const fault of [{ reset: true }, { truncate: true }] as const) {
     const { wechat, login } = await startLoginHost(t, { retries: 5 })
     wechat.fault(fault, { times: 1 })
-    refused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+    assertRefused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
     t.equal(wechat.requests.length, 1, 'on a new connection')
     t.equal((await login()).statusCode, 200)
     wechat.fault(fault, { times: 1 })
-    refused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+    assertRefused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
     t.equal(wechat.requests.length, 3, 'on one that was in use')
   }
 })
@@ -176,7 +176,7 @@ for (const retries of [0, 1, 3]) {
     const agent = countingAgent(t)
     const baseUrl = `http://127.0.0.1:${await closedPort()}`
     const { login } = await startLoginHost(t, { baseUrl, retries, dispatcher: agent.dispatcher })
-    refused(t, await login('code'), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+    assertRefused(t, await login('code'), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
     t.equal(agent.attempts, retries + 1)
   })
 }
@@ -208,7 +208,7 @@ t.test('system busy is asked again `retries` times, then 503', async (t) => {
   for (const retries of [0, 2]) {
     const { wechat, login } = await startLoginHost(t, { retries })
     wechat.fault({ errcode: -1 })
-    refused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+    assertRefused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
     t.equal(wechat.requests.length, retries + 1)
   }
 })
@@ -224,7 +224,7 @@ t.test('system busy once: the login succeeds', async (t) => {
 t.test('system busy once, and then another errcode: that one counts', async (t) => {
   const { wechat, login } = await startLoginHost(t, { retries: 5 })
   wechat.fault({ errcode: -1, processed: true }, { times: 1 })
-  refused(t, await login(), 401, 'FST_WEAPP_CODE_USED')
+  assertRefused(t, await login(), 401, 'FST_WEAPP_CODE_USED')
   t.equal(wechat.requests.length, 2)
 })
 
@@ -241,7 +241,7 @@ for (const stall of ['headers', 'body'] as const) {
   t.test(`an answer that stalls (${stall}): 504, asked once, and nothing is left open`, async (t) => {
     const { app, wechat, login } = await startLoginHost(t, { timeout: 50, retries: 5 })
     wechat.fault({ stall, processed: true }, { times: 1 })
-    refused(t, await login(), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
+    assertRefused(t, await login(), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
     t.equal(wechat.requests.length, 1)
     await app.close()
   })
@@ -250,7 +250,7 @@ for (const stall of ['headers', 'body'] as const) {
 t.test('an error page that stalls: 504', async (t) => {
   const wechat = await startRawWechat(t, (_request, response) => response.writeHead(500).write('half'))
   const { app, post } = await startHost(t, { options: { wechat: { baseUrl: wechat.url, timeout: 50 } } })
-  refused(t, await post('/weapp/login', { code: 'code' }), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
+  assertRefused(t, await post('/weapp/login', { code: 'code' }), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
   await app.close()
 })
 
@@ -261,7 +261,7 @@ t.test('an answer that trickles: 504, for every byte must be there in time', asy
     response.once('close', () => clearInterval(trickle))
   })
   const { app, post } = await startHost(t, { options: { wechat: { baseUrl: wechat.url, timeout: 100 } } })
-  refused(t, await post('/weapp/login', { code: 'code' }), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
+  assertRefused(t, await post('/weapp/login', { code: 'code' }), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
   await app.close()
 })
 
@@ -270,7 +270,7 @@ t.test('a connection that takes too long: 504, and nothing is sent when it is ma
   const connect = buildConnector({})
   const agent = countingAgent(t, (options, callback) => { connectNow = () => connect(options, callback) })
   const { wechat, login } = await startLoginHost(t, { timeout: 50, retries: 5, dispatcher: agent.dispatcher })
-  refused(t, await login(), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
+  assertRefused(t, await login(), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
   t.equal(agent.attempts, 1)
   connectNow()
   await agent.dispatcher.close()
@@ -297,7 +297,7 @@ t.test('each repeat waits twice as long as the one before, so that who is busy i
 t.test('the timeout bounds repeats too', async (t) => {
   const { wechat, login } = await startLoginHost(t, { timeout: 150, retries: 5 })
   wechat.fault({ errcode: -1 })
-  refused(t, await login(), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
+  assertRefused(t, await login(), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
   t.ok(wechat.requests.length < 6, `${wechat.requests.length} requests`)
 })
 
@@ -334,7 +334,7 @@ t.test("a dispatcher of undici 6, and one that is composed, speak to us as the p
       [{ stall: 'headers' }, 504, 'TIMEOUT'], [{ stall: 'body' }, 504, 'TIMEOUT']
     ] as const) {
       wechat.fault(fault, { times: 1 })
-      refused(t, await login(), code, `FST_WEAPP_WECHAT_${name}`, name === 'UNAVAILABLE' ? 5 : undefined)
+      assertRefused(t, await login(), code, `FST_WEAPP_WECHAT_${name}`, name === 'UNAVAILABLE' ? 5 : undefined)
     }
     t.equal((await login()).statusCode, 200)
   }
@@ -358,7 +358,7 @@ t.test('a dispatcher that fails in ways of its own takes no time from others, an
   process.on('uncaughtException', hear)
   const answers = await Promise.all([login(), login(), login()])
   process.off('uncaughtException', hear)
-  for (const answer of answers) refused(t, answer, 504, 'FST_WEAPP_WECHAT_TIMEOUT')
+  for (const answer of answers) assertRefused(t, answer, 504, 'FST_WEAPP_WECHAT_TIMEOUT')
   t.same(new Set(heard), new Set(['of the dispatcher']))
 
   for (const thrown of [null, undefined, new Error('of the dispatcher')]) {
@@ -369,7 +369,7 @@ t.test('a dispatcher that fails in ways of its own takes no time from others, an
       return true
     }
     const host = await startLoginHost(t, { dispatcher: { dispatch } as unknown as Dispatcher, retries: 0 })
-    refused(t, await host.login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
+    assertRefused(t, await host.login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
   }
 })
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { encryptUserData } from '../../src/testing/simulator/crypto.js'
 import { decryptUserData, isSignatureOf, signWithSessionKey } from '../../src/wechat/user-data.js'
-import { refused } from '../helpers/assert-refused.js'
+import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_SECRET, startHost } from '../helpers/host.js'
 
 const vectors = JSON.parse(readFileSync(new URL('../fixtures/vectors.json', import.meta.url), 'utf8'))
@@ -142,7 +142,7 @@ t.test('the official signature is good over the wire, and any other fails as dat
 t.test('every failure is the same answer, byte for byte', async (t) => {
   const { post, answerTo, signInWith } = await startOfficialHost(t)
   const good = await signInWith(KEY)
-  refused(t, await post('/decrypt', { encryptedData: DATA, iv: DATA }, good), 409, 'FST_WEAPP_SESSION_KEY_STALE')
+  assertRefused(t, await post('/decrypt', { encryptedData: DATA, iv: DATA }, good), 409, 'FST_WEAPP_SESSION_KEY_STALE')
   const stale = await answerTo('/decrypt', { encryptedData: DATA, iv: DATA }, good)
   const more: Sent[] = [
     encrypted({ ...OFFICIAL.expected, openId: 'o-of-another-user' }),

@@ -14,7 +14,7 @@
  */
 import type { RedisScript } from './fence.js'
 import type { DuplicableClient } from './invalidation.js'
-import { TimeLimit, type Wait } from '../../utils/deadline-queue.js'
+import { DeadlineQueue, type Deadline } from '../../utils/deadline-queue.js'
 
 type Values = (string | null)[]
 
@@ -48,13 +48,13 @@ const TOO_MANY = { code: 'WEAPP_REDIS_TOO_MANY_WAITING', message: 'too many comm
 const NOT_CONNECTED = { code: 'WEAPP_REDIS_NOT_CONNECTED', message: 'Redis is not connected' }
 
 /** An error with a code, which is what a log shows of it. */
-function refusal ({ code, message }: { code: string, message: string }): Error {
+function redisError ({ code, message }: { code: string, message: string }): Error {
   return Object.assign(new Error(message), { code })
 }
 
 export class RedisConnection {
   readonly #client: RedisClient
-  readonly #limit: TimeLimit
+  readonly #limit: DeadlineQueue
   /** Held back until the end of this turn of the event loop. */
   #corked: RedisClient['stream'] | null = null
   /** Commands that ioredis has not answered: those that took too long for us are still among them. */
@@ -64,10 +64,10 @@ export class RedisConnection {
   /** How far the server's clock is ahead of `performance.now()`, or a little less; null before it has told. */
   #ahead: number | null = null
 
-  /** @param timeout milliseconds for one verb */
+  /** @param timeout milliseconds for one operation */
   constructor (client: RedisClient, timeout: number) {
     this.#client = client
-    this.#limit = new TimeLimit(timeout)
+    this.#limit = new DeadlineQueue(timeout)
     if (client.status === 'ready') return
     const early = this.#early = new Set()
     client.once('ready', () => {
@@ -78,18 +78,18 @@ export class RedisConnection {
 
   read<Result> (key: string, fields: string[], decode: Decode<Result>): Promise<Result> {
     if (this.#early !== null) {
-      return this.#limit.within((wait) => this.#command(() => this.#client.hmget(key, ...fields), wait))
+      return this.#limit.run((wait) => this.#command(() => this.#client.hmget(key, ...fields), wait))
         .then((values) => decode(null, values), (error) => decode(error, null))
     }
     return new Promise((resolve, reject) => {
-      if (this.#unanswered >= MAX_WAITING) throw refusal(TOO_MANY)
-      if (!this.#isReady()) throw refusal(NOT_CONNECTED)
+      if (this.#unanswered >= MAX_WAITING) throw redisError(TOO_MANY)
+      if (!this.#isReady()) throw redisError(NOT_CONNECTED)
       this.#cork()
       this.#unanswered++
-      const wait = this.#limit.begin(() => reject(refusal(TOO_LATE)))
+      const wait = this.#limit.add(() => reject(redisError(TOO_LATE)))
       const settle = (error: Error | null, values: Values | null): void => {
         this.#unanswered--
-        if (!this.#limit.end(wait)) return
+        if (!this.#limit.settle(wait)) return
         try {
           resolve(decode(error, values))
         } catch (thrown) {
@@ -120,12 +120,12 @@ export class RedisConnection {
   }
 
   run (script: RedisScript, key: string, args: string[]): Promise<unknown> {
-    return this.#limit.within((wait) => this.#run(script, key, args, wait))
+    return this.#limit.run((wait) => this.#run(script, key, args, wait))
   }
 
   /** Runs a script of those that do not write late. */
   write (script: RedisScript, key: string, args: string[]): Promise<number> {
-    return this.#limit.within(async (wait) => {
+    return this.#limit.run(async (wait) => {
       // One refusal tells the time; more are a busy process, which hears it late, or a clock that is being set.
       for (let attempt = 0; attempt < MAX_REFUSALS; attempt++) {
         const fence = this.#ahead === null ? 0 : Math.floor(wait.until + this.#ahead)
@@ -133,24 +133,24 @@ export class RedisConnection {
         this.#ahead = Number(time) - performance.now()
         if (result.length > 0) return Number(result[0])
       }
-      throw refusal(TOO_LATE)
+      throw redisError(TOO_LATE)
     })
   }
 
   /** Sends the digest alone, and the text to a server that does not know it: a new one, or one that was flushed. */
-  #run ({ source, sha1 }: RedisScript, key: string, args: string[], wait: Wait): Promise<unknown> {
+  #run ({ source, sha1 }: RedisScript, key: string, args: string[], wait: Deadline): Promise<unknown> {
     return this.#command(() => this.#client.evalsha(sha1, 1, key, ...args), wait).catch((error: unknown) => {
       if (!isReply(error, 'NOSCRIPT')) throw error
       return this.#command(() => this.#client.eval(source, 1, key, ...args), wait)
     })
   }
 
-  #command<T> (issue: () => Promise<T>, wait: Wait): Promise<T> {
+  #command<T> (issue: () => Promise<T>, wait: Deadline): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (this.#unanswered + (this.#early?.size ?? 0) >= MAX_WAITING) throw refusal(TOO_MANY)
+      if (this.#unanswered + (this.#early?.size ?? 0) >= MAX_WAITING) throw redisError(TOO_MANY)
 
       const send = (): void => {
-        if (!this.#isReady()) return reject(refusal(NOT_CONNECTED))
+        if (!this.#isReady()) return reject(redisError(NOT_CONNECTED))
         this.#cork()
         this.#unanswered++
         issue().then((answer) => {
@@ -163,11 +163,11 @@ export class RedisConnection {
       }
       wait.expire = () => {
         this.#early?.delete(send)
-        reject(refusal(TOO_LATE))
+        reject(redisError(TOO_LATE))
       }
 
       if (this.#early === null) return send()
-      if (this.#client.status === 'end') return reject(refusal(NOT_CONNECTED))
+      if (this.#client.status === 'end') return reject(redisError(NOT_CONNECTED))
       this.#early.add(send)
       // A lazy client connects when it is first asked. Whether that works, its 'ready' says.
       if (this.#client.status === 'wait') this.#client.connect().catch(() => {})

@@ -9,7 +9,7 @@ export interface RedisScript {
 /**
  * Comes before every write, with one more argument in front: the time by the server's own clock from which on the caller
  * has been told that it failed. A write that waited longer, in a server that hung or in a client that was cut off, is
- * refused. The answer is the server's time, then what the verb gives unless it was refused.
+ * refused. The answer is the server's time, then what the operation gives unless it was refused.
  */
 const FENCE = `
 local time = redis.call('TIME')
@@ -24,7 +24,7 @@ export function readScript (...parts: string[]): RedisScript {
 
 /** The same behind the fence. */
 export function writeScript (...parts: string[]): RedisScript {
-  return scriptOf([FENCE, 'local function verb()', ...parts, 'end\nreturn { clock, verb() }\n'])
+  return scriptOf([FENCE, 'local function operation()', ...parts, 'end\nreturn { clock, operation() }\n'])
 }
 
 function scriptOf (parts: string[]): RedisScript {

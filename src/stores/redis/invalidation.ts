@@ -57,7 +57,7 @@ export function watchRedis (client: DuplicableClient, prefix: string, watcher: S
     await connection.client('TRACKING', 'ON', 'BCAST', 'PREFIX', fullPrefix, 'REDIRECT', String(id))
     await connection.subscribe(CHANNEL)
     isLive = true
-    watcher.live()
+    watcher.ready()
   }
 
   connection.on('connect', () => { isOpen = isAnswered = true })
@@ -75,8 +75,8 @@ export function watchRedis (client: DuplicableClient, prefix: string, watcher: S
   connection.on('error', () => {})
   // 'message' would join the keys of one transaction with commas.
   connection.on('messageBuffer', (_channel: Buffer, keys: Buffer[] | null) => {
-    if (keys === null) return watcher.changed(null)
-    for (const key of keys) watcher.changed(key.toString().slice(fullPrefix.length))
+    if (keys === null) return watcher.invalidate(null)
+    for (const key of keys) watcher.invalidate(key.toString().slice(fullPrefix.length))
   })
   connection.connect().catch(() => {})
 

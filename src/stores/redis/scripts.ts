@@ -17,7 +17,7 @@
  * ended. A value of another form was not written here: it is neither live nor ended, and it is left alone.
  */
 import { readScript, writeScript } from './fence.js'
-import { LONGEST_LOGIN_MS, MAX_REASONS } from '../store.js'
+import { PENDING_LOGIN_TTL_MS, MAX_END_REASONS } from '../store.js'
 
 /** ARGV[1] is `now` in every script. */
 const PRELUDE = `
@@ -26,7 +26,7 @@ local TIME = ('%d'):rep(13)
 local LIVE = '^(%d+),(' .. TIME .. '),(' .. TIME .. '),(' .. TIME .. ')$'
 local ENDED = '^!([rkp]),(%d+),(' .. TIME .. ')$'
 
--- A key of another type holds nothing of ours, and stays as it is. Any other failure of a command is one of the verb.
+-- A key of another type holds nothing of ours, and stays as it is. Any other failure of a command is one of the operation.
 local kind = redis.call('TYPE', KEYS[1]).ok
 local isOurs = kind == 'hash' or kind == 'none'
 `
@@ -84,7 +84,7 @@ end
 local function finish(sessions, reason)
   for i, session in ipairs(sessions) do
     remove(session.id)
-    if i > #sessions - ${MAX_REASONS} then
+    if i > #sessions - ${MAX_END_REASONS} then
       redis.call('HSET', KEYS[1], 'm' .. session.id, '!' .. reason .. ',' .. nextOrder() .. ',' .. session.last)
       ended[#ended + 1] = session
     end
@@ -112,11 +112,11 @@ end
 
 local function save()
   for _, session in ipairs(over) do remove(session.id) end
-  for i = 1, #ended - ${MAX_REASONS} do remove(ended[i].id) end
-  ended = after(ended, #ended - ${MAX_REASONS})
+  for i = 1, #ended - ${MAX_END_REASONS} do remove(ended[i].id) end
+  ended = after(ended, #ended - ${MAX_END_REASONS})
   if #live == 0 then forgetUser() end
   local loginsEnded = redis.call('HGET', KEYS[1], 'n')
-  local latest = loginsEnded and string.format('%.0f', tonumber(loginsEnded) + ${LONGEST_LOGIN_MS}) or '0'
+  local latest = loginsEnded and string.format('%.0f', tonumber(loginsEnded) + ${PENDING_LOGIN_TTL_MS}) or '0'
   for _, list in ipairs({ live, ended }) do
     for _, session in ipairs(list) do
       if tonumber(session.last) > tonumber(latest) then latest = session.last end
@@ -144,7 +144,7 @@ export const CREATE = writeScript(PRELUDE, LOAD, SAVE, `
 local loginsEnded = isOurs and redis.call('HGET', KEYS[1], 'n')
 if loginsEnded then
   local age = tonumber(loginsEnded) - tonumber(ARGV[9])
-  if age > 0 and age < ${LONGEST_LOGIN_MS} then return 0 end
+  if age > 0 and age < ${PENDING_LOGIN_TTL_MS} then return 0 end
 end
 load()
 -- Before \`replaces\` is removed: a login over the user's only session keeps the key that it had.

@@ -3,7 +3,7 @@
  * and change. The guard's read is one HMGET.
  */
 import { LONGEST_TIMER, parseDuration } from '../../utils/duration.js'
-import { invalid, isObject, section } from '../../utils/validate.js'
+import { invalidOption, isObject, objectOption } from '../../utils/validate.js'
 import { isReply, RedisConnection, type RedisClient } from './connection.js'
 import type { RedisScript } from './fence.js'
 import { CREATE, END, LIST, READ_KEYS, TOUCH, UPDATE, WRITE_KEY } from './scripts.js'
@@ -21,7 +21,7 @@ export interface RedisStoreOptions {
    */
   prefix?: string | undefined
   /**
-   * How long a verb may take: milliseconds, or a string such as '1s'. Less than the plugin's `storeTimeout`.
+   * How long an operation may take: milliseconds, or a string such as '1s'. Less than the plugin's `storeTimeout`.
    * @default 1000
    */
   timeout?: number | string | undefined
@@ -38,7 +38,7 @@ const ENDED = /^!([rkp]),\d+,(\d{13})$/
 /**
  * A store in Redis 6.0 or later or Valkey, on one server, behind Sentinel, or on a Cluster.
  *
- * Every verb rejects after `timeout`, and at once while the client is not connected (before its first connection, it
+ * Every operation rejects after `timeout`, and at once while the client is not connected (before its first connection, it
  * waits for it within `timeout`) or when more than 1,000 commands of this store wait for an answer. A write that
  * rejected because of its time may have happened before; it does not happen later.
  *
@@ -57,7 +57,7 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
   }
 
   return {
-    settlesWithin: timeout,
+    timeout,
 
     async create ({ startedAt, openid, unionid, session, key, limit, replaces, ...user }) {
       const { id, createdAt, expiresAt, idleExpiresAt, label, data } = session
@@ -109,9 +109,9 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
 }
 
 function checked (options: RedisStoreOptions): { client: RedisClient, prefix: string, timeout: number } {
-  const { client, prefix = 'weapp:', timeout = 1000 } = section(options, 'redisStore', ['client', 'prefix', 'timeout'])
-  if (!isClient(client)) throw invalid('redisStore.client', 'must be an ioredis client, such as app.redis')
-  if (typeof prefix !== 'string') throw invalid('redisStore.prefix', 'must be a string')
+  const { client, prefix = 'weapp:', timeout = 1000 } = objectOption(options, 'redisStore', ['client', 'prefix', 'timeout'])
+  if (!isClient(client)) throw invalidOption('redisStore.client', 'must be an ioredis client, such as app.redis')
+  if (typeof prefix !== 'string') throw invalidOption('redisStore.prefix', 'must be a string')
   return { client, prefix, timeout: parseDuration(timeout, 'redisStore.timeout', LONGEST_TIMER) }
 }
 

@@ -1,4 +1,4 @@
-import { demandKnown, demandOneOf } from '../assert-options.js'
+import { assertKnownKeys, assertOneOf } from '../assert-options.js'
 
 const APIS = ['login', 'checkSession', 'request', 'uploadFile', 'getStorageSync', 'setStorageSync'] as const
 
@@ -33,10 +33,10 @@ export class MiniProgramFaults {
 
   /** Returns the function that removes it. */
   add (fault: MiniProgramFault, scope: MiniProgramFaultScope = {}): () => void {
-    demandKnown('fault', fault, ['delay', 'answerDelay', 'fail'])
-    demandKnown('fault', scope, ['api', 'path', 'times'])
+    assertKnownKeys('fault', fault, ['delay', 'answerDelay', 'fail'])
+    assertKnownKeys('fault', scope, ['api', 'path', 'times'])
     const { api = 'request', path, times = Infinity } = scope
-    demandOneOf('fault', api, APIS)
+    assertOneOf('fault', api, APIS)
     const entry = { fault, api, path, times }
     this.#queue.push(entry)
     return () => { entry.times = 0 }

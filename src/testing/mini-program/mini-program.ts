@@ -5,7 +5,7 @@ import { failure, sendFile, sendRequest } from './request.js'
 import type {
   Sender, WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxUploadOptions, WxUploadResult
 } from './request.js'
-import { demandKnown, demandOneOf, demandUser } from '../assert-options.js'
+import { assertKnownKeys, assertOneOf, assertUser } from '../assert-options.js'
 import type { WechatSimulator } from '../simulator/simulator.js'
 
 export type { MiniProgramApi, MiniProgramFault, MiniProgramFaultScope }
@@ -99,10 +99,10 @@ export interface MiniProgram {
 export function createMiniProgram (
   wechat: Pick<WechatSimulator, 'apps' | 'login' | 'checkSession'>, options: MiniProgramOptions
 ): MiniProgram {
-  demandKnown('createMiniProgram', options, ['user', 'appId', 'storage', 'unauthorizedAs'])
+  assertKnownKeys('createMiniProgram', options, ['user', 'appId', 'storage', 'unauthorizedAs'])
   const { user, appId = Object.keys(wechat.apps)[0] ?? '', storage = new Map(), unauthorizedAs = 'answer' } = options
-  demandOneOf('createMiniProgram', unauthorizedAs, ['answer', 'failure', 'bare failure'])
-  demandUser('createMiniProgram', user)
+  assertOneOf('createMiniProgram', unauthorizedAs, ['answer', 'failure', 'bare failure'])
+  assertUser('createMiniProgram', user)
   if (!Object.hasOwn(wechat.apps, appId)) throw new Error(`The simulator has no app '${appId}'`)
   const calls = { login: 0, checkSession: 0, request: 0, uploadFile: 0, getStorageSync: 0, setStorageSync: 0 }
   const requests: MiniProgramRequest[] = []

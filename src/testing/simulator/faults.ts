@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { demandKnown, demandOneOf } from '../assert-options.js'
+import { assertKnownKeys, assertOneOf } from '../assert-options.js'
 import { contentTypeOf, refusal } from './apis.js'
 import type { Reply } from './apis.js'
 
@@ -70,9 +70,9 @@ export class Faults {
 
   /** Returns the function that removes it. */
   add (fault: Fault, scope: FaultScope = {}): () => void {
-    demandKnown('fault', fault, KINDS)
-    demandKnown('fault', scope, ['times', 'path'])
-    if (fault.stall !== undefined) demandOneOf('fault', fault.stall, ['headers', 'body'])
+    assertKnownKeys('fault', fault, KINDS)
+    assertKnownKeys('fault', scope, ['times', 'path'])
+    if (fault.stall !== undefined) assertOneOf('fault', fault.stall, ['headers', 'body'])
     const { times = Infinity, path } = scope
     const entry = { fault, path, times }
     this.#queue = [...this.#queue.filter(({ times }) => times > 0), entry]

@@ -1,4 +1,4 @@
-import { demandDigits, demandKnown, demandOneOf, demandUser } from '../assert-options.js'
+import { assertDigits, assertKnownKeys, assertOneOf, assertUser } from '../assert-options.js'
 import type { Platform } from './apis.js'
 import { encryptUserData, newSessionKey, signRawData } from './crypto.js'
 import type { EncryptedData } from './crypto.js'
@@ -56,7 +56,7 @@ export interface WechatSimulatorOptions {
 }
 
 /** Which Mini Program; by default the first. An unknown one throws. */
-export interface InApp {
+export interface AppOptions {
   appId?: string | undefined
 }
 
@@ -77,35 +77,35 @@ export interface WechatSimulator {
    *
    * https://developers.weixin.qq.com/miniprogram/dev/api/open-api/login/wx.login.html
    */
-  login (user: string, options?: InApp): string
+  login (user: string, options?: AppOptions): string
   /**
    * Stands for wx.checkSession: whether the session_key of the user's latest login is still the valid one.
    *
    * https://developers.weixin.qq.com/miniprogram/dev/api/open-api/login/wx.checkSession
    */
-  checkSession (user: string, options?: InApp): boolean
+  checkSession (user: string, options?: AppOptions): boolean
   /**
    * Stands for a tap on the phone number button: a code for getuserphonenumber, for five minutes and one use. It is
    * no login code, nor is a login code one.
    *
    * https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/getPhoneNumber.html
    */
-  phoneCode (user: string, options?: InApp & PhoneNumberOptions): string
+  phoneCode (user: string, options?: AppOptions & PhoneNumberOptions): string
   /**
    * Encrypts what a phone would hand to its Mini Program: `payload` with a watermark, under the valid session_key or
    * under the one given.
    */
-  encrypt (user: string, payload: object, options?: InApp & { sessionKey?: string | undefined }): EncryptedData
+  encrypt (user: string, payload: object, options?: AppOptions & { sessionKey?: string | undefined }): EncryptedData
   /** The phone's `signature` over `rawData`, with the valid session_key. */
-  sign (user: string, rawData: string, options?: InApp): string
+  sign (user: string, rawData: string, options?: AppOptions): string
 
-  openid (user: string, options?: InApp): string
+  openid (user: string, options?: AppOptions): string
   /** The same in all apps; logins bring it only with `openPlatform`. */
   unionid (user: string): string
   /** The only session_key that is valid now. */
-  sessionKey (user: string, options?: InApp): string
+  sessionKey (user: string, options?: AppOptions): string
   /** The session_key dies unannounced: a new one takes its place, which the next login brings. */
-  rotateKey (user: string, options?: InApp): void
+  rotateKey (user: string, options?: AppOptions): void
   /** Every access token expires now: the next use of one is refused with 42001. */
   expireAccessTokens (): void
 
@@ -140,26 +140,26 @@ export interface WechatSimulator {
  * @throws what listening throws, such as EADDRINUSE; and when an option is not known
  */
 export async function startWechatSimulator (options: WechatSimulatorOptions = {}): Promise<WechatSimulator> {
-  demandKnown('startWechatSimulator', options, ['apps', 'port', 'host', 'openPlatform', 'keyChanges', 'countryCodeAs', 'now'])
+  assertKnownKeys('startWechatSimulator', options, ['apps', 'port', 'host', 'openPlatform', 'keyChanges', 'countryCodeAs', 'now'])
   const {
     port = 0, host = '127.0.0.1', openPlatform = false, keyChanges = 'always', countryCodeAs = 'string', now = Date.now
   } = options
-  demandOneOf('startWechatSimulator', keyChanges, ['always', 'never'])
-  demandOneOf('startWechatSimulator', countryCodeAs, ['string', 'number'])
+  assertOneOf('startWechatSimulator', keyChanges, ['always', 'never'])
+  assertOneOf('startWechatSimulator', countryCodeAs, ['string', 'number'])
   const apps: Apps = { ...options.apps ?? { wx0123456789abcdef: 'simulated-app-secret-0123456789ab' } }
   const users = new Users(apps, now)
   const tokens = new AccessTokens(now)
   const faults = new Faults()
 
-  function accountOf<Options extends InApp> (
+  function accountOf<Options extends AppOptions> (
     caller: string, user: string, options: Options, ...others: Array<string & keyof Options>
   ): Account {
-    demandUser(caller, user)
-    demandKnown(caller, options, ['appId', ...others])
+    assertUser(caller, user)
+    assertKnownKeys(caller, options, ['appId', ...others])
     return users.account(user, options.appId)
   }
 
-  function login (user: string, options: InApp = {}): string {
+  function login (user: string, options: AppOptions = {}): string {
     const account = accountOf('login', user, options)
     if (keyChanges === 'always') account.sessionKey = newSessionKey()
     account.keyIsOfLogin = true
@@ -170,7 +170,7 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
   const phoneCode: WechatSimulator['phoneCode'] = (user, options = {}) => {
     const account = accountOf('phoneCode', user, options, 'phoneNumber', 'countryCode')
     const { phoneNumber, countryCode } = options
-    demandDigits('phoneCode', { phoneNumber, countryCode })
+    assertDigits('phoneCode', { phoneNumber, countryCode })
     return users.issue('phone', account, { phoneNumber, countryCode })
   }
   const server = new SimulatorServer(platform, faults, now, { '/simulator/login': login, '/simulator/phone-code': phoneCode })

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { MAX_REASONS, type EndReason, type StoredSession } from '../../stores/store.js'
+import { MAX_END_REASONS, type EndReason, type StoredSession } from '../../stores/store.js'
 import { HOUR, MINUTE, randomId, SECOND, sealedKey, TestUser, type StoreCheck } from './test-user.js'
 
 const REASONS: EndReason[] = ['revoked', 'kicked', 'replaced']
@@ -94,11 +94,11 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: `reasons: the newest ${MAX_REASONS} are kept, an older one reads as unknown`,
+    name: `reasons: the newest ${MAX_END_REASONS} are kept, an older one reads as unknown`,
     async run (store) {
       const user = new TestUser(store)
       const ids: string[] = []
-      for (let i = 0; i < MAX_REASONS + 4; i++) ids.push((await user.signIn()).id)
+      for (let i = 0; i < MAX_END_REASONS + 4; i++) ids.push((await user.signIn()).id)
       // Not in the order of creation: it is the order of ending that counts.
       ids.reverse()
       for (const id of ids) await user.revoke(id)
@@ -108,14 +108,14 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: `reasons: a sign-out of more than ${MAX_REASONS} sessions keeps ${MAX_REASONS}`,
+    name: `reasons: a sign-out of more than ${MAX_END_REASONS} sessions keeps ${MAX_END_REASONS}`,
     async run (store) {
       const user = new TestUser(store)
       const ids: string[] = []
-      for (let i = 0; i < MAX_REASONS + 4; i++) ids.push((await user.signIn()).id)
+      for (let i = 0; i < MAX_END_REASONS + 4; i++) ids.push((await user.signIn()).id)
       assert.equal(await user.revokeAll(), ids.length)
       const records = await Promise.all(ids.map((id) => user.read(id)))
-      assert.equal(records.filter((record) => record !== null).length, MAX_REASONS)
+      assert.equal(records.filter((record) => record !== null).length, MAX_END_REASONS)
     }
   },
   {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { HOUR, MINUTE, randomId, SECOND, TestUser, type StoreCheck } from './test-user.js'
 
 /** What a live session is: how it begins, what keeps it alive, and when time ends it. */
-export const livingChecks: StoreCheck[] = [
+export const lifecycleChecks: StoreCheck[] = [
   {
     name: 'create: the session reads live, whole, with its user',
     async run (store) {

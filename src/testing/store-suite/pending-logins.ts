@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { LONGEST_LOGIN_MS } from '../../stores/store.js'
+import { PENDING_LOGIN_TTL_MS } from '../../stores/store.js'
 import { MINUTE, SECOND, sealedKey, TestUser, type StoreCheck } from './test-user.js'
 
 /** What becomes of logins that were on their way when the host ended all sessions of their user. */
@@ -50,7 +50,7 @@ export const pendingLoginChecks: StoreCheck[] = [
       const user = new TestUser(store)
       const startedAt = user.now - 1
       assert.equal(await user.revokeAll('kicked', null, true), 0)
-      user.now += LONGEST_LOGIN_MS - 1
+      user.now += PENDING_LOGIN_TTL_MS - 1
       await user.signIn({ startedAt })
       assert.equal(user.isIn, false)
       assert.deepEqual(await user.list(), [])
@@ -61,7 +61,7 @@ export const pendingLoginChecks: StoreCheck[] = [
     async run (store) {
       const user = new TestUser(store)
       await user.revokeAll('kicked', null, true)
-      user.now -= LONGEST_LOGIN_MS
+      user.now -= PENDING_LOGIN_TTL_MS
       await user.signIn({ startedAt: user.now + 1 })
       assert.equal(user.isIn, false)
       await user.signIn({ startedAt: user.now })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { HOUR, sealedKey, TestUser, type StoreCheck } from './test-user.js'
 
-/** Verbs of one user at the same time: each is one step, so some order of them explains every result. */
+/** Operations of one user at the same time: each is one step, so some order of them explains every result. */
 export function raceChecks (rounds: number): StoreCheck[] {
   function race (name: string, round: (user: TestUser, swapped: boolean) => Promise<void>): StoreCheck {
     return {

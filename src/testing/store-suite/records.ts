@@ -45,7 +45,7 @@ export const recordChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'copies: what the caller changes after a verb is not stored',
+    name: 'copies: what the caller changes after an operation is not stored',
     async run (store) {
       const user = new TestUser(store)
       const { userId, openid, now } = user

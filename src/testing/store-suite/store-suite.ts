@@ -3,10 +3,10 @@
  * that passes it works with the plugin.
  */
 import type { SessionStore } from '../../stores/store.js'
-import { demandKnown } from '../assert-options.js'
+import { assertKnownKeys } from '../assert-options.js'
 import { endingChecks } from './ending.js'
 import { keyChecks } from './keys.js'
-import { livingChecks } from './lifecycle.js'
+import { lifecycleChecks } from './lifecycle.js'
 import { pendingLoginChecks } from './pending-logins.js'
 import { raceChecks } from './races.js'
 import { recordChecks } from './records.js'
@@ -32,7 +32,7 @@ export interface StoreSuiteOptions {
 }
 
 /**
- * Registers the suite with a test runner. Nothing sleeps: time is the `now` of each verb, starting from the present.
+ * Registers the suite with a test runner. Nothing sleeps: time is the `now` of each operation, starting from the present.
  *
  * @returns when every test is over, for runners whose tests are promises; await it inside a parent test
  *
@@ -45,9 +45,9 @@ export interface StoreSuiteOptions {
 export async function storeSuite (
   test: TestFunction, createStore: StoreFactory, options: StoreSuiteOptions = {}
 ): Promise<void> {
-  demandKnown('storeSuite', options, ['rounds'])
+  assertKnownKeys('storeSuite', options, ['rounds'])
   const { rounds = 20 } = options
-  const checks = [...livingChecks, ...endingChecks, ...pendingLoginChecks, ...keyChecks, ...recordChecks, ...raceChecks(rounds)]
+  const checks = [...lifecycleChecks, ...endingChecks, ...pendingLoginChecks, ...keyChecks, ...recordChecks, ...raceChecks(rounds)]
   // All at once: runners that collect tests before they run any would miss what is registered later.
   await Promise.all(checks.map(({ name, run }) => test(name, async () => {
     const opened = await createStore()

@@ -15,7 +15,7 @@ export const DAY = 24 * HOUR
 export interface SignIn extends Partial<Omit<CreateSession, 'userId' | 'session'>>, Partial<StoredSession> {}
 
 /**
- * A user that no store has seen, with a clock of its own: `now` goes with every verb. A check moves it on and never
+ * A user that no store has seen, with a clock of its own: `now` goes with every operation. A check moves it on and never
  * back, since a store may forget what has ended.
  */
 export class TestUser {

@@ -37,7 +37,7 @@ function event (client: Redis, name: 'ready' | 'close' | 'end'): Promise<unknown
   return new Promise((resolve) => client.once(name, () => resolve(null)))
 }
 
-test('before the first connection a verb waits for it', async (t) => {
+test('before the first connection an operation waits for it', async (t) => {
   const server = await startRedis(t)
   const client = connect(t, server)
   const user = new TestUser(redisStore({ client, timeout: FOREVER }))

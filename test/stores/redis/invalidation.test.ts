@@ -13,7 +13,7 @@ import { freePort, kill, start, until } from '../../helpers/processes.js'
 import { startProxy } from '../../helpers/proxy.js'
 import { redisMajorVersion, redisUrl, startRedis, uniquePrefix, type RedisServer } from '../../helpers/redis.js'
 import { APP_ID, APP_SECRET, startHost, type Host } from '../../helpers/host.js'
-import { watchedStore, type WatchedStore } from '../../helpers/recording-store.js'
+import { recordingStore, type RecordingStore } from '../../helpers/recording-store.js'
 
 tap.setTimeout(300_000)
 
@@ -35,7 +35,7 @@ function connect (t: Test, to = url, options: { keyPrefix?: string } = {}): Redi
 
 interface CachedHost extends Host {
   client: Redis
-  watched: WatchedStore
+  watched: RecordingStore
   readsOf (doing: () => unknown): Promise<number>
   stateOf (token: string): Promise<string>
   userIdOf (user: string): string
@@ -57,7 +57,7 @@ async function cachedHost (t: Test, to: string, options: CachedHostOptions = {})
     const duplicate = client.duplicate.bind(client)
     client.duplicate = (override) => duplicate({ ...override, port: watchPort })
   }
-  const watched = watchedStore(redisStore({ client, prefix, timeout: '5s' }))
+  const watched = recordingStore(redisStore({ client, prefix, timeout: '5s' }))
   const host = await startHost(t, {
     options: { store: watched.store, storeTimeout: '20s', cache, session },
     after: (app) => {
@@ -347,7 +347,7 @@ test('a watching connection that is silent from the start is given up, and made 
 test('a Redis that is paused: nothing is served from before once that is noticed, and it recovers', async (t) => {
   const server = await startRedis(t)
   const client = connect(t, server.url)
-  const watched = watchedStore(redisStore({ client, timeout: 100 }))
+  const watched = recordingStore(redisStore({ client, timeout: 100 }))
   const host = await startHost(t, { options: { store: watched.store, cache: {} } })
   await until('the cache is on', () => watched.isLive)
   const { token } = await host.signIn()
@@ -552,7 +552,7 @@ test('a connection that ends while it begins to watch costs the next one nothing
     return { unref: () => {} }
   }
   const words: string[] = []
-  const watcher: StoreWatcher = { live: () => words.push('live'), lost: () => words.push('lost'), changed: () => {} }
+  const watcher: StoreWatcher = { ready: () => words.push('live'), lost: () => words.push('lost'), invalidate: () => {} }
   const listeners = new Map<string, (...args: unknown[]) => void>()
   let ended: string[] = []
   const streamOf = (name: string) => ({ destroy: () => { ended.push(name) } })

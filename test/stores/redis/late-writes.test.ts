@@ -14,7 +14,7 @@ function connect (t: Test, port: number): Redis {
   return client
 }
 
-/** So that the server knows every script and the store the server's time, and a single command is a whole verb. */
+/** So that the server knows every script and the store the server's time, and a single command is a whole operation. */
 async function everyWrite (user: TestUser): Promise<void> {
   const { id, idleExpiresAt } = await user.signIn({ key: sealedKey() })
   await user.touch(id, idleExpiresAt + 1)

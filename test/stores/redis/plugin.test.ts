@@ -90,7 +90,7 @@ test('20 logins at once under limit 2 leave exactly 2 alive', async (t) => {
   host.app.server.closeAllConnections()
 })
 
-test('the guard is one round trip, and no verb searches for keys', async (t) => {
+test('the guard is one round trip, and no operation searches for keys', async (t) => {
   const host = await redisHost(t)
   const { token } = await host.signIn()
   const monitor = await host.client.monitor()

@@ -217,7 +217,7 @@ test('what Redis refuses to do is never taken for done, nor for nothing to do', 
     t.equal(await user.isLive(id), true, `as it was before ${state}`)
   }
 
-  const verbs: Record<string, () => Promise<unknown>> = {
+  const operations: Record<string, () => Promise<unknown>> = {
     touch: () => user.touch(id, user.now + DAY),
     update: () => user.update(id, '{}'),
     create: () => user.signIn(),
@@ -228,12 +228,12 @@ test('what Redis refuses to do is never taken for done, nor for nothing to do', 
     writeKey: () => user.writeKey(sealedKey())
   }
   for (const [command, those] of Object.entries({
-    TYPE: Object.keys(verbs),
+    TYPE: Object.keys(operations),
     HGETALL: ['create', 'readKeys', 'revoke', 'revokeAll', 'list', 'writeKey'],
     HGET: ['touch', 'update', 'create', 'readKeys']
   })) {
     await admin.call('ACL', 'SETUSER', 'weapp', `-${command}`)
-    for (const verb of those) await t.rejects(verbs[verb]!(), `${verb} without ${command}`)
+    for (const operation of those) await t.rejects(operations[operation]!(), `${operation} without ${command}`)
     await admin.call('ACL', 'SETUSER', 'weapp', `+${command}`)
     t.equal(await user.isLive(id), true, `as it was before there was no ${command}`)
   }

@@ -6,7 +6,7 @@ import { checkFailover } from '../../helpers/failover.js'
 import { until } from '../../helpers/processes.js'
 import { startRedisSentinel } from '../../helpers/redis-sentinel.js'
 import { APP_ID, startHost } from '../../helpers/host.js'
-import { watchedStore } from '../../helpers/recording-store.js'
+import { recordingStore } from '../../helpers/recording-store.js'
 
 const sentinel = await startRedisSentinel(tap)
 
@@ -24,7 +24,7 @@ test('the master behind Sentinel is killed and a replica takes over', async (t) 
 test('a cache over a Redis behind Sentinel is off while the master is gone, and is told by the one that takes over', async (t) => {
   const { connect, master, replicated } = await startRedisSentinel(t)
   const others = redisStore({ client: connect(t, { maxRetriesPerRequest: null }) })
-  const watched = watchedStore(redisStore({ client: connect(t, { maxRetriesPerRequest: null }) }))
+  const watched = recordingStore(redisStore({ client: connect(t, { maxRetriesPerRequest: null }) }))
   const host = await startHost(t, { options: { store: watched.store, cache: {} } })
   const statusOf = async (token: string) => (await host.get('/me', token)).statusCode
   /** Whether the session is known without asking Redis. */

@@ -66,7 +66,7 @@ test('the key is keyPrefix, prefix and user id', async (t) => {
   t.equal(await plain.type(`${keyPrefix}${other.userId}`), 'hash')
 })
 
-test('a read is one HMGET, any other verb one script, and no verb searches for keys', async (t) => {
+test('a read is one HMGET, any other operation one script, and no operation searches for keys', async (t) => {
   const client = connect(t)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
@@ -80,9 +80,9 @@ test('a read is one HMGET, any other verb one script, and no verb searches for k
   monitor.on('monitor', (_time: string, args: string[], source: string) => {
     if (source !== 'lua') commands.push(args)
   })
-  async function sent (verb: () => Promise<unknown>): Promise<string[]> {
+  async function sent (operation: () => Promise<unknown>): Promise<string[]> {
     commands.length = 0
-    await verb()
+    await operation()
     const marker = randomId()
     await client.ping(marker)
     while (!commands.some(([, argument]) => argument === marker)) await new Promise((resolve) => monitor.once('monitor', resolve))
@@ -102,7 +102,7 @@ test('a read is one HMGET, any other verb one script, and no verb searches for k
   t.same(await sent(() => user.revokeAll()), ['evalsha'])
 })
 
-test('every verb works after SCRIPT FLUSH', async (t) => {
+test('every operation works after SCRIPT FLUSH', async (t) => {
   const client = connect(t)
   const user = new TestUser(redisStore({ client, prefix: uniquePrefix() }))
   await client.script('FLUSH')
@@ -168,8 +168,8 @@ async function everyVerb (user: TestUser): Promise<void> {
   await user.revokeAll()
 }
 
-/** Sends each verb over another connection than the one before, so that the server decides which comes first. */
+/** Sends each operation over another connection than the one before, so that the server decides which comes first. */
 function alternating (stores: [SessionStore, SessionStore]): SessionStore {
   let turn = 0
-  return new Proxy(stores[0], { get: (_, verb: keyof SessionStore) => stores[turn++ % 2]![verb] })
+  return new Proxy(stores[0], { get: (_, operation: keyof SessionStore) => stores[turn++ % 2]![operation] })
 }

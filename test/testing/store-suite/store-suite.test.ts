@@ -115,7 +115,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
     change: (good) => {
       const sessions = remembering(good)
       return {
-        ...sessions.verbs,
+        ...sessions.operations,
         touch: async (ref) => await good.touch(ref) ||
           await sessions.revive(ref.sessionId, { idleExpiresAt: ref.idleExpiresAt }, ref.now)
       }
@@ -126,7 +126,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
     change: (good) => {
       const sessions = remembering(good)
       return {
-        ...sessions.verbs,
+        ...sessions.operations,
         update: async (ref) => await good.update(ref) || await sessions.revive(ref.sessionId, { data: ref.data }, ref.now)
       }
     },
@@ -271,8 +271,8 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
     fails: 'revokeAll: spares the session in except'
   },
   'users are not told apart': {
-    change: (good) => Object.fromEntries(Object.entries(good).map(([verb, run]) => [
-      verb, (ref: object) => (run as (ref: object) => unknown)({ ...ref, userId: 'everybody' })
+    change: (good) => Object.fromEntries(Object.entries(good).map(([operation, run]) => [
+      operation, (ref: object) => (run as (ref: object) => unknown)({ ...ref, userId: 'everybody' })
     ])),
     fails: 'users: nothing of one is seen or changed through another'
   }
@@ -294,12 +294,12 @@ function userOf ({ userId, now }: { userId: string, now: number }): { userId: st
 
 /** Remembers what was created, as a store does that writes a whole record without looking. */
 function remembering (good: SessionStore): {
-  verbs: Pick<SessionStore, 'create'>
+  operations: Pick<SessionStore, 'create'>
   revive: (id: string, fields: Partial<StoredSession>, now: number) => Promise<boolean>
 } {
   const created = new Map<string, Parameters<SessionStore['create']>[0]>()
   return {
-    verbs: {
+    operations: {
       create: async (input) => {
         created.set(input.session.id, input)
         return await good.create(input)
