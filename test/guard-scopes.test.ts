@@ -1,12 +1,12 @@
 /** What a guard believes, wherever it is asked: what it has found itself. */
 import Fastify, { type FastifyRequest } from 'fastify'
-import t from 'tap'
+import { test } from 'tap'
 import weapp, { memoryStore } from '../src/index.js'
 import { startWechatSimulator } from '../src/testing/simulator/simulator.js'
 import { captureLog } from './helpers/log.js'
 import { APP_ID, APP_SECRET, SECRET, startHost } from './helpers/host.js'
 
-t.test('a scope that was made before the plugin is guarded like any other', async (t) => {
+test('a scope that was made before the plugin is guarded like any other', async (t) => {
   const { get, signIn } = await startHost(t, {
     before: (app) => app.register(async (scope) => {
       scope.get('/marked', { config: { weapp: true } }, async (request) => ({ openid: request.weapp?.openid }))
@@ -20,14 +20,14 @@ t.test('a scope that was made before the plugin is guarded like any other', asyn
   const { token } = await signIn()
   t.equal((await get('/marked')).json().code, 'FST_WEAPP_TOKEN_MISSING')
   t.match((await get('/marked', token)).json(), { openid: /^o/ })
-  t.same((await get('/optional')).json(), { weapp: null })
+  t.strictSame((await get('/optional')).json(), { weapp: null })
   t.equal((await get('/by-hand')).json().code, 'FST_WEAPP_TOKEN_MISSING')
   t.equal((await get('/by-hand', 'forged')).json().code, 'FST_WEAPP_TOKEN_INVALID')
   t.match((await get('/by-hand', token)).json(), { openid: /^o/ })
   t.equal((await get('/nobody', token)).json().code, 'FST_WEAPP_NOT_GUARDED', 'identity() does not look for a token')
 })
 
-t.test('a scope whose weapp cannot be set is answered all the same, and lets nobody in', async (t) => {
+test('a scope whose weapp cannot be set is answered all the same, and lets nobody in', async (t) => {
   const inner = memoryStore()
   for (const read of [inner.read, async (ref: Parameters<typeof inner.read>[0]) => await inner.read(ref)]) {
     const { get, signIn } = await startHost(t, {
@@ -43,13 +43,13 @@ t.test('a scope whose weapp cannot be set is answered all the same, and lets nob
   }
 })
 
-t.test('a scope below cannot make weapp something of its own', async (t) => {
+test('a scope below cannot make weapp something of its own', async (t) => {
   await t.rejects(startHost(t, {
     after: (app) => { app.register(async (scope) => { scope.decorateRequest('weapp', { getter: () => null }) }) }
   }).then(({ app }) => app.ready()), { code: 'FST_ERR_DEC_ALREADY_PRESENT' })
 })
 
-t.test('the guard of a scope serves routes outside of it', async (t) => {
+test('the guard of a scope serves routes outside of it', async (t) => {
   const wechat = await startWechatSimulator({ apps: { [APP_ID]: APP_SECRET } })
   const app = Fastify()
   t.teardown(async () => {
@@ -65,10 +65,10 @@ t.test('the guard of a scope serves routes outside of it', async (t) => {
   t.equal((await app.inject('/')).json().code, 'FST_WEAPP_TOKEN_MISSING')
   const login = await app.inject({ method: 'POST', url: '/weapp/login', payload: { code: wechat.login('alice') } })
   const headers = { authorization: `Bearer ${login.json().token}` }
-  t.same((await app.inject({ url: '/', headers })).json(), { openid: wechat.openid('alice') })
+  t.strictSame((await app.inject({ url: '/', headers })).json(), { openid: wechat.openid('alice') })
 })
 
-t.test('what one registration has found is nothing to another', async (t) => {
+test('what one registration has found is nothing to another', async (t) => {
   const apps = { wxa: 'secret of a', wxb: 'secret of b' }
   const wechat = await startWechatSimulator({ apps })
   const app = Fastify()
@@ -93,7 +93,7 @@ t.test('what one registration has found is nothing to another', async (t) => {
   t.equal(answer.json().code, 'FST_WEAPP_TOKEN_INVALID', 'a token of B is not good for A, whatever B has made of it')
 })
 
-t.test('who sets request.weapp changes what that request shows, and nothing that a guard believes', async (t) => {
+test('who sets request.weapp changes what that request shows, and nothing that a guard believes', async (t) => {
   const forged = { openid: 'somebody else' } as FastifyRequest['weapp']
   const { app, get, signIn, wechat } = await startHost(t, {
     before: (app) => app.addHook('onRequest', async (request) => { request.weapp = forged }),
@@ -106,15 +106,15 @@ t.test('who sets request.weapp changes what that request shows, and nothing that
     }
   })
   const { token } = await signIn()
-  t.same((await get('/shown')).json(), { weapp: forged })
+  t.strictSame((await get('/shown')).json(), { weapp: forged })
   t.equal((await get('/believed', token)).json().code, 'FST_WEAPP_NOT_GUARDED')
   t.equal((await get('/guarded')).json().code, 'FST_WEAPP_TOKEN_MISSING')
   const openid = wechat.openid('alice')
-  t.same((await get('/guarded', token)).json(), { shown: openid, believed: openid })
+  t.strictSame((await get('/guarded', token)).json(), { shown: openid, believed: openid })
   t.ok(app.hasRequestDecorator('weapp'))
 })
 
-t.test('who writes to the store does not become somebody else', async (t) => {
+test('who writes to the store does not become somebody else', async (t) => {
   const store = memoryStore()
   const log = captureLog()
   const { get, signIn } = await startHost(t, {

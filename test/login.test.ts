@@ -175,7 +175,7 @@ test('a login that is on its way when the host ends all sessions of its user is 
   proceed()
   assertRefused(t, await login, 401, 'FST_WEAPP_SESSION_KICKED')
   t.match(log.events().at(-1), { event: 'login-failed', code: 'FST_WEAPP_SESSION_KICKED' })
-  t.same(await host.app.weapp.sessions.list({ openid: host.wechat.openid('alice') }), [])
+  t.strictSame(await host.app.weapp.sessions.list({ openid: host.wechat.openid('alice') }), [])
   const { token } = await host.signIn()
   t.equal((await host.get('/me', token)).statusCode, 200)
 })
@@ -247,7 +247,7 @@ test('a login ignores any other token', async (t) => {
   for (const authorization of [`Bearer ${bob.token}`, `Bearer ${ended.token}`, 'Bearer a.b.c', 'Basic YTpi', 'nonsense', '']) {
     const login = await host.signIn('alice', { authorization })
     t.not(login.token, bob.token)
-    t.same((await host.get('/me', login.token)).json(), { openid: host.wechat.openid('alice') })
+    t.strictSame((await host.get('/me', login.token)).json(), { openid: host.wechat.openid('alice') })
   }
   t.equal((await host.get('/me', bob.token)).statusCode, 200, "bob's session lives on")
   clock.advance(31 * 86_400_000)
@@ -283,7 +283,7 @@ test("a login in a host's own route", async (t) => {
   t.equal((await host.get('/me', login.json().bearer)).statusCode, 200)
   const other = host.wechat.login('alice')
   t.equal((await host.get(`/enter?code=${other}`)).statusCode, 200)
-  t.same(bodies, [{ code, channel: 'poster' }, '/enter', { code: other }, `/enter?code=${other}`])
+  t.strictSame(bodies, [{ code, channel: 'poster' }, '/enter', { code: other }, `/enter?code=${other}`])
 
   assertRefused(t, await host.post('/enter', { code: 'unknown' }), 401, 'FST_WEAPP_CODE_INVALID')
   for (const code of [123, null, '', 'a\nb', 'x'.repeat(257), ['a']]) {
@@ -350,10 +350,10 @@ test('the openid of a user of several apps is of the app that the login was for'
     method: 'POST', url: '/weapp/login', headers: { ...appId !== undefined && { 'x-app': appId } }, payload: { code: host.wechat.login('alice', appId === 'wxother' ? { appId } : {}) }
   })
   const { token } = (await logIn('wxother')).json()
-  t.same((await host.get('/me', token)).json(), { openid: host.wechat.openid('alice', { appId: 'wxother' }) })
+  t.strictSame((await host.get('/me', token)).json(), { openid: host.wechat.openid('alice', { appId: 'wxother' }) })
   host.wechat.clearRequests()
   for (const appId of [undefined, '', 'wxunknown']) assertRefused(t, await logIn(appId), 400, 'FST_WEAPP_APP_UNKNOWN')
-  t.same(host.wechat.requests, [])
+  t.strictSame(host.wechat.requests, [])
 })
 
 test('the body may be extended by any JSON Schema of an object', async (t) => {

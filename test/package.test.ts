@@ -16,17 +16,17 @@ const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const project = installedProject(tap)
 
 test('the public names', async (t) => {
-  t.same(Object.keys(everything).filter((name) => !name.startsWith('FST_WEAPP_')).sort(), [
-    'PENDING_LOGIN_TTL_MS', 'MAX_END_REASONS', 'appIdFromReferer', 'createWechatClient', 'default', 'fastifyWeapp', 'isWeappError', 'memoryStore', 'redisStore'
+  t.strictSame(Object.keys(everything).filter((name) => !name.startsWith('FST_WEAPP_')).sort(), [
+    'MAX_END_REASONS', 'PENDING_LOGIN_TTL_MS', 'appIdFromReferer', 'createWechatClient', 'default', 'fastifyWeapp', 'isWeappError', 'memoryStore', 'redisStore'
   ])
-  t.same(Object.keys(testing).sort(), ['createMiniProgram', 'startWechatSimulator', 'storeSuite'])
+  t.strictSame(Object.keys(testing).sort(), ['createMiniProgram', 'startWechatSimulator', 'storeSuite'])
 })
 
 test('few dependencies, each chosen', async (t) => {
-  t.same(Object.keys(manifest.dependencies).sort(), [
+  t.strictSame(Object.keys(manifest.dependencies).sort(), [
     '@fastify/error', '@fastify/jwt', '@lukeed/ms', '@sinclair/typebox', 'ajv', 'ajv-formats', 'fastify-plugin', 'lru-cache', 'undici'
   ])
-  t.same(Object.keys(manifest.peerDependencies).sort(), ['@fastify/redis', 'fastify'])
+  t.strictSame(Object.keys(manifest.peerDependencies).sort(), ['@fastify/redis', 'fastify'])
 })
 
 test('nothing but the build, the documents and the license is packed', async (t) => {
@@ -34,14 +34,14 @@ test('nothing but the build, the documents and the license is packed', async (t)
   const [packed] = JSON.parse(stdout) as [{ files: { path: string }[] }]
   const strangers = packed.files.map(({ path }) => path)
     .filter((path) => !/^(dist|miniprogram_dist)\/|^(client\/package\.json|README(\.[\w-]+)?\.md|CHANGELOG\.md|LICENSE|package\.json)$/.test(path))
-  t.same(strangers, [])
+  t.strictSame(strangers, [])
 })
 
 test('who does not read "exports", such as webpack 4 and the TypeScript of a native Mini Program, finds the client all the same', (t) => {
   const folder = join(ROOT, 'client')
   const { main, module, types } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const { default: exported, types: exportedTypes } = manifest.exports['./client']
-  t.same([module, types].map((path) => join(folder, path)), [exported, exportedTypes].map((path) => join(ROOT, path)))
+  t.strictSame([module, types].map((path) => join(folder, path)), [exported, exportedTypes].map((path) => join(ROOT, path)))
   t.match(manifest.scripts['build:miniprogram'], `--outfile=${relative(ROOT, join(folder, main))} `)
 
   cpSync(folder, join(project, 'node_modules', 'fastify-weapp', 'client'), { recursive: true })

@@ -182,7 +182,7 @@ test('its code', async (t) => {
       await wechat.close()
     `)
     const answers = JSON.parse(await nodeToEnd(t, project, ['--import', 'tsx', 'ask.ts']))
-    t.same(answers, [
+    t.strictSame(answers, [
       { steps: [{ step: 100 }] }, { purePhoneNumber: '13800138000', countryCode: '86' }, 'FST_WEAPP_APP_UNKNOWN'
     ])
   })
@@ -286,11 +286,11 @@ test('a client and a page, on a phone', async (t) => {
 
   await app.weapp.sessions.revokeAll(user)
   await t.rejects(page['onTapSteps'](), { code: 'FST_WEAPP_SESSION_KICKED' })
-  t.same(relaunched, ['/pages/welcome/welcome?code=FST_WEAPP_SESSION_KICKED'])
+  t.strictSame(relaunched, ['/pages/welcome/welcome?code=FST_WEAPP_SESSION_KICKED'])
   t.match(await page['onTapSignIn'](), { token: String, body: { inviteCode: 'abc' } })
   await page['onTapSteps']()
   await page['onTapSignOut']()
-  t.same(await app.weapp.sessions.list(user), [])
+  t.strictSame(await app.weapp.sessions.list(user), [])
 })
 
 test('the Chinese README', (t) => {
@@ -302,7 +302,7 @@ test('the Chinese README', (t) => {
   for (const code of chinese.shell) t.ok(shell.includes(code), code)
 
   const codes = new Set(table('Code').map(([code]) => code))
-  t.same(CHINESE.match(/FST_WEAPP_[A-Z_]*[A-Z]\b/g)!.filter((code) => !codes.has(code)), [], 'it names no other errors')
+  t.strictSame(CHINESE.match(/FST_WEAPP_[A-Z_]*[A-Z]\b/g)!.filter((code) => !codes.has(code)), [], 'it names no other errors')
   const statuses = new Map(table('Code').map(([code, status]) => [code, status]))
   for (const [named, status] of table('错误码', CHINESE)) {
     for (const code of named!.split('、')) t.equal(statuses.get(code), status, code)
@@ -352,23 +352,23 @@ test('the table of errors lists every error', async (t) => {
     const { code, statusCode } = new (error as everything.WeappErrorConstructor)()
     return code as string === 'FST_WEAPP_INVALID_OPTION' ? `${code} none` : `${code} ${statusCode}`
   })
-  t.same(table('Code').map(([code, status]) => `${code} ${status}`).sort(), [...new Set(errors)].sort())
+  t.strictSame(table('Code').map(([code, status]) => `${code} ${status}`).sort(), [...new Set(errors)].sort())
 
   const codes = new Set(table('Code').map(([code]) => code))
-  t.same(README.match(/FST_WEAPP_[A-Z_]*[A-Z]\b/g)!.filter((code) => !codes.has(code)), [], 'no other is named')
+  t.strictSame(README.match(/FST_WEAPP_[A-Z_]*[A-Z]\b/g)!.filter((code) => !codes.has(code)), [], 'no other is named')
 })
 
 test('the table of options lists every option', async (t) => {
   const source = readFileSync(join(ROOT, 'src', 'resolve-options.ts'), 'utf8')
   const sections = new Map<string, string[]>()
   // Those of WeChat stand by themselves in createWechatClient, so their section has a name that varies.
-  for (const [, name = 'wechat', list] of source.matchAll(/section\([\w.]+, (?:'(\w+)'|name), \[(\s*'[^\]]+)\]/g)) {
+  for (const [, name = 'wechat', list] of source.matchAll(/objectOption\([\w.]+, (?:'(\w+)'|name), \[(\s*'[^\]]+)\]/g)) {
     sections.set(name, list!.match(/\w+/g)!)
   }
   const { options = [], ...parts } = Object.fromEntries(sections)
   t.not(options.length, 0)
   const expected = options.flatMap((option) => parts[option]?.map((name) => `${option}.${name}`) ?? [option])
-  t.same(table('Option').map(([option]) => option).sort(), expected.sort())
+  t.strictSame(table('Option').map(([option]) => option).sort(), expected.sort())
 })
 
 test('the tables of the simulator and the fake wx list all that they have', (t) => {
@@ -380,9 +380,9 @@ test('the tables of the simulator and the fake wx list all that they have', (t) 
     }
     const [start] = README.match(new RegExp(`^\\| \`${head.replace('(', '\\(')}.*$`, 'm'))!
     const listed = table(start.slice(2, -4)).flatMap(([cell]) => cell!.replaceAll(/\([^)]*\)/g, '').split(', '))
-    t.same(listed.sort(), membersOf(name).sort())
+    t.strictSame(listed.sort(), membersOf(name).sort())
     const options = /\{ (.*) \}/.exec(start)![1]!.split(', ')
-    t.same(options.sort(), membersOf(`${name}Options`).sort())
+    t.strictSame(options.sort(), membersOf(`${name}Options`).sort())
   }
   t.end()
 })
@@ -393,9 +393,9 @@ test('the tables of the client list every option and every error of its own', (t
   const [, fields] = /interface WeappClientOptions \{\n(.*?)^\}/ms.exec(sources.join(''))!
   const options = [...fields!.matchAll(/^ {2}(\w+)\??:/gm)].map(([, name]) => name)
   t.not(options.length, 0)
-  t.same(table('Client option').map(([option]) => option).sort(), options.sort())
+  t.strictSame(table('Client option').map(([option]) => option).sort(), options.sort())
 
   const errors = new Set(sources.join('').match(/\bWEAPP_[A-Z_]*[A-Z]\b/g))
-  t.same(table('Client error').map(([code]) => code).sort(), [...errors].sort())
+  t.strictSame(table('Client error').map(([code]) => code).sort(), [...errors].sort())
   t.end()
 })

@@ -142,10 +142,10 @@ test('the defaults', async (t) => {
 
 test('a ttl shorter than the default idle time shortens it', async (t) => {
   const session = (session: WeappOptions['session']) => resolveOptions({ ...GOOD, ...session && { session } }).session
-  t.same(session({ ttl: '1h' }), { ttl: 3_600_000, idle: 3_600_000, limit: 10 })
-  t.same(session({ ttl: '8d' }), { ttl: 8 * DAY, idle: 7 * DAY, limit: 10 })
-  t.same(session({ ttl: '1h', idle: '1h', limit: 1 }), { ttl: 3_600_000, idle: 3_600_000, limit: 1 }, 'as long as ttl is not longer')
-  t.same(session({ idle: false, limit: false }), { ttl: 30 * DAY, idle: false, limit: null })
+  t.strictSame(session({ ttl: '1h' }), { ttl: 3_600_000, idle: 3_600_000, limit: 10 })
+  t.strictSame(session({ ttl: '8d' }), { ttl: 8 * DAY, idle: 7 * DAY, limit: 10 })
+  t.strictSame(session({ ttl: '1h', idle: '1h', limit: 1 }), { ttl: 3_600_000, idle: 3_600_000, limit: 1 }, 'as long as ttl is not longer')
+  t.strictSame(session({ idle: false, limit: false }), { ttl: 30 * DAY, idle: false, limit: null })
 })
 
 test('good values pass', async (t) => {
@@ -245,7 +245,7 @@ test('logLevel and logSerializers are for our routes alone', async (t) => {
     options: { logLevel: 'warn', logSerializers: { weapp: () => 'serialized' } }
   })
   const { token } = await host.signIn()
-  t.same(lines.filter(({ msg }) => msg === 'incoming request'), [], 'a login is not worth a line')
+  t.strictSame(lines.filter(({ msg }) => msg === 'incoming request'), [], 'a login is not worth a line')
   await host.get('/me', token)
   t.equal(lines.filter(({ msg }) => msg === 'incoming request').length, 1)
   await host.post('/weapp/login', { code: 'unknown' })
@@ -263,7 +263,7 @@ test("a route's own options are Fastify's: hooks, limits, log level", async (t) 
     }
   })
   const { token } = await host.signIn()
-  t.same(seen, ['/weapp/login'])
+  t.strictSame(seen, ['/weapp/login'])
   t.equal((await host.post('/weapp/login', { code: 'x'.repeat(100) })).statusCode, 413)
   t.equal((await host.get('/weapp/session')).statusCode, 401, 'and cannot take the guard away')
   t.equal((await host.get('/weapp/session', token)).statusCode, 200)

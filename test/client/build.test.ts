@@ -51,7 +51,7 @@ test('the build of package.json is this one', (t) => {
   const { scripts, miniprogram, files, exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   t.equal(scripts['build:miniprogram'].includes(`src/client/index.ts --bundle --format=cjs --target=es2018 --outfile=${miniprogram}/`), true)
   t.ok(files.includes(miniprogram))
-  t.same(exports['./client'], { types: './dist/client/index.d.ts', default: './dist/client/index.js' })
+  t.strictSame(exports['./client'], { types: './dist/client/index.d.ts', default: './dist/client/index.js' })
   t.end()
 })
 
@@ -68,7 +68,7 @@ for (const [name, config] of [
       return `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
     })
     t.ok(fileNames.length > 0)
-    t.same(problems, [])
+    t.strictSame(problems, [])
     t.end()
   })
 }

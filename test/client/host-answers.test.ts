@@ -49,8 +49,8 @@ test("codes in a body that are not the plugin's are the host's", async (t) => {
   await client.login()
   for (; bodies.length > 0; bodies.shift()) {
     sent()
-    t.same((await client.request({ url: '/host' })).data, bodies[0])
-    t.same(sent(), ['GET /host 401'])
+    t.strictSame((await client.request({ url: '/host' })).data, bodies[0])
+    t.strictSame(sent(), ['GET /host 401'])
   }
   t.equal(mini.calls.login, 1)
 })
@@ -63,7 +63,7 @@ test('an answer that is no refusal may hold any word, one of the plugin too', as
   for (const name of [CODES.expired, CODES.kicked, CODES.stale]) {
     sent()
     t.match(await client.request({ url: '/coupon', method: 'POST', data: { name } }), { statusCode: 200, data: { code: name } })
-    t.same(sent(), ['POST /coupon 200'], 'once')
+    t.strictSame(sent(), ['POST /coupon 200'], 'once')
   }
   t.equal(mini.calls.login, 1)
 })

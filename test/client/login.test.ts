@@ -11,13 +11,13 @@ test('signs in, and the host\'s reply comes along', async (t) => {
   const { data, statusCode } = await client.request<{ openid: string }>({ url: '/me' })
   t.match({ data, statusCode }, { data: { openid: host.wechat.openid('alice') }, statusCode: 200 })
   t.equal(mini.calls.login, 1)
-  t.same(sent(), ['POST /weapp/login 200', 'GET /me 200'])
+  t.strictSame(sent(), ['POST /weapp/login 200', 'GET /me 200'])
 })
 
 test('ten pages that ask at once share one login', async (t) => {
   const { client, mini, sent } = await startPhone(t)
   const answers = await Promise.all(Array.from({ length: 10 }, () => client.request({ url: '/me' })))
-  t.same(answers.map(({ statusCode }) => statusCode), Array(10).fill(200))
+  t.strictSame(answers.map(({ statusCode }) => statusCode), Array(10).fill(200))
   t.equal(mini.calls.login, 1)
   t.equal(sent().filter((line) => line === 'POST /weapp/login 200').length, 1)
 })
@@ -31,10 +31,10 @@ test('what goes along with a login reaches the host, and waits for its turn', as
     }
   })
   await Promise.all([client.login(), client.login({ invite: 'a' }), client.login({ invite: 'b' }), client.login({ invite: 'a' }), client.login()])
-  t.same(bodies, [{}, { invite: 'a' }, { invite: 'b' }])
+  t.strictSame(bodies, [{}, { invite: 'a' }, { invite: 'b' }])
   bodies.length = 0
   await Promise.all([client.login({ invite: 'a' }), client.login({ invite: 'a' }), client.request({ url: '/me' })])
-  t.same(bodies, [{ invite: 'a' }], 'the same twice is one')
+  t.strictSame(bodies, [{ invite: 'a' }], 'the same twice is one')
   t.equal(mini.calls.login, 4)
 })
 
@@ -53,9 +53,9 @@ test('a failing wx.login rejects all who wait, and the next one is free to succe
   const all = await Promise.allSettled([client.login(), client.request({ url: '/me' }), client.session(), client.ensureSessionKey()])
   for (const outcome of all) t.match(outcome, { reason: { code: 'WEAPP_WX_LOGIN_FAILED', errMsg: 'login:fail timeout', errno: Number } })
   t.equal(mini.calls.login, 1)
-  t.same(sent(), [])
+  t.strictSame(sent(), [])
   await client.login()
-  t.same(sent(), ['POST /weapp/login 200'])
+  t.strictSame(sent(), ['POST /weapp/login 200'])
 })
 
 for (const [errcode, logins, statusCode, code, retryAfter] of [
@@ -71,7 +71,7 @@ for (const [errcode, logins, statusCode, code, retryAfter] of [
     t.match(error, { statusCode, code, message: String, data: { code } })
     t.equal(error.retryAfter, retryAfter)
     t.equal(mini.calls.login, logins, 'only a code that is spent is worth another, once')
-    t.same(sent(), Array(logins).fill(`POST /weapp/login ${statusCode}`))
+    t.strictSame(sent(), Array(logins).fill(`POST /weapp/login ${statusCode}`))
   })
 }
 
@@ -119,13 +119,13 @@ test('the platform is told how long wx.login may take, for all wait for it', asy
   const times: unknown[] = []
   const { client } = launch({ platform: (wx) => ({ ...wx, login: (options) => { times.push(options.timeout); return wx.login(options) } }) })
   await client.login()
-  t.same(times, [10_000])
+  t.strictSame(times, [10_000])
 })
 
 test('wx.login that gives no code has failed', async (t) => {
   const { client, sent } = await startPhone(t, {}, { platform: (wx) => ({ ...wx, login: ({ success }) => success({ code: '' }) }) })
   await t.rejects(client.login(), { code: 'WEAPP_WX_LOGIN_FAILED' })
-  t.same(sent(), [])
+  t.strictSame(sent(), [])
 })
 
 test('a host that refuses', async (t) => {

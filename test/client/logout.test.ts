@@ -14,8 +14,8 @@ test('signs out here, and stays signed out', async (t) => {
   await t.rejects(client.request({ url: '/me' }), { code: CODES.revoked })
   await t.rejects(launch().client.request({ url: '/me' }), { code: CODES.revoked }, 'also after the next launch')
   await client.logout()
-  t.same(sent(), [])
-  t.same(signedOut, [], 'who signs out need not be told')
+  t.strictSame(sent(), [])
+  t.strictSame(signedOut, [], 'who signs out need not be told')
   t.equal(mini.calls.login, 1)
   await client.login()
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
@@ -24,7 +24,7 @@ test('signs out here, and stays signed out', async (t) => {
 test('a phone where nobody has signed in', async (t) => {
   const { client, mini, sent } = await startPhone(t)
   await client.logout()
-  t.same(sent(), [])
+  t.strictSame(sent(), [])
   await t.rejects(client.request({ url: '/me' }), { code: CODES.revoked })
   t.equal(mini.calls.login, 0)
 })
@@ -37,7 +37,7 @@ test('a session that has already ended counts as success', async (t) => {
     await end()
     sent()
     await client.logout()
-    t.same(sent(), ['POST /weapp/logout 401'])
+    t.strictSame(sent(), ['POST /weapp/logout 401'])
     await t.rejects(client.request({ url: '/me' }), { code: CODES.revoked })
   }
   t.equal(mini.calls.login, 3)
@@ -68,7 +68,7 @@ test('everywhere takes a live session: one that has expired is renewed', async (
   await other.client.login()
   sent()
   await client.logout({ all: true })
-  t.same(sent(), ['POST /weapp/logout 401', 'POST /weapp/login 200', 'POST /weapp/logout 204'])
+  t.strictSame(sent(), ['POST /weapp/logout 401', 'POST /weapp/login 200', 'POST /weapp/logout 204'])
   t.match((await host.get('/me', other.client.token!)).json(), { code: CODES.revoked })
   await t.rejects(client.request({ url: '/me' }), { code: CODES.revoked })
   t.equal(mini.calls.login, 2)
@@ -162,7 +162,7 @@ test('everywhere, and the session that has expired cannot be renewed: everything
   await client.logout({ all: true })
   t.equal(client.token, null)
   const [appId] = Object.keys(host.wechat.apps) as [string]
-  t.same(await host.app.weapp.sessions.list({ appId, openid: host.wechat.openid('alice') }), [])
+  t.strictSame(await host.app.weapp.sessions.list({ appId, openid: host.wechat.openid('alice') }), [])
 })
 
 test('who signs out twice at once hears the same twice', async (t) => {
@@ -175,7 +175,7 @@ test('who signs out twice at once hears the same twice', async (t) => {
   mini.offline = false
   sent()
   await Promise.all([client.logout(), client.logout()])
-  t.same(sent(), ['POST /weapp/logout 204'])
+  t.strictSame(sent(), ['POST /weapp/logout 204'])
   t.equal(client.token, null)
 })
 

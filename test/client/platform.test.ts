@@ -54,7 +54,7 @@ for (const unauthorizedAs of ['failure', 'bare failure'] as const) {
     clock.advance(EIGHT_DAYS)
     sent()
     t.match(await client.request({ url: '/me' }), { statusCode: 200 })
-    t.same(sent(), ['GET /me 401', 'POST /weapp/login 200', 'GET /me 200'])
+    t.strictSame(sent(), ['GET /me 401', 'POST /weapp/login 200', 'GET /me 200'])
 
     t.match(await client.request({ url: '/echo/401' }), { statusCode: 401, header: Object })
     const logins = unauthorizedAs === 'failure' ? 2 : 3

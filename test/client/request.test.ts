@@ -11,7 +11,7 @@ test('ten requests that find the session expired cause one login, and each is re
   sent()
   clock.advance(EIGHT_DAYS)
   const answers = await Promise.all(Array.from({ length: 10 }, () => client.request({ url: '/me' })))
-  t.same(answers.map(({ statusCode }) => statusCode), Array(10).fill(200))
+  t.strictSame(answers.map(({ statusCode }) => statusCode), Array(10).fill(200))
   t.equal(mini.calls.login, 2)
   const lines = sent()
   t.equal(lines.filter((line) => line === 'GET /me 401').length, 10)
@@ -34,7 +34,7 @@ test('a late 401 is repeated with the newer token, and nobody signs in for it', 
   sent()
   gate.resolve()
   t.equal((await late).statusCode, 200)
-  t.same(sent(), ['GET /me 200'])
+  t.strictSame(sent(), ['GET /me 200'])
   t.equal(client.token, token)
   t.equal(mini.calls.login, 2)
 })
@@ -51,8 +51,8 @@ test('a late "signed out" says nothing of a newer session', async (t) => {
   sent()
   gate.resolve()
   t.equal((await late).statusCode, 200)
-  t.same(signedOut, [])
-  t.same(sent(), ['GET /me 200'])
+  t.strictSame(signedOut, [])
+  t.strictSame(sent(), ['GET /me 200'])
 })
 
 test('a "signed out" that arrives while somebody signs in waits for the outcome', async (t) => {
@@ -68,7 +68,7 @@ test('a "signed out" that arrives while somebody signs in waits for the outcome'
   gate.resolve()
   await login
   t.equal((await request).statusCode, 200)
-  t.same(signedOut, [])
+  t.strictSame(signedOut, [])
 })
 
 test('a token that no login mends: one login, one repetition, and the answer as it is', async (t) => {
@@ -78,7 +78,7 @@ test('a token that no login mends: one login, one repetition, and the answer as 
   await client.login()
   sent()
   t.match(await client.request({ url: '/never' }), { statusCode: 401 })
-  t.same(sent(), ['GET /never 401', 'POST /weapp/login 200', 'GET /never 401'])
+  t.strictSame(sent(), ['GET /never 401', 'POST /weapp/login 200', 'GET /never 401'])
   t.equal(mini.calls.login, 2)
 })
 
@@ -90,7 +90,7 @@ test('a proxy that takes the token away: no login brings it through, and so ther
     t.match(await client.request({ url: '/me' }), { statusCode: 401, data: { code: 'FST_WEAPP_TOKEN_MISSING' } }, 'the answer says why')
   }
   t.equal(mini.calls.login, 1)
-  t.same(sent(), ['POST /weapp/login 200', ...Array(10).fill('GET /me 401')])
+  t.strictSame(sent(), ['POST /weapp/login 200', ...Array(10).fill('GET /me 401')])
 })
 
 for (const code of [CODES.expired, CODES.kicked]) {
@@ -155,10 +155,10 @@ test('optional: with the token if there is one, and never a login', async (t) =>
   await client.login()
   await kick()
   await t.rejects(client.request({ url: '/me', auth: 'optional' }), { code: CODES.kicked })
-  t.same(signedOut, [CODES.kicked])
+  t.strictSame(signedOut, [CODES.kicked])
   sent()
   t.match(await client.request(feed), { data: { openid: null } }, 'a phone that is signed out is a stranger')
-  t.same(sent(), ['GET /feed 200'])
+  t.strictSame(sent(), ['GET /feed 200'])
 })
 
 test('no auth: without the token, and without a look at the answer', async (t) => {
@@ -202,7 +202,7 @@ test('no dot segment leads the token out of a baseUrl that has a path', async (t
     await t.rejects(client.request({ url, auth: 'optional' }), { code: 'WEAPP_BAD_URL' }, url)
   }
   for (const url of ['/.', '/a/./b', '/a/%2e', '/a\\.']) await t.rejects(client.request({ url, auth: 'optional' }), { code: 'WEAPP_BAD_URL' }, url)
-  t.same(mini.requests, [])
+  t.strictSame(mini.requests, [])
 
   for (const url of [
     '/a?next=/../admin', '/a?next=\\..\\&b=%2e%2e/', '/a?..', '/.well-known/a', '/..a', '/a..', '/...', '/a.b/c..d/.e.', '/%2e%2ea', '/a%20..', '/a%2fb', '/a%5cb'
@@ -216,9 +216,9 @@ test('no dot segment leads the token out of a baseUrl that has a path', async (t
 test('JSON without data is {}; anything else is left alone', async (t) => {
   const { client } = await startPhone(t)
   const echo = async (request: Omit<Parameters<typeof client.request>[0], 'url'>) => (await client.request({ url: '/echo/200', ...request })).data
-  for (const method of ['POST', 'PUT', 'DELETE'] as const) t.same((await echo({ method })).body, {}, method)
-  t.same((await echo({ method: 'POST', header: { 'Content-Type': 'application/json; charset=utf-8' } })).body, {})
-  t.same((await echo({ method: 'POST', data: { a: [1] } })).body, { a: [1] })
+  for (const method of ['POST', 'PUT', 'DELETE'] as const) t.strictSame((await echo({ method })).body, {}, method)
+  t.strictSame((await echo({ method: 'POST', header: { 'Content-Type': 'application/json; charset=utf-8' } })).body, {})
+  t.strictSame((await echo({ method: 'POST', data: { a: [1] } })).body, { a: [1] })
   t.equal((await echo({ method: 'POST', header: { 'Content-Type': 'text/plain' } })).body, '')
   t.equal((await echo({ method: 'POST', header: { 'Content-Type': 'text/plain' }, data: 'hi' })).body, 'hi')
   t.match(await echo({ data: { q: 'a b' } }), { query: { q: 'a b' }, body: null })
@@ -230,7 +230,7 @@ test('a base URL may end with a slash, and the plugin may live elsewhere', async
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
   t.match(await client.session(), { sessions: [{ current: true, label: null }] })
   await client.logout()
-  t.same(sent(), ['POST /auth/login 200', 'GET /me 200', 'GET /auth/session 200', 'POST /auth/logout 204'])
+  t.strictSame(sent(), ['POST /auth/login 200', 'GET /me 200', 'GET /auth/session 200', 'POST /auth/logout 204'])
 })
 
 test('who holds the task of a request can abort it', async (t) => {
@@ -248,7 +248,7 @@ test('who holds the task of a request can abort it', async (t) => {
     }
   })
   await t.rejects(request, { code: 'WEAPP_NETWORK_FAILED', errMsg: 'request:fail abort' })
-  t.same(sent(), ['GET /me null'])
+  t.strictSame(sent(), ['GET /me null'])
   t.equal((await client.request({ url: '/me' })).statusCode, 200, 'the phone is signed in as before')
 })
 

@@ -77,7 +77,7 @@ test('409: data that no login opens', async (t) => {
   const data = host.wechat.encrypt('alice', { nickName: 'Alice' })
   sent()
   await t.rejects(client.request(open(data)), { code: CODES.stale, statusCode: 409, message: /ask for the tap again/ })
-  t.same(sent(), ['POST /open 409', 'POST /weapp/login 200', 'POST /open 409'])
+  t.strictSame(sent(), ['POST /open 409', 'POST /weapp/login 200', 'POST /open 409'])
   t.match(await client.request(open(host.wechat.encrypt('alice', { nickName: 'Alice' }))), { statusCode: 200 }, 'the next tap does')
 })
 
@@ -93,7 +93,7 @@ test('409: after a login that somebody else asked for, the repetition is enough'
   sent()
   gate.resolve()
   t.match(await request, { statusCode: 200 })
-  t.same(sent(), ['POST /open 200'])
+  t.strictSame(sent(), ['POST /open 200'])
 })
 
 test('409: a server that keeps no key', async (t) => {
@@ -105,5 +105,5 @@ test('409: a server that keeps no key', async (t) => {
   t.equal(mini.calls.login, 2)
   sent()
   await t.rejects(client.request({ ...open(data), auth: 'optional' }), { code: 'FST_WEAPP_SESSION_KEY_MISSING' })
-  t.same(sent(), ['POST /open 409'], 'optional does not sign in for it')
+  t.strictSame(sent(), ['POST /open 409'], 'optional does not sign in for it')
 })

@@ -20,7 +20,7 @@ for (const [reason, end] of Object.entries(ENDINGS)) {
     sent()
     const outcomes = await Promise.allSettled([1, 2, 3].map(() => client.request({ url: '/me' })))
     for (const outcome of outcomes) t.match(outcome, { reason: { code, statusCode: 401 } })
-    t.same(signedOut, [code])
+    t.strictSame(signedOut, [code])
     t.equal(client.token, null)
 
     const calls = sent().length
@@ -30,9 +30,9 @@ for (const [reason, end] of Object.entries(ENDINGS)) {
     }
     const next = phone.launch()
     await t.rejects(next.client.request({ url: '/me' }), { code }, 'and so it is after the next launch')
-    t.same([signedOut, next.signedOut], [[code], []])
+    t.strictSame([signedOut, next.signedOut], [[code], []])
     t.equal(calls, 3)
-    t.same(sent(), [], 'nothing is asked of the server')
+    t.strictSame(sent(), [], 'nothing is asked of the server')
     t.equal(mini.calls.login, 1)
 
     await client.login()
@@ -57,10 +57,10 @@ test('a login that was on its way when the host ended all sessions of the user',
   await kick()
   gate.resolve()
   await t.rejects(request, { code: CODES.kicked, statusCode: 401 })
-  t.same(signedOut, [CODES.kicked])
-  t.same(sent(), ['POST /weapp/login 401'])
+  t.strictSame(signedOut, [CODES.kicked])
+  t.strictSame(sent(), ['POST /weapp/login 401'])
   await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked, message: /only login\(\)/ }, 'no silent login undoes it')
-  t.same(sent(), [])
+  t.strictSame(sent(), [])
   t.equal(mini.calls.login, 1)
   await client.login()
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
@@ -88,7 +88,7 @@ test('a sign-out everywhere whose renewal is kicked does not bring the old sign-
   await kick()
   held.resolve()
   await t.rejects(signOut, { code: CODES.kicked })
-  t.same([client.token, signedOut], [null, [CODES.kicked]])
+  t.strictSame([client.token, signedOut], [null, [CODES.kicked]])
   await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked })
   t.equal(logins, 2)
 })

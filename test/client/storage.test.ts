@@ -14,7 +14,7 @@ test('what is stored', async (t) => {
   const { client, mini, baseUrl, launch } = await startPhone(t)
   const storageKey = `weapp ${baseUrl}/weapp`
   await client.login()
-  t.same([...mini.storage], [[storageKey, { token: client.token, signedOut: null }]])
+  t.strictSame([...mini.storage], [[storageKey, { token: client.token, signedOut: null }]])
   for (const foreign of ['text', 5, { token: 5, signedOut: {} }, null]) {
     mini.storage.set(storageKey, foreign)
     const next = launch()
@@ -31,7 +31,7 @@ test('clients with other storage keys know nothing of each other', async (t) => 
   await other.client.login()
   await client.logout()
   t.equal((await other.client.request({ url: '/me' })).statusCode, 200)
-  t.same([...mini.storage.keys()].slice(1), ['other'])
+  t.strictSame([...mini.storage.keys()].slice(1), ['other'])
 })
 
 test('a server is never sent the token of another, nor is one registration sent that of its neighbour', async (t) => {

@@ -36,7 +36,7 @@ test('an upload signs in first, and brings the file and the other fields', async
   t.strictSame((await client.upload(avatar)).data, {
     openid: host.wechat.openid('alice'), title: '头像', name: 'me.png', text: 'a picture'
   })
-  t.same(sent(), ['POST /weapp/login 200', 'POST /avatar 200'])
+  t.strictSame(sent(), ['POST /weapp/login 200', 'POST /avatar 200'])
 })
 
 test('an upload that finds the session expired signs in once and is repeated', async (t) => {
@@ -48,7 +48,7 @@ test('an upload that finds the session expired signs in once and is repeated', a
   const tasks: unknown[] = []
   const answer = await client.upload({ ...avatar, onTask: (task) => { tasks.push(task) } })
   t.match(answer, { statusCode: 200, data: { text: 'a picture' }, header: {} })
-  t.same(sent(), ['POST /avatar 401', 'POST /weapp/login 200', 'POST /avatar 200'])
+  t.strictSame(sent(), ['POST /avatar 401', 'POST /weapp/login 200', 'POST /avatar 200'])
   t.equal(new Set(tasks).size, 2, 'each time another task')
 })
 
@@ -57,7 +57,7 @@ test('an upload of a phone that was signed out rejects', async (t) => {
   await client.login()
   await kick()
   await t.rejects(client.upload(avatar), { code: CODES.kicked, statusCode: 401 })
-  t.same(signedOut, [CODES.kicked])
+  t.strictSame(signedOut, [CODES.kicked])
 })
 
 test("a 401 without headers, in the host's own words: the session route tells whose it is", async (t) => {
@@ -73,10 +73,10 @@ test("a 401 without headers, in the host's own words: the session route tells wh
   for (const status of [401, 403]) {
     t.match(await client.upload({ ...avatar, url: `/anybody/${status}` }), { statusCode: status, data: `token: Bearer ${client.token}` })
   }
-  t.same(sent(), ['POST /anybody/401 401', 'GET /weapp/session 200', 'POST /anybody/403 403'])
+  t.strictSame(sent(), ['POST /anybody/401 401', 'GET /weapp/session 200', 'POST /anybody/403 403'])
   await kick()
   await t.rejects(client.upload(avatar), { code: CODES.kicked, statusCode: 401 })
-  t.same(signedOut, [CODES.kicked])
+  t.strictSame(signedOut, [CODES.kicked])
   t.equal(mini.calls.login, 2)
 })
 

@@ -35,7 +35,7 @@ test('what WeChat refuses this server for is an error, once a minute for each er
   t.equal(lines.length, 3)
   clock.advance(59_999)
   log.configError(40125, 'the appSecret is wrong', 'wxone')
-  t.same(take(), [])
+  t.strictSame(take(), [])
   clock.advance(1)
   log.configError(40125, 'the appSecret is wrong', 'wxone')
   t.equal(take().length, 1)
@@ -49,7 +49,7 @@ test('a store that fails is an error, once a minute for each operation, without 
   log.storeFailure('read', failure)
   log.storeFailure('touch', undefined)
   const lines = take()
-  t.same(lines.map(({ level, weapp }) => ({ level, ...weapp })), [
+  t.strictSame(lines.map(({ level, weapp }) => ({ level, ...weapp })), [
     { level: 50, event: 'store-failed', operation: 'read', name: 'TypeError', code: 'ECONNRESET' },
     { level: 50, event: 'store-failed', operation: 'touch', name: 'timeout' }
   ])

@@ -119,7 +119,7 @@ async function walkThrough (browser: Browser, origin: string): Promise<void> {
     await page.locator('#device-B').click()
     await click('sign-in')
     await click('my-devices')
-    t.same(await page.locator('.devices li').evaluateAll((items) => items.map((item) => item.firstChild!.textContent)),
+    t.strictSame(await page.locator('.devices li').evaluateAll((items) => items.map((item) => item.firstChild!.textContent)),
       ['another phone', 'this phone'])
     await click('sign-out-all')
     await page.locator('#device-A').click()

@@ -110,7 +110,7 @@ test('the files of a Mini Program', (t) => {
   for (const file of ['app.js', 'app.wxss', readJson('app.json').sitemapLocation]) t.ok(paths.includes(file), file)
 
   const { appid, compileType, miniprogramRoot, setting } = readJson('project.config.json')
-  t.same({ appid, compileType, miniprogramRoot }, { appid: 'touristappid', compileType: 'miniprogram', miniprogramRoot: './' })
+  t.strictSame({ appid, compileType, miniprogramRoot }, { appid: 'touristappid', compileType: 'miniprogram', miniprogramRoot: './' })
   t.equal(setting.urlCheck, false, 'a server on this machine has no domain to check')
   t.match(read('config.js'), /baseUrl: 'http:\/\/127\.0\.0\.1:3000'/, 'where the example listens')
   t.equal(outfile, `example/miniprogram/${CLIENT}`)
@@ -146,7 +146,7 @@ test('the pages fit their code', async (t) => {
       if (closing) t.equal(stack.pop(), name, `${path}: </${name}>`)
       else if (!empty) stack.push(name!)
     }
-    t.same(stack, [], `${path}: every element is closed`)
+    t.strictSame(stack, [], `${path}: every element is closed`)
 
     const wxss = read(`${path}.wxss`) + read('app.wxss')
     for (const [, names] of wxml.matchAll(/\sclass="([^"]+)"/g)) {
@@ -215,7 +215,7 @@ test('against the example server', async (t) => {
     t.match(page.data, { isSignedIn: false, me: null, devices: [] })
     await page.onWhoAmI()
     t.match(page.data, { isSignedIn: false, message: '已退出登录' }, 'it stays so')
-    t.same(first.relaunched, [], 'nobody is told of what he did himself')
+    t.strictSame(first.relaunched, [], 'nobody is told of what he did himself')
 
     await page.onSignIn()
     t.equal(page.data['isSignedIn'], true)
@@ -223,7 +223,7 @@ test('against the example server', async (t) => {
     t.equal(page.data['isSignedIn'], false)
     await other.onWhoAmI()
     t.match(other.data, { isSignedIn: false, message: '已退出登录' })
-    t.same(second.relaunched, ['/pages/profile/profile?signedOut=FST_WEAPP_SESSION_REVOKED'])
+    t.strictSame(second.relaunched, ['/pages/profile/profile?signedOut=FST_WEAPP_SESSION_REVOKED'])
     t.match(second.open('pages/profile/profile', { signedOut: 'FST_WEAPP_SESSION_REVOKED' }).data, { message: '已退出登录' })
   })
 

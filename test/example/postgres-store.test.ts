@@ -40,9 +40,9 @@ if (postgresPrograms() === null) {
     await live.signIn()
     const { id } = await live.signIn({ idleExpiresAt: idleExpiresAt + DAY, key: sealedKey() })
     await forgetEnded(pool, idleExpiresAt)
-    t.same([await count(pool, 'users', gone), await count(pool, 'sessions', gone)], [0, 0])
-    t.same([await count(pool, 'users', ended), await count(pool, 'sessions', ended)], [1, 1])
-    t.same([await count(pool, 'users', live), await count(pool, 'sessions', live)], [1, 1])
+    t.strictSame([await count(pool, 'users', gone), await count(pool, 'sessions', gone)], [0, 0])
+    t.strictSame([await count(pool, 'users', ended), await count(pool, 'sessions', ended)], [1, 1])
+    t.strictSame([await count(pool, 'users', live), await count(pool, 'sessions', live)], [1, 1])
     t.equal(await live.isLive(id), true)
     t.equal((await live.readKeys()).length, 1)
   })
@@ -82,7 +82,7 @@ if (postgresPrograms() === null) {
     await t.rejects(user.signIn())
     await other.query('COMMIT')
     other.release()
-    t.same(await user.liveIds(), [id])
+    t.strictSame(await user.liveIds(), [id])
   })
 
   test('a transaction whose time is over is not committed, at whichever step that was', async (t) => {
@@ -100,7 +100,7 @@ if (postgresPrograms() === null) {
       looks = 0
       await t.rejects(ban(), { message: /too long/ })
       t.equal(looks, inTime + 1)
-      t.same(await user.liveIds(), [id])
+      t.strictSame(await user.liveIds(), [id])
     }
     looks = 0
     t.equal(await ban(), 1)

@@ -106,24 +106,24 @@ test('with nothing but Node', async (t) => {
 
   await t.test('routes for everybody', async (t) => {
     t.equal((await example.get('/products')).status, 200)
-    t.same(await (await example.get('/welcome')).json(), { message: 'Welcome, stranger!' })
-    t.same(await (await example.get('/welcome', token)).json(), { message: 'Welcome, Alice!' })
-    t.same(await refusal(await example.get('/me')), [401, 401, 'FST_WEAPP_TOKEN_MISSING'])
+    t.strictSame(await (await example.get('/welcome')).json(), { message: 'Welcome, stranger!' })
+    t.strictSame(await (await example.get('/welcome', token)).json(), { message: 'Welcome, Alice!' })
+    t.strictSame(await refusal(await example.get('/me')), [401, 401, 'FST_WEAPP_TOKEN_MISSING'])
   })
 
   await t.test('who is not bound to an account, and who guesses', async (t) => {
     const refused = async (account?: object) => refusal(await example.login({ code: await example.code('mallory'), account }))
-    t.same(await refused(), [403, 403, 'SHOP_ACCOUNT_NOT_BOUND'])
-    t.same(await refused({ username: 'alice', password: 'guess' }), [401, 401, 'SHOP_WRONG_PASSWORD'])
-    t.same(await refused({ username: 'nobody', password: 'wonderland' }), [401, 401, 'SHOP_WRONG_PASSWORD'])
-    t.same(await refused({ username: 'alice' }), [400, 400, 'FST_ERR_VALIDATION'])
-    t.same(await refused(), [403, 403, 'SHOP_ACCOUNT_NOT_BOUND'], 'a wrong password binds nothing')
+    t.strictSame(await refused(), [403, 403, 'SHOP_ACCOUNT_NOT_BOUND'])
+    t.strictSame(await refused({ username: 'alice', password: 'guess' }), [401, 401, 'SHOP_WRONG_PASSWORD'])
+    t.strictSame(await refused({ username: 'nobody', password: 'wonderland' }), [401, 401, 'SHOP_WRONG_PASSWORD'])
+    t.strictSame(await refused({ username: 'alice' }), [400, 400, 'FST_ERR_VALIDATION'])
+    t.strictSame(await refused(), [403, 403, 'SHOP_ACCOUNT_NOT_BOUND'], 'a wrong password binds nothing')
   })
 
   await t.test('one tap on the phone number button instead of a password', async (t) => {
     const phoneCode = await example.phoneCode('carol')
     const swapped = await refusal(await example.login({ code: phoneCode, phoneCode: await example.code('carol') }))
-    t.same(swapped, [401, 401, 'FST_WEAPP_CODE_INVALID'], 'the two kinds of code are not the same')
+    t.strictSame(swapped, [401, 401, 'FST_WEAPP_CODE_INVALID'], 'the two kinds of code are not the same')
     const bound = await example.login({ code: await example.code('carol'), phoneCode: await example.phoneCode('carol') })
     t.match(await bound.json(), { user: { username: 'alice' } }, 'the simulated number is that of the account alice')
     t.equal((await example.login({ code: await example.code('carol') })).status, 200, 'and carol is bound to it')
@@ -141,18 +141,18 @@ test('with nothing but Node', async (t) => {
   await t.test('the documentation', async (t) => {
     t.equal((await example.get('/docs/')).status, 200)
     const { paths } = await (await example.get('/docs/json')).json() as { paths: object }
-    t.same(Object.keys(paths).sort(), ['/me', '/orders', '/products', '/weapp/login', '/weapp/logout', '/weapp/session', '/welcome'])
+    t.strictSame(Object.keys(paths).sort(), ['/me', '/orders', '/products', '/weapp/login', '/weapp/logout', '/weapp/session', '/welcome'])
   })
 
   await t.test('the limit of the login route', async (t) => {
     const statuses = new Set<number>()
     // More than a minute's worth: the codes are no good, so that only the limit can answer anything but 401.
     for (let i = 0; i < 21; i++) statuses.add((await example.login({ code: 'none' })).status)
-    t.same([...statuses], [401, 429])
+    t.strictSame([...statuses], [401, 429])
     t.equal((await example.get('/me', token)).status, 200, 'the limit is for the login alone')
   })
 
-  t.same(await example.stop(), { exitCode: 0, signal: null }, 'it closes by itself')
+  t.strictSame(await example.stop(), { exitCode: 0, signal: null }, 'it closes by itself')
 })
 
 test('with Redis, a session outlives the server', async (t) => {
@@ -160,15 +160,15 @@ test('with Redis, a session outlives the server', async (t) => {
   const first = await startExample(t, env)
   const token = await checkPasted(t, first)
   const me = await (await first.get('/me', token)).json()
-  t.same(await first.stop(), { exitCode: 0, signal: null })
+  t.strictSame(await first.stop(), { exitCode: 0, signal: null })
 
   const second = await startExample(t, env)
   const again = await second.get('/me', token)
   t.equal(again.status, 200, 'the token of the first server')
-  t.same(await again.json(), me)
+  t.strictSame(await again.json(), me)
   t.equal((await second.login({ code: await second.code('alice') })).status, 200, 'the account is still bound')
   await checkPasted(t, second)
-  t.same(await second.stop(), { exitCode: 0, signal: null })
+  t.strictSame(await second.stop(), { exitCode: 0, signal: null })
 })
 
 test('with a cache over Redis, one server hears of a sign-out on the other', async (t) => {
@@ -180,7 +180,7 @@ test('with a cache over Redis, one server hears of a sign-out on the other', asy
   t.equal(status, 204)
   t.equal((await first.get('/me', token)).status, 401, 'at once where it happened')
   await until('the other server refuses too', async () => (await second.get('/me', token)).status === 401)
-  for (const example of [first, second]) t.same(await example.stop(), { exitCode: 0, signal: null })
+  for (const example of [first, second]) t.strictSame(await example.stop(), { exitCode: 0, signal: null })
 })
 
 interface Outage {
@@ -211,7 +211,7 @@ for (const { name, begin, end } of OUTAGES) {
     for (const body of [{}, { account }]) {
       const refused = await login(body)
       t.equal(refused.headers.get('retry-after'), '5')
-      t.same(await refused.json(), {
+      t.strictSame(await refused.json(), {
         statusCode: 503,
         code: 'SHOP_UNAVAILABLE',
         error: 'Service Unavailable',
@@ -226,7 +226,7 @@ for (const { name, begin, end } of OUTAGES) {
     t.equal((await login({})).status, 200, 'the account is bound again')
 
     await begin(redis)
-    t.same(await example.stop(), { exitCode: 0, signal: null }, 'it closes by itself without Redis too')
+    t.strictSame(await example.stop(), { exitCode: 0, signal: null }, 'it closes by itself without Redis too')
   })
 }
 
@@ -263,6 +263,6 @@ test('the same digits in another country are not the same phone number', (t) => 
   const { stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], {
     cwd: fileURLToPath(ROOT), encoding: 'utf8', env: childEnvironment()
   })
-  t.same(stdout.trim().split('\n'), ['bob', 'SHOP_ACCOUNT_NOT_BOUND', 'SHOP_ACCOUNT_NOT_BOUND'], stderr)
+  t.strictSame(stdout.trim().split('\n'), ['bob', 'SHOP_ACCOUNT_NOT_BOUND', 'SHOP_ACCOUNT_NOT_BOUND'], stderr)
   t.end()
 })

@@ -39,7 +39,7 @@ export async function assertRoutes (t: Test, { app, wechat }: Pick<Host, 'app' |
   refused(await app.inject({ url: '/me', headers: nextHeaders() }), 401, 'FST_WEAPP_TOKEN_MISSING')
   const me = await app.inject({ url: '/me', headers: signedIn() })
   t.equal(me.statusCode, 200, 'guarded route')
-  t.same(unwrap(me.json()), { openid: wechat.openid('alice') })
+  t.strictSame(unwrap(me.json()), { openid: wechat.openid('alice') })
 
   const list = await app.inject({ url: '/weapp/session', headers: signedIn() })
   t.equal(list.statusCode, 200, 'session route')

@@ -67,7 +67,7 @@ export async function checkFailover (t: Test, { store, masterOf }: FailoverParts
   ])
   t.match([read, login], [UNAVAILABLE, UNAVAILABLE], 'at first nothing is known')
   t.equal(login.token, undefined)
-  t.same(new Set(ended), new Set([UNAVAILABLE.code]))
+  t.strictSame(new Set(ended), new Set([UNAVAILABLE.code]))
 
   const answers: Answer[] = []
   await until('the replica takes over', async () => {

@@ -13,10 +13,10 @@ test('a host with a strict Ajv of its own, which refuses where ours drops', asyn
     }
   })
   await assertRoutes(t, host)
-  t.same((await host.post('/host', {})).json(), {}, 'no defaults')
+  t.strictSame((await host.post('/host', {})).json(), {}, 'no defaults')
   t.equal((await host.post('/host', { extra: 1 })).statusCode, 400, 'nothing extra')
   const code = host.wechat.login('alice')
-  t.same((await host.post('/weapp/login', { code, extra: 1 })).json().body, { code, channel: 'app' })
+  t.strictSame((await host.post('/weapp/login', { code, extra: 1 })).json().body, { code, channel: 'app' })
 })
 
 test('a host that coerces, as Fastify does by default, and reports in its own words', async (t) => {
@@ -27,6 +27,6 @@ test('a host that coerces, as Fastify does by default, and reports in its own wo
     }
   })
   await assertRoutes(t, host)
-  t.same((await host.post('/host', { count: '2' })).json(), { count: 2 })
+  t.strictSame((await host.post('/host', { count: '2' })).json(), { count: 2 })
   t.match((await host.post('/weapp/login', {})).json(), { statusCode: 400, message: 'the body is not good' })
 })

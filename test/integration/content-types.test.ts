@@ -9,7 +9,7 @@ test('a host without any content type parser', async (t) => {
   })
   await assertRoutes(t, host)
   t.equal((await host.post('/host', { any: 1 })).statusCode, 415, 'what the host removed stays removed')
-  t.same((await host.post('/host')).json(), { reached: true })
+  t.strictSame((await host.post('/host')).json(), { reached: true })
 })
 
 test('a host that reads JSON in its own way', async (t) => {
@@ -21,7 +21,7 @@ test('a host that reads JSON in its own way', async (t) => {
     after: (app) => { app.post('/host', async (request) => request.body) }
   })
   await assertRoutes(t, host)
-  t.same((await host.post('/host', { a: 1 })).json(), { bytes: 7 })
+  t.strictSame((await host.post('/host', { a: 1 })).json(), { bytes: 7 })
 })
 
 test('a host that takes any content type as text, JSON by a pattern', async (t) => {
@@ -35,7 +35,7 @@ test('a host that takes any content type as text, JSON by a pattern', async (t) 
     after: (app) => { app.post('/host', async (request) => request.body) }
   })
   await assertRoutes(t, host)
-  t.same((await host.post('/host', { a: 1 })).json(), { text: '{"a":1}' })
+  t.strictSame((await host.post('/host', { a: 1 })).json(), { text: '{"a":1}' })
   const login = await host.app.inject({
     method: 'POST',
     url: '/weapp/login',

@@ -13,8 +13,8 @@ test('a host with an error envelope of its own keeps it, and our headers arrive 
     }
   })
   await assertRoutes(t, host, { unwrapError: (body) => body.error })
-  t.same((await host.get('/broken')).json(), { success: false, error: { code: 'HOST_BROKEN' } })
-  t.same((await host.get('/me')).json(), { success: false, error: { code: 'FST_WEAPP_TOKEN_MISSING' } }, "the host's, whole")
+  t.strictSame((await host.get('/broken')).json(), { success: false, error: { code: 'HOST_BROKEN' } })
+  t.strictSame((await host.get('/me')).json(), { success: false, error: { code: 'FST_WEAPP_TOKEN_MISSING' } }, "the host's, whole")
 })
 
 test('our headers arrive also when the envelope is sent with another status', async (t) => {
@@ -27,7 +27,7 @@ test('our headers arrive also when the envelope is sent with another status', as
     [await host.post('/weapp/login', { code: 'unknown' }), 'FST_WEAPP_CODE_INVALID']
   ] as const) {
     t.equal(response.statusCode, 200)
-    t.same(response.json(), { code })
+    t.strictSame(response.json(), { code })
     t.match(response.headers, { 'weapp-error': code, 'cache-control': 'no-store' })
   }
 })
@@ -63,7 +63,7 @@ test("our headers arrive also when it is a handler of the host's that our error 
     [await host.post('/own-login'), 401, 'FST_WEAPP_CODE_INVALID']
   ] as const) {
     t.equal(response.statusCode, statusCode)
-    t.same(response.json(), { success: false })
+    t.strictSame(response.json(), { success: false })
     t.match(response.headers, { 'weapp-error': code, 'cache-control': 'no-store' })
   }
   const other = await host.get('/host')

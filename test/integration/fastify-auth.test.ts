@@ -34,7 +34,7 @@ test('app.weapp.authenticate composes with a strategy of the host through @fasti
     t.match((await ask(url, { authorization })).json(), { openid: String }, `${url} by token`)
     const byKey = await ask(url, { 'x-api-key': API_KEY })
     t.equal(byKey.statusCode, 200, `${url} by key`)
-    t.same(byKey.json(), { openid: null })
+    t.strictSame(byKey.json(), { openid: null })
     for (const header of ['weapp-error', 'www-authenticate', 'cache-control']) {
       t.equal(byKey.headers[header], undefined, `an answer to who was let in has no ${header}`)
     }
@@ -43,7 +43,7 @@ test('app.weapp.authenticate composes with a strategy of the host through @fasti
   }
 
   for (const url of ['/both', '/both-we-first']) {
-    t.same((await ask(url, { authorization, 'x-api-key': API_KEY })).json(), { openid }, `${url} by both`)
+    t.strictSame((await ask(url, { authorization, 'x-api-key': API_KEY })).json(), { openid }, `${url} by both`)
     t.equal((await ask(url, { authorization })).statusCode, 403, `${url} by token alone`)
     const byKey = await ask(url, { 'x-api-key': API_KEY })
     t.equal(byKey.statusCode, 401, `${url} by key alone`)

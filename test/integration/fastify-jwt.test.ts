@@ -25,7 +25,7 @@ async function checkBothSides (t: Test, options: Parameters<typeof startHost>[1]
   const { token: ours } = await host.signIn()
   t.equal((await host.get('/host/me', ours)).statusCode, 401, 'our token is not one of the host')
   t.equal((await host.get('/me', theirs)).json().code, 'FST_WEAPP_TOKEN_INVALID', 'nor the other way round')
-  t.same((await host.get('/both', ours)).json(), { user: null, openid: host.wechat.openid('alice') }, 'request.user is left to the host')
+  t.strictSame((await host.get('/both', ours)).json(), { user: null, openid: host.wechat.openid('alice') }, 'request.user is left to the host')
 }
 
 test("a host's own @fastify/jwt, registered before", (t) => checkBothSides(t, {

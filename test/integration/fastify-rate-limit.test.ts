@@ -16,7 +16,7 @@ test('@fastify/rate-limit on the login route alone, through its config', async (
   t.equal(limited.statusCode, 429)
   t.match(limited.headers, { 'cache-control': 'no-store', 'retry-after': String, 'x-ratelimit-remaining': '0' })
   t.equal(limited.headers['weapp-error'], undefined, 'it is not WeChat that limits')
-  t.same(host.wechat.requests, [], 'and WeChat is not asked')
+  t.strictSame(host.wechat.requests, [], 'and WeChat is not asked')
   for (let i = 0; i < 6; i++) t.equal((await host.get('/me', token)).statusCode, 200, 'other routes are not limited')
 })
 

@@ -25,7 +25,7 @@ test("sessions in the Redis of a host's @fastify/redis, handed over by a functio
   await app.inject({ method: 'POST', url: '/weapp/login', payload: { code: wechat.login('alice') } })
   const [key, ...others] = await app.redis.keys(`${keyPrefix}*`)
   t.match(key, new RegExp(`^${keyPrefix}weapp:[\\w-]{22}$`), 'it is there that they are')
-  t.same(others, [])
+  t.strictSame(others, [])
 
   await app.redis.set('of the host', 'untouched')
   t.equal(await app.redis.get('of the host'), 'untouched')

@@ -20,13 +20,13 @@ test('@fastify/swagger documents every route of ours with every status, and its 
     }
   })
   await assertRoutes(t, host)
-  t.same((await host.get('/host')).json(), { ok: true })
+  t.strictSame((await host.get('/host')).json(), { ok: true })
 
   const served = await host.get('/docs/json')
   t.equal(served.statusCode, 200)
   t.match((await host.get('/docs/')).body, /swagger-ui/)
   const document = served.json()
-  t.same(document, JSON.parse(JSON.stringify(host.app.swagger())))
+  t.strictSame(document, JSON.parse(JSON.stringify(host.app.swagger())))
 
   const routes = [
     [document.paths['/weapp/login']?.post, [200, 400, 401, 403, 429, 500, 502, 503, 504]],
@@ -35,7 +35,7 @@ test('@fastify/swagger documents every route of ours with every status, and its 
   ] as const
   for (const [operation, statuses] of routes) {
     t.match(operation, { tags: ['weapp'], summary: /\w/ })
-    t.same(Object.keys(operation.responses), statuses.map(String))
+    t.strictSame(Object.keys(operation.responses), statuses.map(String))
     for (const answer of Object.values(operation.responses)) t.match(answer, { description: /\w/ })
   }
   const body = JSON.stringify(document.paths['/weapp/login']?.post?.requestBody)

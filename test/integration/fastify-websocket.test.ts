@@ -44,10 +44,10 @@ test('@fastify/websocket: the guard decides before the connection is upgraded', 
   const socket = connect(host, token)
   t.equal(await said(socket), `hello ${host.wechat.openid('alice')}`)
   socket.close()
-  t.same(await refusal(), [401, 'FST_WEAPP_TOKEN_MISSING'])
-  t.same(await refusal('nonsense'), [401, 'FST_WEAPP_TOKEN_INVALID'])
+  t.strictSame(await refusal(), [401, 'FST_WEAPP_TOKEN_MISSING'])
+  t.strictSame(await refusal('nonsense'), [401, 'FST_WEAPP_TOKEN_INVALID'])
   await host.post('/weapp/logout', undefined, token)
-  t.same(await refusal(token), [401, 'FST_WEAPP_SESSION_REVOKED'])
+  t.strictSame(await refusal(token), [401, 'FST_WEAPP_SESSION_REVOKED'])
 })
 
 test('@fastify/websocket: a connection that stays open can look again whether its user is signed in', async (t) => {
@@ -60,5 +60,5 @@ test('@fastify/websocket: a connection that stays open can look again whether it
 
   await host.app.weapp.sessions.revokeAll({ appId: APP_ID, openid: host.wechat.openid('alice') })
   socket.send('anything')
-  t.same((await once(socket, 'close')).map(String), ['4401', 'FST_WEAPP_SESSION_KICKED'])
+  t.strictSame((await once(socket, 'close')).map(String), ['4401', 'FST_WEAPP_SESSION_KICKED'])
 })

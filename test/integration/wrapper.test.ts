@@ -9,7 +9,7 @@ test('a host that wraps every answer in a preSerialization hook wraps ours too, 
     after: (app) => { app.get('/host', async () => ({ plain: true })) }
   })
   await assertRoutes(t, host, { unwrap: (body) => body.data })
-  t.same((await host.get('/host')).json(), { data: { plain: true } })
+  t.strictSame((await host.get('/host')).json(), { data: { plain: true } })
   const login = await host.post('/weapp/login', { code: host.wechat.login('alice') })
   t.match(login.json(), { data: { token: String, user: { name: 'Alice' } } })
 })

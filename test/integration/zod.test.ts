@@ -15,7 +15,7 @@ test('a host whose validator and serializer read zod schemas alone', async (t) =
     }
   })
   await assertRoutes(t, host)
-  t.same((await host.post('/host', { count: 1 })).json(), { count: 2 })
+  t.strictSame((await host.post('/host', { count: 1 })).json(), { count: 2 })
   t.equal((await host.post('/host', { count: 0 })).statusCode, 400)
 })
 

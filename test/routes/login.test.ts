@@ -12,7 +12,7 @@ test('POST /weapp/login takes a code and nothing that only looks like one', asyn
     t.match(response.json(), { statusCode: 400, code: 'FST_ERR_VALIDATION', error: 'Bad Request', message: /^body/ })
     t.equal(response.headers['cache-control'], 'no-store')
   }
-  t.same(host.wechat.requests, [], 'WeChat is not asked')
+  t.strictSame(host.wechat.requests, [], 'WeChat is not asked')
 })
 
 test('a login without a body, or with one that is no JSON, is refused', async (t) => {
@@ -30,7 +30,7 @@ test('a login without a body, or with one that is no JSON, is refused', async (t
     t.equal(response.statusCode, status, `${type}: ${payload.slice(0, 60)}`)
     t.equal(response.headers['cache-control'], 'no-store')
   }
-  t.same(host.wechat.requests, [])
+  t.strictSame(host.wechat.requests, [])
   t.equal((await host.post('/weapp/login', { code })).statusCode, 200)
 })
 
@@ -54,6 +54,6 @@ test('the code is checked again where the host lets a wrong body pass', async (t
   for (const payload of [undefined, {}, { code: 123 }, { code: ['a'] }, []]) {
     assertRefused(t, await host.post('/weapp/login', payload), 401, 'FST_WEAPP_CODE_INVALID')
   }
-  t.same(host.wechat.requests, [])
+  t.strictSame(host.wechat.requests, [])
   await host.signIn()
 })

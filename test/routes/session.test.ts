@@ -21,8 +21,8 @@ test("GET /weapp/session shows this session and the user's others, oldest first,
     const { sessions, ...own } = answer.json()
     t.strictSame(Object.keys(own).sort(), ['createdAt', 'expiresAt', 'id', 'idleExpiresAt'])
     t.equal(own.expiresAt, logins[i]!.expiresAt)
-    t.same(sessions.map(({ label }: { label: string | null }) => label), ['iPhone', '平板', null])
-    t.same(sessions.map(({ current }: { current: boolean }) => current), [0, 1, 2].map((n) => n === i))
+    t.strictSame(sessions.map(({ label }: { label: string | null }) => label), ['iPhone', '平板', null])
+    t.strictSame(sessions.map(({ current }: { current: boolean }) => current), [0, 1, 2].map((n) => n === i))
     t.strictSame(sessions[i], { ...own, current: true, label: ['iPhone', '平板', null][i] })
   }
 })

@@ -1,10 +1,10 @@
-import t from 'tap'
+import { test } from 'tap'
 import { freezeClock } from '../helpers/clock.js'
 import { FAILURES, faultyStore } from '../helpers/faulty-store.js'
 import { forge, someClaims } from '../helpers/forged-token.js'
 import { startHost } from '../helpers/host.js'
 
-t.test('row 44: no answer of ours and no refusal may be cached', async (t) => {
+test('row 44: no answer of ours and no refusal may be cached', async (t) => {
   const clock = freezeClock(t)
   const faulty = faultyStore()
   const { app, wechat, signIn } = await startHost(t, {
@@ -53,7 +53,7 @@ t.test('row 44: no answer of ours and no refusal may be cached', async (t) => {
   t.equal((await app.inject('/public')).headers['cache-control'], 'public', 'other answers are left alone')
 })
 
-t.test('row 46: a thousand interleaved users each see only their own', async (t) => {
+test('row 46: a thousand interleaved users each see only their own', async (t) => {
   const USERS = 1000
   const turns: (() => void)[] = []
   const { get, post, wechat } = await startHost(t, {
@@ -89,7 +89,7 @@ t.test('row 46: a thousand interleaved users each see only their own', async (t)
 })
 
 for (const hook of ['preHandler', 'onRequest'] as const) {
-  t.test(`row 46: the decorator is null by default and a refusal stops the handler (${hook})`, async (t) => {
+  test(`row 46: the decorator is null by default and a refusal stops the handler (${hook})`, async (t) => {
     let handled = 0
     const seen: unknown[] = []
     const { app, signIn, get } = await startHost(t, {

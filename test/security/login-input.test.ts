@@ -1,6 +1,6 @@
 import { connect, type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import t from 'tap'
+import { test } from 'tap'
 import { faultyStore } from '../helpers/faulty-store.js'
 import { assertRefused } from '../helpers/assert-refused.js'
 import { startHost } from '../helpers/host.js'
@@ -29,7 +29,7 @@ const LYING_HEADERS = {
   'x-forwarded-user': 'o-of-the-victim'
 }
 
-t.test('row 11: whatever a client says of its identity is ignored', async (t) => {
+test('row 11: whatever a client says of its identity is ignored', async (t) => {
   const told: unknown[] = []
   const { app, wechat } = await startHost(t, {
     options: { onLogin: ({ appId, openid, unionid, body }) => { told.push({ appId, openid, unionid, body }) } },
@@ -52,7 +52,7 @@ t.test('row 11: whatever a client says of its identity is ignored', async (t) =>
   t.strictSame((await app.inject({ url: `/feed?${query}`, headers: LYING_HEADERS })).json(), { openid: null })
 })
 
-t.test('row 12: a code is text of 1 to 256 characters, whatever else the body is', async (t) => {
+test('row 12: a code is text of 1 to 256 characters, whatever else the body is', async (t) => {
   const { store, calls } = faultyStore()
   const { app, wechat } = await startHost(t, { options: { store } })
   const bodies = [
@@ -74,7 +74,7 @@ t.test('row 12: a code is text of 1 to 256 characters, whatever else the body is
   t.strictSame(Object.keys(Object.prototype), [])
 })
 
-t.test('row 12: no content type skips the check of the code', async (t) => {
+test('row 12: no content type skips the check of the code', async (t) => {
   const { app, wechat } = await startHost(t)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
@@ -93,7 +93,7 @@ t.test('row 12: no content type skips the check of the code', async (t) => {
   t.equal(wechat.requests.length, 0, 'WeChat was asked nothing')
 })
 
-t.test('row 12: the code is checked again where the host lets a wrong body pass', async (t) => {
+test('row 12: the code is checked again where the host lets a wrong body pass', async (t) => {
   const { app, wechat } = await startHost(t, {
     options: { routes: { login: { attachValidation: true } } },
     after: (app) => app.post('/own', async (request) => app.weapp.login(request, request.body as { code: string }))
@@ -110,7 +110,7 @@ t.test('row 12: the code is checked again where the host lets a wrong body pass'
   t.equal(wechat.requests.length, 0)
 })
 
-t.test('row 13: a code is one parameter, whatever is in it', async (t) => {
+test('row 13: a code is one parameter, whatever is in it', async (t) => {
   const { app, wechat } = await startHost(t)
   const code = 'a&appid=evil#%00'
   assertRefused(t, await app.inject({ method: 'POST', url: '/weapp/login', payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')

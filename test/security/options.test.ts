@@ -1,4 +1,4 @@
-import t from 'tap'
+import { test } from 'tap'
 import { resolveOptions } from '../../src/resolve-options.js'
 import { APP_ID, APP_SECRET, SECRET, startHost } from '../helpers/host.js'
 
@@ -6,7 +6,7 @@ const REQUIRED = { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET }
 const NO_TEXT = [undefined, null, '', ' ', '\t\n', 0, 1, true, {}, [], ['x'.repeat(40)], Buffer.from('x'.repeat(40)), () => 'x']
 
 for (const name of ['appId', 'appSecret', 'secret']) {
-  t.test(`row 10: without a good ${name} nothing boots`, async (t) => {
+  test(`row 10: without a good ${name} nothing boots`, async (t) => {
     const unlike = name === 'secret' ? (value: unknown) => !Array.isArray(value) || value.length === 0 : () => true
     for (const value of NO_TEXT.filter(unlike)) {
       await t.rejects(startHost(t, { options: { [name]: value } }), {
@@ -21,7 +21,7 @@ const NO_DURATIONS = [
   null, true, {}, [], [1000], new Date(), 10n
 ]
 
-t.test('row 27: a lifetime that is none is refused', async (t) => {
+test('row 27: a lifetime that is none is refused', async (t) => {
   for (const name of ['ttl', 'idle']) {
     for (const value of NO_DURATIONS) {
       t.throws(() => resolveOptions({ ...REQUIRED, session: { [name]: value } }), {
@@ -36,7 +36,7 @@ t.test('row 27: a lifetime that is none is refused', async (t) => {
   await t.rejects(startHost(t, { options: { session: { ttl: NaN } } }), { code: 'FST_WEAPP_INVALID_OPTION' }, 'and nothing boots')
 })
 
-t.test('row 27: idle is at most ttl, and a false ttl is none', async (t) => {
+test('row 27: idle is at most ttl, and a false ttl is none', async (t) => {
   t.throws(() => resolveOptions({ ...REQUIRED, session: { ttl: '1h', idle: '61m' } }), { message: /option session\.idle / })
   t.throws(() => resolveOptions({ ...REQUIRED, session: { ttl: '1d', idle: '30d' } }), { message: /option session\.idle / })
   t.throws(() => resolveOptions({ ...REQUIRED, session: { ttl: false as unknown as number } }), { message: /option session\.ttl / })
@@ -46,6 +46,6 @@ t.test('row 27: idle is at most ttl, and a false ttl is none', async (t) => {
   t.match(resolveOptions({ ...REQUIRED, session: { idle: false } }).session, { idle: false })
 })
 
-t.test('row 26: thirty days unless the host says otherwise', async (t) => {
+test('row 26: thirty days unless the host says otherwise', async (t) => {
   t.strictSame(resolveOptions(REQUIRED).session, { ttl: 30 * 24 * 3600_000, idle: 7 * 24 * 3600_000, limit: 10 })
 })

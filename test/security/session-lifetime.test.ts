@@ -1,4 +1,4 @@
-import t from 'tap'
+import { test } from 'tap'
 import { freezeClock } from '../helpers/clock.js'
 import { faultyStore } from '../helpers/faulty-store.js'
 import { partsOf } from '../helpers/forged-token.js'
@@ -8,7 +8,7 @@ import { APP_ID, startHost } from '../helpers/host.js'
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
-t.test('row 23: every login issues a new token, and the old one of the same user ends with it', async (t) => {
+test('row 23: every login issues a new token, and the old one of the same user ends with it', async (t) => {
   const { app, wechat, signIn, get } = await startHost(t)
   const { token } = await signIn()
   const { token: next } = await signIn('alice', { authorization: `Bearer ${token}` })
@@ -21,7 +21,7 @@ t.test('row 23: every login issues a new token, and the old one of the same user
   t.equal((await app.weapp.sessions.list({ appId: APP_ID, openid: wechat.openid('alice') })).length, 2)
 })
 
-t.test("row 23: an attacker's token in a victim's login stays the attacker's", async (t) => {
+test("row 23: an attacker's token in a victim's login stays the attacker's", async (t) => {
   const { store, calls } = faultyStore()
   const { wechat, signIn, get } = await startHost(t, { options: { store } })
   const { token: attacker } = await signIn('mallory')
@@ -32,7 +32,7 @@ t.test("row 23: an attacker's token in a victim's login stays the attacker's", a
   t.strictSame((await get('/me', victim)).json(), { openid: wechat.openid('alice') })
 })
 
-t.test('row 23: nothing that comes with a login is adopted', async (t) => {
+test('row 23: nothing that comes with a login is adopted', async (t) => {
   const { app, wechat } = await startHost(t)
   const { token: old } = (await app.inject({ method: 'POST', url: '/weapp/login', payload: { code: wechat.login('alice') } })).json()
   for (const authorization of ['Bearer x', 'Basic x', '', `Bearer ${old}x`, 'Bearer ' + 'x'.repeat(9000)]) {
@@ -48,7 +48,7 @@ t.test('row 23: nothing that comes with a login is adopted', async (t) => {
   }
 })
 
-t.test('row 23: a login that fails leaves the old session as it was', async (t) => {
+test('row 23: a login that fails leaves the old session as it was', async (t) => {
   const { app, get, signIn } = await startHost(t)
   const { token } = await signIn()
   const response = await app.inject({
@@ -58,7 +58,7 @@ t.test('row 23: a login that fails leaves the old session as it was', async (t) 
   t.equal((await get('/me', token)).statusCode, 200)
 })
 
-t.test('row 25: a session ends on the server when it is not used', async (t) => {
+test('row 25: a session ends on the server when it is not used', async (t) => {
   const clock = freezeClock(t)
   const { signIn, get } = await startHost(t, { options: { session: { ttl: '10h', idle: '1h' } } })
   const unused = await signIn('alice')
@@ -70,7 +70,7 @@ t.test('row 25: a session ends on the server when it is not used', async (t) => 
   t.equal((await get('/me', used.token)).statusCode, 200)
 })
 
-t.test('row 25: whenever it was last used, it lives 19/20 of idle more, and idle at most', async (t) => {
+test('row 25: whenever it was last used, it lives 19/20 of idle more, and idle at most', async (t) => {
   const idle = 20 * MINUTE
   for (const usedAfter of [0, 1, MINUTE - 1, MINUTE, MINUTE + 1, 10 * MINUTE + 17, 20 * MINUTE - 1]) {
     await t.test(`used after ${usedAfter} ms`, async (t) => {
@@ -88,7 +88,7 @@ t.test('row 25: whenever it was last used, it lives 19/20 of idle more, and idle
   }
 })
 
-t.test('row 25: a use is written at most once per twentieth of idle', async (t) => {
+test('row 25: a use is written at most once per twentieth of idle', async (t) => {
   const clock = freezeClock(t)
   const { store, asked } = faultyStore()
   const { signIn, get } = await startHost(t, { options: { store, session: { ttl: '10h', idle: '20m' } } })
@@ -102,7 +102,7 @@ t.test('row 25: a use is written at most once per twentieth of idle', async (t) 
   t.equal(asked('touch'), 1)
 })
 
-t.test('row 26: no use lengthens the absolute time', async (t) => {
+test('row 26: no use lengthens the absolute time', async (t) => {
   const clock = freezeClock(t)
   const { store, calls } = faultyStore()
   const ttl = 2 * HOUR
@@ -128,7 +128,7 @@ t.test('row 26: no use lengthens the absolute time', async (t) => {
   t.ok(ends.every((idleEnd) => idleEnd <= end), 'no store is asked for more')
 })
 
-t.test('row 26: a login between two seconds ends on a whole one, where the token ends', async (t) => {
+test('row 26: a login between two seconds ends on a whole one, where the token ends', async (t) => {
   const clock = freezeClock(t)
   clock.advance(789)
   const { signIn, get } = await startHost(t, { options: { session: { ttl: 2500, idle: false } } })
@@ -142,7 +142,7 @@ t.test('row 26: a login between two seconds ends on a whole one, where the token
   t.equal((await get('/me', token)).statusCode, 401)
 })
 
-t.test('row 28: signing out ends the session on the server, for good', async (t) => {
+test('row 28: signing out ends the session on the server, for good', async (t) => {
   const clock = freezeClock(t)
   const { signIn, get, post } = await startHost(t)
   const { token } = await signIn()
@@ -158,7 +158,7 @@ t.test('row 28: signing out ends the session on the server, for good', async (t)
   assertRefused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
 })
 
-t.test('row 28: signing out needs a live token, and ends nobody else', async (t) => {
+test('row 28: signing out needs a live token, and ends nobody else', async (t) => {
   const { signIn, get, post, app } = await startHost(t)
   const { token: alice } = await signIn('alice')
   const { token: bob } = await signIn('bob')
@@ -173,7 +173,7 @@ t.test('row 28: signing out needs a live token, and ends nobody else', async (t)
   assertRefused(t, await get('/me', bob), 401, 'FST_WEAPP_SESSION_REVOKED')
 })
 
-t.test('row 28: ?all=true ends every session of the user; any other value but false is refused', async (t) => {
+test('row 28: ?all=true ends every session of the user; any other value but false is refused', async (t) => {
   const { signIn, get, post } = await startHost(t)
   const tokens = [(await signIn()).token, (await signIn()).token, (await signIn()).token]
   const { token: bob } = await signIn('bob')

@@ -210,7 +210,7 @@ t.test('row 35: in production, and in one of several processes, the memory store
       const warnings = t.capture(process, 'emitWarning')
       const told = () => warnings().filter(({ args }) => (args[1] as { code?: string })?.code === 'FST_WEAPP_MEMORY_STORE').length
       // Another copy for each, because one warns once.
-      const { fastifyWeapp } = await t.mockImport<typeof import('../../src/plugin.js')>('../../src/plugin.js')
+      const { fastifyWeapp } = await import(`../../src/plugin.js?${encodeURIComponent(where)}`) as typeof import('../../src/plugin.js')
       const register = async (store: SessionStore) => {
         const app = Fastify()
         t.teardown(() => app.close())

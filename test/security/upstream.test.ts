@@ -1,4 +1,4 @@
-import t from 'tap'
+import { test } from 'tap'
 import { resolveOptions } from '../../src/resolve-options.js'
 import { startRawWechat } from '../helpers/raw-wechat.js'
 import { assertRefused } from '../helpers/assert-refused.js'
@@ -9,7 +9,7 @@ import { startLoginHost } from '../helpers/login-host.js'
 
 const REQUIRED = { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET }
 
-t.test('row 14: one fixed request, and no redirect is followed', async (t) => {
+test('row 14: one fixed request, and no redirect is followed', async (t) => {
   const elsewhere = await startRawWechat(t, (_request, response) => response.end())
   const wechat = await startRawWechat(t, (_request, response) => response.writeHead(302, { location: elsewhere.url }).end())
   const { post } = await startHost(t, { options: { wechat: { baseUrl: wechat.url } } })
@@ -20,7 +20,7 @@ t.test('row 14: one fixed request, and no redirect is followed', async (t) => {
   t.strictSame(elsewhere.requests, [])
 })
 
-t.test('row 14: https to api.weixin.qq.com unless the host says otherwise, and never http to another machine', async (t) => {
+test('row 14: https to api.weixin.qq.com unless the host says otherwise, and never http to another machine', async (t) => {
   t.equal(resolveOptions(REQUIRED).wechat.baseUrl, 'https://api.weixin.qq.com')
   for (const baseUrl of ['https://proxy.example', 'http://localhost:3000', 'http://127.0.0.1:3000', 'http://127.1.2.3', 'http://[::1]:3000']) {
     t.equal(resolveOptions({ ...REQUIRED, wechat: { baseUrl } }).wechat.baseUrl, baseUrl)
@@ -37,13 +37,13 @@ t.test('row 14: https to api.weixin.qq.com unless the host says otherwise, and n
   }
 })
 
-t.test('row 14: TLS verification has no switch of ours', async (t) => {
+test('row 14: TLS verification has no switch of ours', async (t) => {
   for (const name of ['rejectUnauthorized', 'tls', 'insecure', 'ca', 'agent', 'url', 'path']) {
     t.throws(() => resolveOptions({ ...REQUIRED, wechat: { [name]: false } }), { message: new RegExp(`option wechat\\.${name} is not known`) })
   }
 })
 
-t.test('row 15: the body is JSON whatever its content-type', async (t) => {
+test('row 15: the body is JSON whatever its content-type', async (t) => {
   const { wechat, login } = await startLoginHost(t)
   for (const contentType of ['text/plain', 'application/json', 'text/html', 'application/octet-stream', '']) {
     wechat.fault({ body: '\uFEFF{"openid":"o","session_key":"k"}', contentType }, { times: 1 })
@@ -51,7 +51,7 @@ t.test('row 15: the body is JSON whatever its content-type', async (t) => {
   }
 })
 
-t.test('row 16: no answer that is not understood crashes or passes', async (t) => {
+test('row 16: no answer that is not understood crashes or passes', async (t) => {
   const { wechat, login } = await startLoginHost(t)
   const user = '{"openid":"o","session_key":"k"}'
   for (const fault of [
@@ -68,7 +68,7 @@ t.test('row 16: no answer that is not understood crashes or passes', async (t) =
   t.equal((await login()).statusCode, 200)
 })
 
-t.test('row 17: success is openid and session_key as text, and errcode absent or 0', async (t) => {
+test('row 17: success is openid and session_key as text, and errcode absent or 0', async (t) => {
   const { wechat, login } = await startLoginHost(t)
   const ask = async (answer: object) => {
     wechat.fault({ body: JSON.stringify({ openid: 'o', session_key: 'k', ...answer }) }, { times: 1 })
@@ -80,7 +80,7 @@ t.test('row 17: success is openid and session_key as text, and errcode absent or
   ]) assertRefused(t, await ask(answer), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
 })
 
-t.test('row 18: an errcode has its own code and status, an unknown one is 502', async (t) => {
+test('row 18: an errcode has its own code and status, an unknown one is 502', async (t) => {
   const { wechat, login } = await startLoginHost(t)
   for (const [errcode, status, code] of [
     [40029, 401, 'FST_WEAPP_CODE_INVALID'], [40163, 401, 'FST_WEAPP_CODE_USED'], [40226, 403, 'FST_WEAPP_LOGIN_BLOCKED'],
@@ -91,7 +91,7 @@ t.test('row 18: an errcode has its own code and status, an unknown one is 502', 
   }
 })
 
-t.test('row 20: five seconds unless the host says otherwise, for connecting, headers and body', async (t) => {
+test('row 20: five seconds unless the host says otherwise, for connecting, headers and body', async (t) => {
   t.equal(resolveOptions(REQUIRED).wechat.timeout, 5000)
   const { app, wechat, login } = await startLoginHost(t, { timeout: 50 })
   for (const stall of ['headers', 'body'] as const) {
@@ -101,7 +101,7 @@ t.test('row 20: five seconds unless the host says otherwise, for connecting, hea
   await app.close()
 })
 
-t.test('row 21: only what is harmless is asked again, within retries and timeout', async (t) => {
+test('row 21: only what is harmless is asked again, within retries and timeout', async (t) => {
   t.equal(resolveOptions(REQUIRED).wechat.retries, 1)
   for (const [fault, requests] of [
     [{ errcode: -1 }, 3], [{ errcode: 40029 }, 1], [{ errcode: 40163 }, 1], [{ errcode: 45011 }, 1], [{ reset: true }, 1], [{ status: 503 }, 1]
@@ -117,7 +117,7 @@ t.test('row 21: only what is harmless is asked again, within retries and timeout
   t.equal(wechat.requests.length, 1, 'a timeout')
 })
 
-t.test('row 22: one code at once is one exchange and a session for each; afterwards it is used', async (t) => {
+test('row 22: one code at once is one exchange and a session for each; afterwards it is used', async (t) => {
   let told = 0
   const { wechat, login } = await startLoginHost(t, {}, { options: { session: { limit: false }, onLogin: () => { told++ } } })
   const code = wechat.login('alice')

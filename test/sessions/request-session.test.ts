@@ -36,25 +36,25 @@ test('session.data is replaced whole, and the last write wins', async (t) => {
   const host = await startWith(t, { onLogin: () => ({ data: data({ a: 1, b: 2 }) }) })
   const { token } = await host.signIn()
   const read = async () => (await host.within(token, ({ weapp }) => weapp!.session.data)).json().result
-  t.same(await read(), { a: 1, b: 2 })
+  t.strictSame(await read(), { a: 1, b: 2 })
   const given = { c: [3] }
   const update = await host.within(token, async ({ weapp }) => {
     await weapp!.session.update(data(given))
     given.c.push(4)
     return weapp!.session.data
   })
-  t.same(update.json().result, { c: [3] }, 'in the same request')
-  t.same(await read(), { c: [3] }, 'and in the next')
+  t.strictSame(update.json().result, { c: [3] }, 'in the same request')
+  t.strictSame(await read(), { c: [3] }, 'and in the next')
 
   await host.within(token, async ({ weapp }) => {
     const inner = host.within(token, ({ weapp }) => weapp!.session.update(data({ writer: 'inner' })))
     t.equal((await inner).statusCode, 200)
-    t.same(weapp!.session.data, { c: [3] }, 'what a request holds does not change under it')
+    t.strictSame(weapp!.session.data, { c: [3] }, 'what a request holds does not change under it')
     await weapp!.session.update(data({ writer: 'outer' }))
   })
-  t.same(await read(), { writer: 'outer' })
+  t.strictSame(await read(), { writer: 'outer' })
   await host.within(token, ({ weapp }) => weapp!.session.update({}))
-  t.same(await read(), {})
+  t.strictSame(await read(), {})
 })
 
 test('short data is read from its text once, long data with every request and kept with no token', async (t) => {
@@ -82,7 +82,7 @@ test('session.data is frozen to the bottom', async (t) => {
     t.throws(() => { (session.data as typeof held).list[0]!.a = 4 }, TypeError)
     return session.data
   })
-  t.same(response.json().result, { list: [{ a: 3 }] })
+  t.strictSame(response.json().result, { list: [{ a: 3 }] })
 })
 
 test('data that cannot be kept is refused, and what was there stays', async (t) => {
@@ -93,7 +93,7 @@ test('data that cannot be kept is refused, and what was there stays', async (t) 
   }
   assertRefused(t, await host.within(token, ({ weapp }) => weapp!.session.update(undefined as never)), 500, 'FST_WEAPP_DATA_INVALID')
   t.equal(({} as { admin?: boolean }).admin, undefined)
-  t.same((await host.within(token, ({ weapp }) => weapp!.session.data)).json().result, { a: 1 })
+  t.strictSame((await host.within(token, ({ weapp }) => weapp!.session.data)).json().result, { a: 1 })
 })
 
 test('an update never revives a session that has ended meanwhile', async (t) => {
@@ -138,7 +138,7 @@ test('beyond the limit the oldest session ends as replaced', async (t) => {
     clock.advance(1000)
   }
   const bob = await host.signIn('bob')
-  t.same(await Promise.all(tokens.map((token) => codeOf(host, token))), ['FST_WEAPP_SESSION_REPLACED', 'FST_WEAPP_SESSION_REPLACED', 'live', 'live'])
+  t.strictSame(await Promise.all(tokens.map((token) => codeOf(host, token))), ['FST_WEAPP_SESSION_REPLACED', 'FST_WEAPP_SESSION_REPLACED', 'live', 'live'])
   assertRefused(t, await host.get('/me', tokens[0]), 401, 'FST_WEAPP_SESSION_REPLACED')
   t.equal(await codeOf(host, bob.token), 'live', 'of each user')
 })
@@ -273,8 +273,8 @@ test('of requests that come together when a touch is due one touches, and no oth
     faulty.instead('touch', () => settled.then(outcome))
     const first = statusOf()
     while (faulty.asked('touch') === 0) await nextTurn()
-    t.same(await Promise.all(Array.from({ length: 9 }, statusOf)), Array(9).fill(200))
-    t.same([faulty.asked('read'), faulty.asked('touch')], [10, 1], 'each has read for itself')
+    t.strictSame(await Promise.all(Array.from({ length: 9 }, statusOf)), Array(9).fill(200))
+    t.strictSame([faulty.asked('read'), faulty.asked('touch')], [10, 1], 'each has read for itself')
     settle()
     t.equal(await first, status)
   }

@@ -14,7 +14,7 @@ test("the host lists a user's sessions, oldest first, and nothing of them that i
   const host = await startHost(t, { options: { onLogin: () => ({ label: labels.shift() ?? null, data: { secret: 1 } as object }) } })
   const { sessions } = host.app.weapp
   const alice = userOf(host, 'alice')
-  t.same(await sessions.list(alice), [])
+  t.strictSame(await sessions.list(alice), [])
   const first = await host.signIn()
   const createdAt = clock.now
   clock.advance(1000)
@@ -26,7 +26,7 @@ test("the host lists a user's sessions, oldest first, and nothing of them that i
   })
   t.equal(list.length, 2)
   t.match(list[1], { createdAt: createdAt + 1000, label: null })
-  t.same(await sessions.list({ openid: alice.openid }), list, 'the app may be left out where there is one')
+  t.strictSame(await sessions.list({ openid: alice.openid }), list, 'the app may be left out where there is one')
   await t.rejects(sessions.list({ ...alice, appId: 'wxother' }), { code: 'FST_WEAPP_APP_UNKNOWN' })
   for (const openid of ['', undefined as unknown as string]) {
     await t.rejects(sessions.revokeAll({ openid }), { code: 'FST_WEAPP_INVALID_OPTION' }, 'ending nobody is no success')
@@ -61,10 +61,10 @@ test('the host ends all sessions of a user, or all but one', async (t) => {
   const except = await idOf(host, logins[1]!.token)
   t.equal(await sessions.revokeAll({ ...userOf(host, 'alice'), except }), 2)
   const statuses = async () => Promise.all(logins.map(async ({ token }) => (await host.get('/me', token)).json().code ?? 'live'))
-  t.same(await statuses(), ['FST_WEAPP_SESSION_KICKED', 'live', 'FST_WEAPP_SESSION_KICKED'])
+  t.strictSame(await statuses(), ['FST_WEAPP_SESSION_KICKED', 'live', 'FST_WEAPP_SESSION_KICKED'])
   t.equal(await sessions.revokeAll(userOf(host, 'alice')), 1)
   t.equal(await sessions.revokeAll(userOf(host, 'alice')), 0)
-  t.same(await statuses(), Array(3).fill('FST_WEAPP_SESSION_KICKED'))
+  t.strictSame(await statuses(), Array(3).fill('FST_WEAPP_SESSION_KICKED'))
   t.equal((await host.get('/me', bob.token)).statusCode, 200)
 })
 
@@ -82,7 +82,7 @@ test('a misspelt except ends nothing, and an identity may be given as it is', as
   const misspelt = { ...userOf(host, 'alice'), execpt: await idOf(host, other.token) }
   await t.rejects(sessions.revokeAll(misspelt), { code: 'FST_WEAPP_INVALID_OPTION', message: /execpt is not known/ })
   t.equal((await sessions.list(userOf(host, 'alice'))).length, 2)
-  t.same((await host.get('/elsewhere', token)).json(), { ended: 1, all: 1 })
+  t.strictSame((await host.get('/elsewhere', token)).json(), { ended: 1, all: 1 })
 })
 
 test('what a phone sends as the id of a session reaches no log, and a logger that throws keeps nobody from ending sessions', async (t) => {

@@ -80,7 +80,7 @@ test('without the option every request asks the store, and nothing is watched', 
       t.equal((await get('/me', token)).statusCode, 200)
       t.equal(watched.reads, i)
     }
-    t.same(watched.words, [])
+    t.strictSame(watched.words, [])
   }
 })
 
@@ -89,8 +89,8 @@ test('a second request does not ask the store', async (t) => {
   const { token } = await signIn()
   t.equal(await readsOf(() => get('/me', token)), 1)
   t.equal(await readsOf(async () => {
-    for (let i = 0; i < 10; i++) t.same((await get('/me', token)).json(), { openid: wechat.openid('alice') })
-    t.same((await get('/feed', token)).json(), { openid: wechat.openid('alice') })
+    for (let i = 0; i < 10; i++) t.strictSame((await get('/me', token)).json(), { openid: wechat.openid('alice') })
+    t.strictSame((await get('/feed', token)).json(), { openid: wechat.openid('alice') })
   }), 0)
 })
 
@@ -187,7 +187,7 @@ for (const isDeaf of [false, true]) {
     const token = await signInCached(t, host)
     for (let n = 1; n <= 3; n++) {
       await host.within(token, ({ weapp }) => weapp!.session.update(data({ n })))
-      t.same(await host.within(token, ({ weapp }) => weapp!.session.data), { n })
+      t.strictSame(await host.within(token, ({ weapp }) => weapp!.session.data), { n })
       t.equal(await host.readsOf(() => host.stateOf(token)), 0, 'and is known')
     }
   })
@@ -326,7 +326,7 @@ test('a read in flight while its user changes is not kept: 1,000 times', async (
     const reads = await host.readsOf(async () => { if (await host.stateOf(token) === 'live') late++ })
     if (reads !== 1) kept++
   }
-  t.same({ late, kept }, { late: 0, kept: 0 })
+  t.strictSame({ late, kept }, { late: 0, kept: 0 })
 })
 
 test('a read in flight while everything is forgotten is not kept', async (t) => {
@@ -438,7 +438,7 @@ test('request.weapp is a new object for each request', async (t) => {
   }), 0)
   t.not(seen[0], seen[1])
   t.not(seen[0]!.session, seen[1]!.session)
-  t.same(seen[0], seen[1])
+  t.strictSame(seen[0], seen[1])
 
   await host.within(token, ({ weapp }) => {
     Object.assign(weapp!, { openid: 'somebody else', role: 'admin' })
@@ -459,7 +459,7 @@ test('session.data of the cache cannot be changed through a request', async (t) 
       t.throws(() => { held.more = 1 }, TypeError)
       t.throws(() => { (weapp!.session as { data: object }).data = {} }, TypeError)
     })
-    t.same(await host.within(token, ({ weapp }) => weapp!.session.data), { list: [{ a: 1 }] })
+    t.strictSame(await host.within(token, ({ weapp }) => weapp!.session.data), { list: [{ a: 1 }] })
   }), 0)
 })
 
@@ -468,9 +468,9 @@ test('what a request holds does not change under it when another writes', async 
   const token = await signInCached(t, host)
   await host.within(token, async ({ weapp }) => {
     await host.within(token, ({ weapp }) => weapp!.session.update(data({ by: 'another' })))
-    t.same(weapp!.session.data, {})
+    t.strictSame(weapp!.session.data, {})
   })
-  t.same(await host.within(token, ({ weapp }) => weapp!.session.data), { by: 'another' })
+  t.strictSame(await host.within(token, ({ weapp }) => weapp!.session.data), { by: 'another' })
 })
 
 test('a store that cannot be watched, and a Cluster, make the cache an invalid option', async (t) => {

@@ -112,7 +112,7 @@ test('a login loop under limit 1 leaves a small user', async (t) => {
   const user = new TestUser(memoryStore())
   const ids: string[] = []
   for (let i = 0; i < 3000; i++) ids.push((await user.signIn({ limit: 1 })).id)
-  t.same(await user.liveIds(), ids.slice(-1))
+  t.strictSame(await user.liveIds(), ids.slice(-1))
   const records = await Promise.all(ids.map((id) => user.read(id)))
   t.equal(records.filter((record) => record?.status === 'ended').length, 16)
 })

@@ -22,7 +22,7 @@ for (const [name, failure] of Object.entries(FAILURES)) {
       t.match(error, UNAVAILABLE, operation)
       t.notMatch(`${error.stack} ${String(error.cause)}`, STORE_WORDS)
     }
-    t.same(failures.map(([operation]) => operation), OPERATIONS)
+    t.strictSame(failures.map(([operation]) => operation), OPERATIONS)
     const isSilent = name === 'hangs' || name === 'rejects with nothing'
     for (const [operation, error] of failures) t.match(error, isSilent ? undefined : { message: STORE_WORDS }, operation)
   })
@@ -51,7 +51,7 @@ for (const outcome of ['answers', 'fails'] as const) {
     else reject(new Error(STORE_WORDS))
     // An unhandled rejection would end the test here.
     await new Promise((resolve) => setImmediate(resolve))
-    t.same(failures, [undefined], 'reported once')
+    t.strictSame(failures, [undefined], 'reported once')
   })
 }
 
@@ -98,13 +98,13 @@ test('those that began at different times each fail in their own, and those that
   first.resolve('in time')
   t.equal(await answered, 'in time')
   await Promise.all(outcomes)
-  t.same(failures, ['one', 'two', 'three'])
+  t.strictSame(failures, ['one', 'two', 'three'])
 
   const timers = activeTimers()
   const late = failing('much later', new Promise(() => {}))
   t.equal(activeTimers(), timers + 1)
   await late
-  t.same(failures.slice(3), ['much later'], 'and it begins anew when nothing waits')
+  t.strictSame(failures.slice(3), ['much later'], 'and it begins anew when nothing waits')
 })
 
 test('all that wait share a timer, and nothing keeps the process when none waits', async (t) => {

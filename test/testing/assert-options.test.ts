@@ -1,4 +1,4 @@
-import t from 'tap'
+import { test } from 'tap'
 import { memoryStore } from '../../src/index.js'
 import { createMiniProgram, startWechatSimulator, storeSuite } from '../../src/testing/index.js'
 import { PHONE, accessToken, code2Session, post, simulate } from '../helpers/simulator.js'
@@ -11,7 +11,7 @@ const newMiniProgram = createMiniProgram as unknown as (...args: unknown[]) => u
 
 const NO_USER = [undefined, null, '', 5, {}]
 
-t.test('an option of the simulator that is not known fails the test that gives it, and names those that are', async (t) => {
+test('an option of the simulator that is not known fails the test that gives it, and names those that are', async (t) => {
   const { wechat } = await simulate(t)
   const known = "'appid' is not known; known are appId"
   for (const [method, args, message] of [
@@ -31,7 +31,7 @@ t.test('an option of the simulator that is not known fails the test that gives i
   ))
 })
 
-t.test('an option of a Mini Program that is not known fails the test that gives it, and names those that are', async (t) => {
+test('an option of a Mini Program that is not known fails the test that gives it, and names those that are', async (t) => {
   const { wechat } = await simulate(t)
   const phone = createMiniProgram(wechat, { user: 'alice' })
   for (const [args, message] of [
@@ -49,7 +49,7 @@ t.test('an option of a Mini Program that is not known fails the test that gives 
   ))
 })
 
-t.test('what stands where an object belongs is refused', async (t) => {
+test('what stands where an object belongs is refused', async (t) => {
   const { wechat } = await simulate(t)
   const phone = createMiniProgram(wechat, { user: 'alice' })
   for (const fault of [[45011], [], [null], ['reset'], [{}, 1], [{}, null]]) {
@@ -60,7 +60,7 @@ t.test('what stands where an object belongs is refused', async (t) => {
   await t.rejects(startWechatSimulator(3001 as {}), { name: 'TypeError', message: /^startWechatSimulator: .* an object; known are apps, / })
 })
 
-t.test('a user has a name', async (t) => {
+test('a user has a name', async (t) => {
   const { wechat } = await simulate(t)
   for (const user of NO_USER) {
     for (const method of ['login', 'checkSession', 'phoneCode', 'encrypt', 'sign', 'openid', 'unionid', 'sessionKey', 'rotateKey']) {
@@ -71,7 +71,7 @@ t.test('a user has a name', async (t) => {
   t.throws(() => newMiniProgram(wechat, {}), new TypeError('createMiniProgram: user must be a string that is not empty'))
 })
 
-t.test('a value that is none of the known ones is refused, and so is an unknown option of the store suite', async (t) => {
+test('a value that is none of the known ones is refused, and so is an unknown option of the store suite', async (t) => {
   const { wechat } = await simulate(t)
   t.throws(() => inJavaScript(wechat).fault!({ stall: 'header' }), new TypeError("fault: 'header' is not known; known are headers, body"))
   for (const [options, message] of [
@@ -85,7 +85,7 @@ t.test('a value that is none of the known ones is refused, and so is an unknown 
   await t.rejects(storeSuite(() => t.fail('no test is begun'), memoryStore, misspelt), new TypeError("storeSuite: 'round' is not known; known are rounds"))
 })
 
-t.test('undefined leaves an option out', async (t) => {
+test('undefined leaves an option out', async (t) => {
   const { wechat } = await simulate(t, { openPlatform: undefined, keyChanges: undefined, countryCodeAs: undefined, port: undefined, host: undefined })
   const phone = createMiniProgram(wechat, { user: 'alice', appId: undefined, storage: undefined, unauthorizedAs: undefined })
   phone.fault({ delay: undefined, fail: undefined }, { api: undefined, path: undefined, times: undefined })

@@ -16,7 +16,7 @@ test('what does not end in time expires, in the order in which it began, and onc
     t.equal(limit.settle(waits[1]!), true, 'in time')
     t.equal(limit.settle(waits[1]!), false, 'and not twice')
   })
-  t.same(expired, [0, 2, 3])
+  t.strictSame(expired, [0, 2, 3])
   t.ok(performance.now() - start >= 50)
   for (const wait of waits) t.equal(limit.settle(wait), false, 'too late')
 })
@@ -77,7 +77,7 @@ test('one whose expiry throws takes nothing from the others', async (t) => {
     })
   })
   t.match(await thrown, { message: 'of one' })
-  t.same(expired, ['second', 'third'])
+  t.strictSame(expired, ['second', 'third'])
   t.equal(timers(), 0)
 })
 
@@ -102,7 +102,7 @@ test('work in steps has one time for all of them: the step under way expires, an
     await step(wait, 'slow')
     return isExpired(wait)
   }), true, 'and no time for a third')
-  t.same(expired, ['slow'])
+  t.strictSame(expired, ['slow'])
 
   t.equal(await limit.run(async (wait) => {
     await new Promise((resolve) => limit.add(() => resolve(null)))

@@ -18,10 +18,10 @@ test('with few entries the one longest unused goes, exactly', async (t) => {
   t.equal(items.get('k0')?.name, 'v0')
   t.equal(items.get('k1')?.name, 'v1')
   items.set('k3', { name: 'v3', promotedAt: 0 })
-  t.same(present(items, 4), [0, 1, 3])
+  t.strictSame(present(items, 4), [0, 1, 3])
   t.equal(items.peek('k0')?.name, 'v0', 'a peek is no use')
   items.set('k4', { name: 'v4', promotedAt: 0 })
-  t.same(present(items, 5), [1, 3, 4])
+  t.strictSame(present(items, 5), [1, 3, 4])
   t.equal(items.get('k2'), undefined)
 })
 
@@ -43,18 +43,18 @@ test('who holds what knows a place may say that it was used', async (t) => {
   const holder = { promotedAt: 0 }
   items.use('k0', holder)
   items.set('k2', { name: 'v2', promotedAt: 0 })
-  t.same(present(items, 3), [0, 2])
+  t.strictSame(present(items, 3), [0, 2])
 })
 
 test('whatever goes is told of, however it goes', async (t) => {
   const told: string[] = []
   const items = filled(2, 3, ({ name }, key) => told.push(`${key} ${name}`))
-  t.same(told, ['k0 v0'], 'for lack of room')
+  t.strictSame(told, ['k0 v0'], 'for lack of room')
   items.delete('k1')
-  t.same(told.splice(0), ['k0 v0', 'k1 v1'])
+  t.strictSame(told.splice(0), ['k0 v0', 'k1 v1'])
   items.set('k2', { name: 'other', promotedAt: 0 })
-  t.same(told.splice(0), ['k2 v2'], 'replaced')
+  t.strictSame(told.splice(0), ['k2 v2'], 'replaced')
   items.clear()
-  t.same(told, ['k2 other'])
-  t.same(present(items, 3), [])
+  t.strictSame(told, ['k2 other'])
+  t.strictSame(present(items, 3), [])
 })

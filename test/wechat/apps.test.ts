@@ -212,7 +212,7 @@ t.test('what is too long for an app id is not asked about, and lookups at once s
   })
   t.equal(await apps.has('x'.repeat(65)), false)
   t.equal(asked, 0)
-  t.same(await Promise.all(Array.from({ length: 100 }, () => apps.has('x'.repeat(64)))), Array.from({ length: 100 }, () => true))
+  t.strictSame(await Promise.all(Array.from({ length: 100 }, () => apps.has('x'.repeat(64)))), Array.from({ length: 100 }, () => true))
   t.equal(asked, 1)
 })
 

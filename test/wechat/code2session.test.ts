@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import t from 'tap'
+import { test } from 'tap'
 import { createWechatClient } from '../../src/index.js'
 import { startWechatSimulator } from '../../src/testing/simulator/simulator.js'
 import { freezeClock } from '../helpers/clock.js'
@@ -9,7 +9,7 @@ import { startLoginHost } from '../helpers/login-host.js'
 
 const LIMITED = 'FST_WEAPP_WECHAT_LIMITED'
 
-t.test('after 45011 WeChat is asked about one code a second at most, for ten seconds: the others are 429, with what is left of them', async (t) => {
+test('after 45011 WeChat is asked about one code a second at most, for ten seconds: the others are 429, with what is left of them', async (t) => {
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
   wechat.fault({ errcode: 45011 }, { times: 1 })
@@ -35,7 +35,7 @@ t.test('after 45011 WeChat is asked about one code a second at most, for ten sec
   t.equal((await login()).statusCode, 200)
 })
 
-t.test('the rest is over with the first code that is traded', async (t) => {
+test('the rest is over with the first code that is traded', async (t) => {
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
   wechat.fault({ errcode: 45011 }, { times: 1 })
@@ -45,7 +45,7 @@ t.test('the rest is over with the first code that is traded', async (t) => {
   t.equal((await login()).statusCode, 200)
 })
 
-t.test('a user over the own quota who does not stop keeps nobody else out for longer than a second', async (t) => {
+test('a user over the own quota who does not stop keeps nobody else out for longer than a second', async (t) => {
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
   for (let i = 0; i < 10; i++) {
@@ -57,7 +57,7 @@ t.test('a user over the own quota who does not stop keeps nobody else out for lo
   }
 })
 
-t.test('seconds in which nobody asked do not add up', async (t) => {
+test('seconds in which nobody asked do not add up', async (t) => {
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
   wechat.fault({ errcode: 45011 }, { times: 1 })
@@ -68,7 +68,7 @@ t.test('seconds in which nobody asked do not add up', async (t) => {
   assertRefused(t, await login(), 429, LIMITED, 5)
 })
 
-t.test('a code that was 45011 itself takes the turn of no other code, however often it is sent', async (t) => {
+test('a code that was 45011 itself takes the turn of no other code, however often it is sent', async (t) => {
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
   const code = wechat.login('mallory')
@@ -80,7 +80,7 @@ t.test('a code that was 45011 itself takes the turn of no other code, however of
   t.equal((await login(code)).statusCode, 200, 'after the rest it is asked about again')
 })
 
-t.test('the rest is over as well when WeChat says what is wrong with a code', async (t) => {
+test('the rest is over as well when WeChat says what is wrong with a code', async (t) => {
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
   for (const [errcode, status, code] of [[40029, 401, 'FST_WEAPP_CODE_INVALID'], [40163, 401, 'FST_WEAPP_CODE_USED'], [40226, 403, 'FST_WEAPP_LOGIN_BLOCKED']] as const) {
@@ -94,7 +94,7 @@ t.test('the rest is over as well when WeChat says what is wrong with a code', as
   }
 })
 
-t.test('a clock that is set back neither makes a rest longer nor keeps an app from resting', async (t) => {
+test('a clock that is set back neither makes a rest longer nor keeps an app from resting', async (t) => {
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
   t.equal((await login()).statusCode, 200)
@@ -106,7 +106,7 @@ t.test('a clock that is set back neither makes a rest longer nor keeps an app fr
   t.equal((await login()).statusCode, 200)
 })
 
-t.test('a code that came during the rest is not spent', async (t) => {
+test('a code that came during the rest is not spent', async (t) => {
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
   wechat.fault({ errcode: 45011 }, { times: 1 })
@@ -117,7 +117,7 @@ t.test('a code that came during the rest is not spent', async (t) => {
   t.equal((await login(code)).statusCode, 200)
 })
 
-t.test('45011 during a rest or after it is another rest', async (t) => {
+test('45011 during a rest or after it is another rest', async (t) => {
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
   wechat.fault({ errcode: 45011 }, { times: 3 })
@@ -135,7 +135,7 @@ t.test('45011 during a rest or after it is another rest', async (t) => {
   t.equal((await login()).statusCode, 200)
 })
 
-t.test("while others' codes are traded, 45011 may be one user's alone, and nobody else is kept out", async (t) => {
+test("while others' codes are traded, 45011 may be one user's alone, and nobody else is kept out", async (t) => {
   const clock = freezeClock(t)
   const { wechat, login } = await startLoginHost(t)
   t.equal((await login()).statusCode, 200)
@@ -149,7 +149,7 @@ t.test("while others' codes are traded, 45011 may be one user's alone, and nobod
   assertRefused(t, await login(), 429, LIMITED, 10)
 })
 
-t.test('who waits for a turn when 45011 comes does not ask either', async (t) => {
+test('who waits for a turn when 45011 comes does not ask either', async (t) => {
   const { wechat, login } = await startLoginHost(t, { concurrency: 1 })
   let answer = () => {}
   wechat.fault({ delay: new Promise<void>((resolve) => { answer = resolve }), errcode: 45011 }, { times: 1 })
@@ -164,7 +164,7 @@ t.test('who waits for a turn when 45011 comes does not ask either', async (t) =>
   t.equal(wechat.requests.length, 1)
 })
 
-t.test('one app rests, the others do not', async (t) => {
+test('one app rests, the others do not', async (t) => {
   const clock = freezeClock(t)
   const apps = { wxone: 'secret-of-one', wxtwo: 'secret-of-two' }
   const wechat = await startWechatSimulator({ apps })
@@ -183,7 +183,7 @@ t.test('one app rests, the others do not', async (t) => {
   t.equal((await login('wxone')).openid, wechat.openid('alice', { appId: 'wxone' }))
 })
 
-t.test('45011 elsewhere, and any other errcode, is no reason to rest', async (t) => {
+test('45011 elsewhere, and any other errcode, is no reason to rest', async (t) => {
   const { app, wechat, login } = await startLoginHost(t, { retries: 0 })
   wechat.fault({ errcode: 45011 }, { path: '/wxa/x', times: 1 })
   await t.rejects(app.weapp.wechat.request('/wxa/x'), { code: LIMITED, errcode: 45011 })
@@ -200,7 +200,7 @@ t.test('45011 elsewhere, and any other errcode, is no reason to rest', async (t)
   }
 })
 
-t.test('a rest keeps nobody from what else WeChat offers', async (t) => {
+test('a rest keeps nobody from what else WeChat offers', async (t) => {
   const { app, wechat, login } = await startLoginHost(t)
   wechat.fault({ errcode: 45011 }, { times: 1 })
   await login()
@@ -208,7 +208,7 @@ t.test('a rest keeps nobody from what else WeChat offers', async (t) => {
   assertRefused(t, await login(), 429, LIMITED, 10)
 })
 
-t.test('one code for two apps is two exchanges', async (t) => {
+test('one code for two apps is two exchanges', async (t) => {
   const apps = { [APP_ID]: 'secret-of-one', wxtwo: 'secret-of-two' }
   const wechat = await startWechatSimulator({ apps })
   const client = createWechatClient({ apps, baseUrl: wechat.url })

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import t from 'tap'
+import { test } from 'tap'
 import { freezeClock } from '../helpers/clock.js'
 import { captureLog } from '../helpers/log.js'
 import { assertRefused } from '../helpers/assert-refused.js'
@@ -23,7 +23,7 @@ const ROWS: [number, number, string, number?][] = [
 ]
 
 for (const [errcode, status, code, retryAfter] of ROWS) {
-  t.test(`errcode ${errcode}: ${status} ${code}`, async (t) => {
+  test(`errcode ${errcode}: ${status} ${code}`, async (t) => {
     const { wechat, login } = await startLoginHost(t, { retries: 0 })
     wechat.fault({ errcode })
     assertRefused(t, await login(), status, code, retryAfter)
@@ -31,7 +31,7 @@ for (const [errcode, status, code, retryAfter] of ROWS) {
   })
 }
 
-t.test('an errcode that nobody documents: 502', async (t) => {
+test('an errcode that nobody documents: 502', async (t) => {
   const { wechat, login } = await startLoginHost(t)
   const known = new Set([0, ...ROWS.map(([errcode]) => errcode)])
   const unknown = [1, -2, 40028, 40030, 45010, 99999, 2 ** 31 - 1, -(2 ** 31)]
@@ -44,7 +44,7 @@ t.test('an errcode that nobody documents: 502', async (t) => {
   }
 })
 
-t.test('an errcode that is not a whole number: 502', async (t) => {
+test('an errcode that is not a whole number: 502', async (t) => {
   const { wechat, login } = await startLoginHost(t)
   for (const errcode of ['"40029"', '"-1"', '"0"', '40029.5', 'true', 'false', 'null', '{}', '[]', '[40029]', '""', '1e400']) {
     const requests = wechat.requests.length
@@ -54,7 +54,7 @@ t.test('an errcode that is not a whole number: 502', async (t) => {
   }
 })
 
-t.test('what is ours to mend is logged at error level, once a minute for each errcode, and nothing of what WeChat says', async (t) => {
+test('what is ours to mend is logged at error level, once a minute for each errcode, and nothing of what WeChat says', async (t) => {
   const clock = freezeClock(t)
   const log = captureLog()
   const { wechat, login } = await startLoginHost(t, {}, { server: log.server })
@@ -81,7 +81,7 @@ t.test('what is ours to mend is logged at error level, once a minute for each er
 })
 
 for (const errcode of [-1, 40029, 40163, 40226, 45011, 45009, 77777]) {
-  t.test(`errcode ${errcode} is nothing for an operator to mend`, async (t) => {
+  test(`errcode ${errcode} is nothing for an operator to mend`, async (t) => {
     const log = captureLog()
     const { wechat, login } = await startLoginHost(t, { retries: 0 }, { server: log.server })
     wechat.fault({ errcode })

@@ -291,7 +291,7 @@ t.test('each repeat waits twice as long as the one before, so that who is busy i
     }
   })
   t.equal((await login(code)).statusCode, 200)
-  t.same(pauses, [100, 200, 400, 800])
+  t.strictSame(pauses, [100, 200, 400, 800])
 })
 
 t.test('the timeout bounds repeats too', async (t) => {
@@ -359,7 +359,7 @@ t.test('a dispatcher that fails in ways of its own takes no time from others, an
   const answers = await Promise.all([login(), login(), login()])
   process.off('uncaughtException', hear)
   for (const answer of answers) assertRefused(t, answer, 504, 'FST_WEAPP_WECHAT_TIMEOUT')
-  t.same(new Set(heard), new Set(['of the dispatcher']))
+  t.strictSame(new Set(heard), new Set(['of the dispatcher']))
 
   for (const thrown of [null, undefined, new Error('of the dispatcher')]) {
     let isAsked = false

@@ -74,7 +74,7 @@ const NEGATIVE: Record<string, Sent[]> = {
 t.test('the official data opens', async (t) => {
   t.ok(vectors.decrypt.length > 0)
   for (const { name, sessionKey, appId, iv, encryptedData, expected } of vectors.decrypt) {
-    t.same(decryptUserData(sessionKey, appId, { encryptedData, iv }), expected, name)
+    t.strictSame(decryptUserData(sessionKey, appId, { encryptedData, iv }), expected, name)
   }
 })
 
@@ -312,7 +312,7 @@ t.test('what opens is a JSON object with a watermark', async (t) => {
   for (const text of texts) t.equal(open(encrypted(text)), null, text)
   for (const watermark of watermarks) t.equal(open(encrypted({ openId: OPENID, watermark })), null, JSON.stringify(watermark))
   t.equal(open(encryptedBytes(Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.alloc(14, 14)]))), null, 'bytes that are no text')
-  t.same(open(encrypted({ watermark: WATERMARK })), { watermark: WATERMARK }, 'and a watermark is enough')
+  t.strictSame(open(encrypted({ watermark: WATERMARK })), { watermark: WATERMARK }, 'and a watermark is enough')
 })
 
 t.test('data that names __proto__ changes no prototype', async (t) => {

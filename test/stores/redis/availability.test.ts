@@ -57,7 +57,7 @@ test('a server that comes up later is waited for, in order', async (t) => {
   t.equal(client.listenerCount('ready'), listeners, 'no listener for each')
   await server.restart()
   const sessions = await Promise.all(logins)
-  t.same(await user.liveIds(), sessions.map(({ id }) => id))
+  t.strictSame(await user.liveIds(), sessions.map(({ id }) => id))
 })
 
 test('what waited for the first connection too long never happens', async (t) => {
@@ -81,7 +81,7 @@ test('at most 1,000 wait for the first connection', async (t) => {
   const refused = await Promise.allSettled(reads.slice(1000))
   t.ok(refused.every((result) => result.status === 'rejected' && result.reason.message === TOO_MANY.message))
   await server.restart()
-  t.same(new Set(await Promise.all(reads.slice(0, 1000))), new Set([null]))
+  t.strictSame(new Set(await Promise.all(reads.slice(0, 1000))), new Set([null]))
 })
 
 test('what waited for the first connection too long makes room for others', async (t) => {
@@ -98,7 +98,7 @@ test('a lazy client connects when it is first asked', async (t) => {
   const user = new TestUser(redisStore({ client, timeout: FOREVER }))
   t.equal(client.status, 'wait')
   const [session] = await Promise.all([user.signIn(), user.read(randomId())])
-  t.same(await user.liveIds(), [session.id])
+  t.strictSame(await user.liveIds(), [session.id])
 })
 
 test('a lazy client without a server rejects in time, and nothing is left unhandled', async (t) => {
@@ -152,7 +152,7 @@ test('a server that dies: rejected at once, nothing happens later, and it recove
   await ready
   t.equal(await client.dbsize(), 0, 'what was refused did not happen')
   const { id } = await user.signIn()
-  t.same(await user.liveIds(), [id])
+  t.strictSame(await user.liveIds(), [id])
 })
 
 test('a server that hangs: rejected in time, bounded, and what was refused does not happen later', async (t) => {
@@ -172,7 +172,7 @@ test('a server that hangs: rejected in time, bounded, and what was refused does 
   await client.ping()
   t.equal(await client.dbsize(), 0)
   const { id } = await user.signIn()
-  t.same(await user.liveIds(), [id], 'and there is room again')
+  t.strictSame(await user.liveIds(), [id], 'and there is room again')
 })
 
 test('a script that the server turns out not to know too late is not sent again', async (t) => {

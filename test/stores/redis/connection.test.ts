@@ -81,7 +81,7 @@ test('a read and a write of one turn: the read may be before it or after, and a 
     const { id } = await user.signIn()
     const [, during] = await Promise.all([user.revoke(id), user.read(id)])
     t.match(during!.status, /^(live|ended)$/)
-    t.same(await user.read(id), { status: 'ended', reason: 'revoked' })
+    t.strictSame(await user.read(id), { status: 'ended', reason: 'revoked' })
   }
 })
 
@@ -97,7 +97,7 @@ test('one key that is not ours harms its own read alone', async (t) => {
     const records = await read()
     records.forEach((record, i) => t.equal(record?.status, i % 2 === 0 && i <= bad ? 'unreadable' : 'live'))
   }
-  t.same(await users[0]!.read(randomId()), { status: 'unreadable' }, 'alone in its turn')
+  t.strictSame(await users[0]!.read(randomId()), { status: 'unreadable' }, 'alone in its turn')
 })
 
 test('another error of the server rejects those that it is about', async (t) => {
@@ -110,7 +110,7 @@ test('another error of the server rejects those that it is about', async (t) => 
   const sessions = await Promise.all(users.map((user) => user.signIn()))
   await admin.call('ACL', 'SETUSER', 'weapp', 'resetkeys', `~weapp:${users[0].userId}`, `~weapp:${users[2].userId}`)
   const results = await Promise.allSettled(users.map((user, i) => user.read(sessions[i]!.id)))
-  t.same(results.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled'])
+  t.strictSame(results.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled'])
   await t.rejects(users[1].read(sessions[1]!.id), { message: /^NOPERM/ }, 'alone in its turn')
 })
 
@@ -119,7 +119,7 @@ test('of more than 1,000 reads at once the first 1,000 are answered, and then th
   const user = new TestUser(redisStore({ client, prefix: uniquePrefix(), timeout: FOREVER }))
   const { id } = await user.signIn()
   for (let round = 0; round < 3; round++) {
-    t.same(await outcomesOf(Array.from({ length: 1500 }, () => user.read(id))), { live: 1000, [TOO_MANY]: 500 })
+    t.strictSame(await outcomesOf(Array.from({ length: 1500 }, () => user.read(id))), { live: 1000, [TOO_MANY]: 500 })
   }
 })
 
@@ -139,12 +139,12 @@ test('at most 1,000 wait, over several turns and with writes among them', async 
   const writes = Array.from({ length: 50 }, () => user.update(id, '{}'))
   await turn()
   const last = Array.from({ length: 80 }, () => user.read(id))
-  t.same(await outcomesOf(last.slice(50)), { [TOO_MANY]: 30 })
-  t.same(await outcomesOf(Array.from({ length: 10 }, () => user.read(id))), { [TOO_MANY]: 10 }, 'none of a turn has room')
+  t.strictSame(await outcomesOf(last.slice(50)), { [TOO_MANY]: 30 })
+  t.strictSame(await outcomesOf(Array.from({ length: 10 }, () => user.read(id))), { [TOO_MANY]: 10 }, 'none of a turn has room')
   await t.rejects(user.update(id, '{}'), { message: TOO_MANY })
   server.resume()
-  t.same(await outcomesOf([...reads, ...last.slice(0, 50)]), { live: 950 })
-  t.same(new Set(await Promise.all(writes)), new Set([true]))
+  t.strictSame(await outcomesOf([...reads, ...last.slice(0, 50)]), { live: 950 })
+  t.strictSame(new Set(await Promise.all(writes)), new Set([true]))
 })
 
 test('a server that hangs: all of a turn are refused in time, and counted until they are answered', async (t) => {
@@ -156,15 +156,15 @@ test('a server that hangs: all of a turn are refused in time, and counted until 
 
   server.pause()
   const start = performance.now()
-  t.same(await outcomesOf(Array.from({ length: 10 }, () => user.read(id))), { [TOO_LATE]: 10 })
+  t.strictSame(await outcomesOf(Array.from({ length: 10 }, () => user.read(id))), { [TOO_LATE]: 10 })
   const ms = performance.now() - start
   t.ok(ms > 490 && ms < 20_000, `after ${ms.toFixed(0)} ms`)
-  t.same(await outcomesOf([user.read(id)]), { [TOO_LATE]: 1 }, 'alone in its turn')
-  t.same(await outcomesOf(Array.from({ length: 1000 }, () => user.read(id))), { [TOO_LATE]: 989, [TOO_MANY]: 11 })
-  t.same(await outcomesOf([user.read(id)]), { [TOO_MANY]: 1 })
+  t.strictSame(await outcomesOf([user.read(id)]), { [TOO_LATE]: 1 }, 'alone in its turn')
+  t.strictSame(await outcomesOf(Array.from({ length: 1000 }, () => user.read(id))), { [TOO_LATE]: 989, [TOO_MANY]: 11 })
+  t.strictSame(await outcomesOf([user.read(id)]), { [TOO_MANY]: 1 })
   server.resume()
   await client.ping()
-  t.same(await outcomesOf(Array.from({ length: 1000 }, () => user.read(id))), { null: 1000 }, 'and there is room again')
+  t.strictSame(await outcomesOf(Array.from({ length: 1000 }, () => user.read(id))), { null: 1000 }, 'and there is room again')
 })
 
 test('a server that dies rejects all of a turn, and a client that is not ready is not asked', async (t) => {
@@ -178,12 +178,12 @@ test('a server that dies rejects all of a turn, and a client that is not ready i
   const closed = new Promise((resolve) => client.once('close', resolve))
   await server.kill()
   await closed
-  t.same(await outcomesOf(Array.from({ length: 10 }, () => user.read(randomId()))), { [NOT_CONNECTED]: 10 })
-  t.same(await outcomesOf([user.read(randomId())]), { [NOT_CONNECTED]: 1 })
+  t.strictSame(await outcomesOf(Array.from({ length: 10 }, () => user.read(randomId()))), { [NOT_CONNECTED]: 10 })
+  t.strictSame(await outcomesOf([user.read(randomId())]), { [NOT_CONNECTED]: 1 })
   await rejected
   await server.restart()
   await until('the client is back', () => client.status === 'ready')
-  t.same(await outcomesOf(Array.from({ length: 10 }, () => user.read(randomId()))), { null: 10 })
+  t.strictSame(await outcomesOf(Array.from({ length: 10 }, () => user.read(randomId()))), { null: 10 })
 })
 
 test('what the host asks in the same turn goes out with it, and a turn after that is not held back', async (t) => {
@@ -222,7 +222,7 @@ test('a client that is closed in the turn of a read rejects it, or has answered'
 test('the keys of a Cluster live on several servers: each is asked by itself', async (t) => {
   const { client, asked } = spyClient({ isCluster: true })
   const user = new TestUser(redisStore({ client, timeout: FOREVER }))
-  t.same(await outcomesOf([user.read(randomId()), user.read(randomId())]), { null: 2 })
+  t.strictSame(await outcomesOf([user.read(randomId()), user.read(randomId())]), { null: 2 })
   t.equal(asked.length, 2)
 })
 

@@ -161,7 +161,7 @@ test('what one server ends, another refuses', async (t) => {
     t.ok(ms < 1000, `last accepted ${ms.toFixed(1)} ms after it`)
     t.equal(await b.readsOf(() => b.stateOf(other)), 0, 'and others are not forgotten')
   }
-  t.same([a.watched.words, b.watched.words], [['live'], ['live']])
+  t.strictSame([a.watched.words, b.watched.words], [['live'], ['live']])
 })
 
 test('new data is known to another server', async (t) => {
@@ -227,7 +227,7 @@ test('two processes: what one ends, the other refuses within milliseconds, 1,000
   for (const { ask, child } of servers) {
     const exit = once(child, 'exit')
     await ask('/close')
-    t.same(await exit, [0, null], 'the process ends by itself')
+    t.strictSame(await exit, [0, null], 'the process ends by itself')
   }
 })
 
@@ -265,7 +265,7 @@ test('the watching connection alone is killed: noticed at once, and nothing is m
   const b = await cachedHost(t, server.url)
   await isOn(b)
   const [watcher, ...others] = await watching(admin)
-  t.same(others, [])
+  t.strictSame(others, [])
   const a = await cachedHost(t, server.url)
   await isOn(a)
 
@@ -280,12 +280,12 @@ test('the watching connection alone is killed: noticed at once, and nothing is m
     t.equal(code, 'FST_WEAPP_SESSION_REVOKED')
     t.ok(ms < NOTICED_MS, `last accepted after ${ms.toFixed(1)} ms`)
     await until('the cache is on again', () => b.watched.words.length === 2 * (round + 1) + 1)
-    t.same(b.watched.words.slice(-2), ['lost', 'live'])
+    t.strictSame(b.watched.words.slice(-2), ['lost', 'live'])
     const ids = (await watching(admin)).map((connection) => Number(connection.id))
     id = String(Math.max(...ids))
   }
   await signInKnown(t, a, b)
-  t.same(a.watched.words, ['live'], 'the other server has nothing to do with it')
+  t.strictSame(a.watched.words, ['live'], 'the other server has nothing to do with it')
 })
 
 /** B's client is well; the connection that watches is in a black hole. */
@@ -303,7 +303,7 @@ test('a watching connection that falls silent: noticed within seconds, nothing s
   await a.post('/weapp/logout', undefined, token)
   const { ms, code } = await lastAcceptance(b, token)
   t.equal(code, 'FST_WEAPP_SESSION_REVOKED')
-  t.same(b.watched.words, ['live', 'lost'], 'because it was noticed')
+  t.strictSame(b.watched.words, ['live', 'lost'], 'because it was noticed')
   t.comment(`last accepted after ${ms.toFixed(0)} ms`)
   t.ok(ms < NOTICED_MS)
 
@@ -339,7 +339,7 @@ test('a watching connection that is silent from the start is given up, and made 
   const { token } = await b.signIn()
   await until('it is tried again', () => proxy.accepted > 1)
   t.equal(await b.stateOf(token), 'live', 'the store works without')
-  t.same(b.watched.words, [])
+  t.strictSame(b.watched.words, [])
   proxy.resume()
   await isOn(b)
 })
@@ -394,7 +394,7 @@ for (const command of ['flushall', 'flushdb'] as const) {
       t.ok(ms < 1000, `last accepted after ${ms.toFixed(1)} ms`)
     }
     t.ok(b.watched.changes.includes(null))
-    t.same(b.watched.words, ['live'])
+    t.strictSame(b.watched.words, ['live'])
     await signInKnown(t, a, b)
   })
 }
@@ -411,11 +411,11 @@ for (const [keyPrefix, prefix] of [['app:', 'weapp:'], ['a,b ü*?[x]:', 'ü,:'],
     await Promise.all(hosts.map(isOn))
     const token = await signInKnown(t, a, b)
     const bob = await signInKnown(t, a, b, 'bob')
-    t.same((await admin.keys('*')).sort(), ['alice', 'bob'].map((user) => keyPrefix + prefix + a.userIdOf(user)).sort())
+    t.strictSame((await admin.keys('*')).sort(), ['alice', 'bob'].map((user) => keyPrefix + prefix + a.userIdOf(user)).sort())
     await a.post('/weapp/logout', undefined, token)
     t.equal((await lastAcceptance(b, token)).code, 'FST_WEAPP_SESSION_REVOKED')
     t.equal(await b.readsOf(() => b.stateOf(bob)), 0, 'one user alone')
-    t.same(new Set(b.watched.changes), new Set(['alice', 'bob'].map(a.userIdOf)))
+    t.strictSame(new Set(b.watched.changes), new Set(['alice', 'bob'].map(a.userIdOf)))
   })
 }
 
@@ -454,7 +454,7 @@ test('what changes outside of the prefix is not told', async (t) => {
   // What comes next has overtaken nothing.
   await admin.set('one:x', 'x')
   await until('told', () => b.watched.changes.includes('x'))
-  t.same(b.watched.changes.slice(before), ['x'])
+  t.strictSame(b.watched.changes.slice(before), ['x'])
 })
 
 test('a watching connection is kept when nothing changes', async (t) => {
@@ -464,7 +464,7 @@ test('a watching connection is kept when nothing changes', async (t) => {
   await isOn(b)
   const before = await received(admin)
   await until('it was asked for life three times', async () => await pings(admin) >= 3)
-  t.same(b.watched.words, ['live'])
+  t.strictSame(b.watched.words, ['live'])
   t.equal(await received(admin), before, 'over one connection')
 })
 
@@ -498,7 +498,7 @@ test('where Redis cannot do it, the store works without the cache, and is not ha
       await until('and again', async () => await received(admin) > again)
       const ms = performance.now() - begun
       t.ok(ms > 1000, `after ${ms.toFixed(0)} ms`)
-      t.same(b.watched.words, [], 'and the cache stays off')
+      t.strictSame(b.watched.words, [], 'and the cache stays off')
       await b.post('/weapp/logout', undefined, token)
       t.equal(await b.stateOf(token), 'FST_WEAPP_SESSION_REVOKED')
 
@@ -519,7 +519,7 @@ test('closing the server ends the watching connection, whatever becomes of Redis
   t.equal((await watching(admin)).length, 1)
   await b.app.close()
   await until('it is gone', async () => (await watching(admin)).length === 0)
-  t.same(b.watched.words, ['live', 'lost'])
+  t.strictSame(b.watched.words, ['live', 'lost'])
   t.equal(b.client.status, 'ready', "and the host's client is left alone")
 
   const c = await cachedHost(t, server.url)
@@ -539,7 +539,7 @@ test('a server that was never there keeps nobody waiting', async (t) => {
   const server: RedisServer = await startRedis(t)
   await server.kill()
   const b = await cachedHost(t, server.url)
-  t.same(b.watched.words, [])
+  t.strictSame(b.watched.words, [])
   await server.restart()
   await isOn(b)
   await signInKnown(t, b, b)
@@ -580,11 +580,11 @@ test('a connection that ends while it begins to watch costs the next one nothing
   }
   await open()
   listeners.get('close')!()
-  t.same(words, [])
+  t.strictSame(words, [])
   answer = async () => 'OK'
   connection.stream = streamOf('second')
   await open()
-  t.same(words, ['live'])
+  t.strictSame(words, ['live'])
   const [ping, retry] = timers
   t.equal(retry?.ms, 2000)
   retry!.run()
@@ -593,13 +593,13 @@ test('a connection that ends while it begins to watch costs the next one nothing
   await t.test('and silence is noticed at the second look', async (t) => {
     ended = []
     ping!.run()
-    t.same([words, ended], [['live'], []])
+    t.strictSame([words, ended], [['live'], []])
     ping!.run()
-    t.same([words, ended], [['live', 'lost'], ['second']])
+    t.strictSame([words, ended], [['live', 'lost'], ['second']])
     listeners.get('close')!()
     ping!.run()
     ping!.run()
-    t.same([words, ended], [['live', 'lost'], ['second']], 'nobody is asked without a connection')
+    t.strictSame([words, ended], [['live', 'lost'], ['second']], 'nobody is asked without a connection')
   })
   await t.test('and so it is of one that says nothing after it was ready', async (t) => {
     answer = () => new Promise(() => {})
@@ -607,7 +607,7 @@ test('a connection that ends while it begins to watch costs the next one nothing
     await open()
     ping!.run()
     ping!.run()
-    t.same([words, ended], [['live', 'lost'], ['second', 'third']])
+    t.strictSame([words, ended], [['live', 'lost'], ['second', 'third']])
   })
   for (const undo of restore) undo()
   end()

@@ -46,7 +46,7 @@ async function refusesLateWrites (t: Test, recover: (server: Awaited<ReturnType<
 
   await recover(server, client)
   await client.ping()
-  t.same(await client.hgetall(`weapp:${user.userId}`), before)
+  t.strictSame(await client.hgetall(`weapp:${user.userId}`), before)
   t.equal(await user.update(session.id, '{}'), true, 'and it goes on')
 }
 
@@ -67,7 +67,7 @@ test('a server that hung for less than the timeout does it all', async (t) => {
   server.pause()
   const login = user.signIn()
   server.resume()
-  t.same(await user.liveIds(), [(await login).id])
+  t.strictSame(await user.liveIds(), [(await login).id])
 })
 
 test('the clock of the server may differ, and be set: no write is refused for it', async (t) => {

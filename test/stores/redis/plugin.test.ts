@@ -60,7 +60,7 @@ const AFTER_THE_LOOP = { 'signed in': 1, FST_WEAPP_SESSION_REPLACED: 16, FST_WEA
 test('a login loop of 3,000 under limit 1 leaves a user small in Redis', async (t) => {
   const host = await redisHost(t, { limit: 1 })
   const tokens = await logins(host, 'alice', 3000)
-  t.same(await answersTo(host, tokens), AFTER_THE_LOOP)
+  t.strictSame(await answersTo(host, tokens), AFTER_THE_LOOP)
   const key = host.keyOf('alice')
   t.equal(await host.client.hlen(key), 1 + 3 + 1 + 16, 'openid, keys, the session, and the reasons')
   const bytes = Number(await host.client.memory('USAGE', key))
@@ -69,7 +69,7 @@ test('a login loop of 3,000 under limit 1 leaves a user small in Redis', async (
 
 test('a login loop of 3,000 under limit 1 leaves a user small in memory', async (t) => {
   const host = await startHost(t, { options: { store: memoryStore(), session: { limit: 1 } } })
-  t.same(await answersTo(host, await logins(host, 'alice', 3000)), AFTER_THE_LOOP)
+  t.strictSame(await answersTo(host, await logins(host, 'alice', 3000)), AFTER_THE_LOOP)
 })
 
 test('20 logins at once under limit 2 leave exactly 2 alive', async (t) => {
@@ -85,7 +85,7 @@ test('20 logins at once under limit 2 leave exactly 2 alive', async (t) => {
       })
       return (await response.json() as { token: string }).token
     }))
-    t.same(await answersTo(host, tokens), { 'signed in': 2, FST_WEAPP_SESSION_REPLACED: 16, FST_WEAPP_SESSION_EXPIRED: 2 })
+    t.strictSame(await answersTo(host, tokens), { 'signed in': 2, FST_WEAPP_SESSION_REPLACED: 16, FST_WEAPP_SESSION_EXPIRED: 2 })
   }
   host.app.server.closeAllConnections()
 })
@@ -102,7 +102,7 @@ test('the guard is one round trip, and no operation searches for keys', async (t
   t.equal((await host.get('/me', token)).statusCode, 200)
   await host.client.ping('over')
   await until('everything was seen', () => commands.includes('ping'))
-  t.same(commands, ['hmget', 'ping'])
+  t.strictSame(commands, ['hmget', 'ping'])
 })
 
 test('openid and unionid go with the last session that is live; why it ended stays', async (t) => {
@@ -158,7 +158,7 @@ for (const outage of ['killed', 'paused'] as const) {
       return { status: response.statusCode, code: response.json().code }
     }))
     const ms = performance.now() - start
-    t.same(new Set(answers.map((answer) => JSON.stringify(answer))), new Set(['{"status":503,"code":"FST_WEAPP_STORE_UNAVAILABLE"}']))
+    t.strictSame(new Set(answers.map((answer) => JSON.stringify(answer))), new Set(['{"status":503,"code":"FST_WEAPP_STORE_UNAVAILABLE"}']))
     t.ok(ms < LIMIT, `the burst took ${Math.round(ms)} ms`)
     const late = await host.get('/me', token)
     t.equal(late.statusCode, 503, 'and nobody comes in later')

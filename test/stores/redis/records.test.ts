@@ -119,17 +119,17 @@ test('foreign records are unreadable, and break no other session of the user', a
   for (const value of foreign) {
     const id = randomId()
     await client.hset(key, `m${id}`, value)
-    t.same(await user.read(id), { status: 'unreadable' }, JSON.stringify(value.toString()))
+    t.strictSame(await user.read(id), { status: 'unreadable' }, JSON.stringify(value.toString()))
     t.equal(await user.touch(id, user.now + DAY), false)
     t.equal(await user.update(id, '{}'), false)
     t.equal(await user.revoke(id), false)
   }
   const second = await user.signIn({ key: sealedKey(), limit: 2 })
-  t.same(await user.liveIds(), [kept.id, second.id])
+  t.strictSame(await user.liveIds(), [kept.id, second.id])
   t.equal((await user.readKeys()).length, 2)
   t.equal(await user.writeKey(sealedKey()), true)
   t.equal(await user.revokeAll(), 2)
-  t.same(await user.list(), [])
+  t.strictSame(await user.list(), [])
 })
 
 test('a session whose user is not readable is not readable either', async (t) => {
@@ -139,10 +139,10 @@ test('a session whose user is not readable is not readable either', async (t) =>
   const { id } = await user.signIn()
   for (const value of ['', 'openid', ',openid', 'x,openid', '7,openid', '-,openid', 'NaN,openid', '{"openid":1}']) {
     await client.hset(prefix + user.userId, 'o', value)
-    t.same(await user.read(id), { status: 'unreadable' }, value)
+    t.strictSame(await user.read(id), { status: 'unreadable' }, value)
   }
   await client.hdel(prefix + user.userId, 'o')
-  t.same(await user.read(id), { status: 'unreadable' })
+  t.strictSame(await user.read(id), { status: 'unreadable' })
 })
 
 test('label and data that were not written here are unreadable, and break no list', async (t) => {
@@ -259,13 +259,13 @@ test('a key of another type is unreadable, has no live session, and is left alon
   const user = new TestUser(redisStore({ client, prefix }))
   const key = prefix + user.userId
   await client.set(key, 'of somebody else')
-  t.same(await user.read(randomId()), { status: 'unreadable' })
+  t.strictSame(await user.read(randomId()), { status: 'unreadable' })
   t.equal(await user.touch(randomId(), user.now + DAY), false)
   t.equal(await user.update(randomId(), '{}'), false)
   t.equal(await user.revoke(randomId()), false)
   t.equal(await user.revokeAll(), 0)
-  t.same(await user.list(), [])
-  t.same(await user.readKeys(), [])
+  t.strictSame(await user.list(), [])
+  t.strictSame(await user.readKeys(), [])
   t.equal(await user.writeKey(sealedKey()), false)
   await t.rejects(user.signIn())
   t.equal(await client.get(key), 'of somebody else')

@@ -91,15 +91,15 @@ test('a read is one HMGET, any other operation one script, and no operation sear
     return ours.map(([name]) => name!.toLowerCase())
   }
 
-  t.same(await sent(() => user.read(id)), ['hmget'])
-  t.same(await sent(() => user.signIn()), ['evalsha'])
-  t.same(await sent(() => user.touch(id, idleExpiresAt + 1)), ['evalsha'])
-  t.same(await sent(() => user.update(id, '{}')), ['evalsha'])
-  t.same(await sent(() => user.list()), ['evalsha'])
-  t.same(await sent(() => user.readKeys()), ['evalsha'])
-  t.same(await sent(() => user.writeKey(sealedKey())), ['evalsha'])
-  t.same(await sent(() => user.revoke(id)), ['evalsha'])
-  t.same(await sent(() => user.revokeAll()), ['evalsha'])
+  t.strictSame(await sent(() => user.read(id)), ['hmget'])
+  t.strictSame(await sent(() => user.signIn()), ['evalsha'])
+  t.strictSame(await sent(() => user.touch(id, idleExpiresAt + 1)), ['evalsha'])
+  t.strictSame(await sent(() => user.update(id, '{}')), ['evalsha'])
+  t.strictSame(await sent(() => user.list()), ['evalsha'])
+  t.strictSame(await sent(() => user.readKeys()), ['evalsha'])
+  t.strictSame(await sent(() => user.writeKey(sealedKey())), ['evalsha'])
+  t.strictSame(await sent(() => user.revoke(id)), ['evalsha'])
+  t.strictSame(await sent(() => user.revokeAll()), ['evalsha'])
 })
 
 test('every operation works after SCRIPT FLUSH', async (t) => {
@@ -110,7 +110,7 @@ test('every operation works after SCRIPT FLUSH', async (t) => {
   t.equal(await user.touch(id, idleExpiresAt + 1), true)
   await client.script('FLUSH')
   t.equal(await user.touch(id, idleExpiresAt + 2), true)
-  t.same(await user.liveIds(), [id])
+  t.strictSame(await user.liveIds(), [id])
 })
 
 test('races: a thousand rounds each', async (t) => {
@@ -128,7 +128,7 @@ test('the host\'s client gets no command of ours and one listener at most', asyn
   const user = new TestUser(redisStore({ client, prefix: uniquePrefix() }))
   await user.signIn()
   await everyVerb(user)
-  t.same(Object.keys(client).filter((name) => !before.includes(name)), [])
+  t.strictSame(Object.keys(client).filter((name) => !before.includes(name)), [])
   t.equal(client.listenerCount('ready'), 0)
 })
 

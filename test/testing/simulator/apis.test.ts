@@ -1,4 +1,4 @@
-import t from 'tap'
+import { test } from 'tap'
 import { signWithSessionKey } from '../../../src/testing/simulator/crypto.js'
 import type { WechatSimulator } from '../../../src/testing/simulator/simulator.js'
 import { APPS, PHONE, accessToken, call, code2Session, post, simulate } from '../../helpers/simulator.js'
@@ -24,7 +24,7 @@ async function signed (wechat: WechatSimulator, query: Record<string, string> = 
   return { access_token: token, openid: wechat.openid('alice'), signature, sig_method: 'hmac_sha256', ...query }
 }
 
-t.test('stable_token gives the same token until its last five minutes', async (t) => {
+test('stable_token gives the same token until its last five minutes', async (t) => {
   const { wechat, clock } = await simulate(t)
   const first = await accessToken(wechat)
   t.match(first, { access_token: /^\d+_[\w-]{128}$/, expires_in: 7200 })
@@ -43,7 +43,7 @@ t.test('stable_token gives the same token until its last five minutes', async (t
   t.equal(await probe(wechat, second.access_token), 40029)
 })
 
-t.test('force_refresh kills the token before at once', async (t) => {
+test('force_refresh kills the token before at once', async (t) => {
   const { wechat } = await simulate(t)
   const first = await accessToken(wechat)
   const second = await accessToken(wechat, { force_refresh: true })
@@ -52,7 +52,7 @@ t.test('force_refresh kills the token before at once', async (t) => {
   t.strictSame(await accessToken(wechat), second)
 })
 
-t.test('force_refresh has no effect within thirty seconds of the last', async (t) => {
+test('force_refresh has no effect within thirty seconds of the last', async (t) => {
   const { wechat, clock } = await simulate(t)
   const first = await accessToken(wechat, { force_refresh: true })
   clock.now += 29_999
@@ -61,7 +61,7 @@ t.test('force_refresh has no effect within thirty seconds of the last', async (t
   t.not((await accessToken(wechat, { force_refresh: true })).access_token, first.access_token)
 })
 
-t.test('force_refresh works twenty times a day, by the day in China', async (t) => {
+test('force_refresh works twenty times a day, by the day in China', async (t) => {
   const { wechat, clock } = await simulate(t)
   clock.now = Date.UTC(2026, 0, 1, 15)
   for (let i = 0; i < 20; i++) {
@@ -73,7 +73,7 @@ t.test('force_refresh works twenty times a day, by the day in China', async (t) 
   t.ok((await accessToken(wechat, { force_refresh: true })).access_token)
 })
 
-t.test('the classic endpoint gives a new token each time; the one before works for five more minutes', async (t) => {
+test('the classic endpoint gives a new token each time; the one before works for five more minutes', async (t) => {
   const { wechat, clock } = await simulate(t)
   const stable = await accessToken(wechat)
   const first = await classicToken(wechat)
@@ -87,7 +87,7 @@ t.test('the classic endpoint gives a new token each time; the one before works f
   t.equal(await probe(wechat, stable.access_token), 40029, 'the endpoints do not know each other')
 })
 
-t.test('expireAccessTokens ends every token, and the next one is new', async (t) => {
+test('expireAccessTokens ends every token, and the next one is new', async (t) => {
   const { wechat } = await simulate(t)
   const before = [await accessToken(wechat), await classicToken(wechat)]
   wechat.expireAccessTokens()
@@ -95,14 +95,14 @@ t.test('expireAccessTokens ends every token, and the next one is new', async (t)
   t.equal(await probe(wechat, (await accessToken(wechat)).access_token), 40029)
 })
 
-t.test('access tokens that never were are told apart', async (t) => {
+test('access tokens that never were are told apart', async (t) => {
   const { wechat } = await simulate(t)
   t.equal((await post(wechat, PHONE, {})).json.errcode, 41001)
   t.equal(await probe(wechat, 'mangled'), 40014)
   t.equal(await probe(wechat, `0_${'x'.repeat(128)}`), 40001)
 })
 
-t.test('who asks for an access token must be an app', async (t) => {
+test('who asks for an access token must be an app', async (t) => {
   const { wechat } = await simulate(t)
   t.equal((await accessToken(wechat, { appid: undefined })).errcode, 41002)
   t.equal((await accessToken(wechat, { secret: 5 })).errcode, 41004)
@@ -113,13 +113,13 @@ t.test('who asks for an access token must be an app', async (t) => {
   t.equal((await post(wechat, '/cgi-bin/stable_token', 'null')).json.errcode, 47001)
 })
 
-t.test('other methods than the documented are refused', async (t) => {
+test('other methods than the documented are refused', async (t) => {
   const { wechat } = await simulate(t)
   for (const path of [CHECK, RESET, '/cgi-bin/token']) t.equal((await post(wechat, path, {})).json.errcode, 43001, path)
   for (const path of [PHONE, '/cgi-bin/stable_token']) t.equal((await call(wechat, path)).json.errcode, 43002, path)
 })
 
-t.test('checksession knows the living key by its signature', async (t) => {
+test('checksession knows the living key by its signature', async (t) => {
   const { wechat } = await simulate(t)
   const query = await signed(wechat)
   const { json, contentType } = await call(wechat, CHECK, query)
@@ -130,7 +130,7 @@ t.test('checksession knows the living key by its signature', async (t) => {
   t.equal((await call(wechat, CHECK, query)).json.errcode, 87009)
 })
 
-t.test('checksession and resetusersessionkey refuse what is missing or not the user\'s', async (t) => {
+test('checksession and resetusersessionkey refuse what is missing or not the user\'s', async (t) => {
   const { wechat } = await simulate(t)
   for (const [query, errcode] of [
     [{ access_token: '' }, 41001],
@@ -148,7 +148,7 @@ t.test('checksession and resetusersessionkey refuse what is missing or not the u
   }
 })
 
-t.test('resetusersessionkey gives the user a new key; the phone\'s login goes on', async (t) => {
+test('resetusersessionkey gives the user a new key; the phone\'s login goes on', async (t) => {
   const { wechat } = await simulate(t)
   wechat.login('alice')
   const before = wechat.sessionKey('alice')
@@ -158,7 +158,7 @@ t.test('resetusersessionkey gives the user a new key; the phone\'s login goes on
   t.equal(wechat.checkSession('alice'), true)
 })
 
-t.test('a phone code gives the number once, within five minutes', async (t) => {
+test('a phone code gives the number once, within five minutes', async (t) => {
   const { wechat, clock } = await simulate(t)
   const { access_token: token } = await accessToken(wechat)
   const phone = (body: object) => post(wechat, PHONE, body, { access_token: token })
@@ -188,7 +188,7 @@ async function phoneInfo (wechat: WechatSimulator, phone: Parameters<WechatSimul
   return { phoneNumber, purePhoneNumber, countryCode }
 }
 
-t.test("a foreign phone number has its country's code, and comes without it too", async (t) => {
+test("a foreign phone number has its country's code, and comes without it too", async (t) => {
   const { wechat } = await simulate(t)
   t.strictSame(await phoneInfo(wechat, { phoneNumber: '7700900000', countryCode: '44' }), {
     phoneNumber: '+447700900000', purePhoneNumber: '7700900000', countryCode: '44'
@@ -198,7 +198,7 @@ t.test("a foreign phone number has its country's code, and comes without it too"
   })
 })
 
-t.test('countryCode may be a number', async (t) => {
+test('countryCode may be a number', async (t) => {
   const { wechat } = await simulate(t, { countryCodeAs: 'number' })
   t.match(await phoneInfo(wechat, {}), { countryCode: 86 })
   t.strictSame(await phoneInfo(wechat, { phoneNumber: '7700900000', countryCode: '44' }), {
@@ -206,7 +206,7 @@ t.test('countryCode may be a number', async (t) => {
   })
 })
 
-t.test("a phone number and its country's code are digits", async (t) => {
+test("a phone number and its country's code are digits", async (t) => {
   const { wechat } = await simulate(t)
   for (const [name, values] of [['phoneNumber', ['+44 7700900000', '', 7700900000, null]], ['countryCode', ['+44', '', 44, null, 'GB']]] as const) {
     for (const value of values) {
@@ -217,7 +217,7 @@ t.test("a phone number and its country's code are digits", async (t) => {
   }
 })
 
-t.test('a code that is not a phone code of this app and user gives no number', async (t) => {
+test('a code that is not a phone code of this app and user gives no number', async (t) => {
   const { wechat } = await simulate(t)
   const { access_token: token } = await accessToken(wechat)
   const errcode = async (body: object) => (await post(wechat, PHONE, body, { access_token: token })).json.errcode

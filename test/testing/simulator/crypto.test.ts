@@ -1,12 +1,12 @@
 import { createDecipheriv } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import t from 'tap'
+import { test } from 'tap'
 import { encryptUserData, signRawData, signWithSessionKey } from '../../../src/testing/simulator/crypto.js'
 import { simulate } from '../../helpers/simulator.js'
 
 const vectors = JSON.parse(readFileSync(new URL('../../fixtures/vectors.json', import.meta.url), 'utf8'))
 
-t.test('the published vectors come out', async (t) => {
+test('the published vectors come out', async (t) => {
   for (const { plaintext, sessionKey, iv, encryptedData, name } of vectors.decrypt) {
     t.strictSame(encryptUserData(plaintext, sessionKey, Buffer.from(iv, 'base64')), { encryptedData, iv }, name)
   }
@@ -18,7 +18,7 @@ t.test('the published vectors come out', async (t) => {
   }
 })
 
-t.test('the phone encrypts under the valid key, with a watermark of its app', async (t) => {
+test('the phone encrypts under the valid key, with a watermark of its app', async (t) => {
   const { wechat, clock } = await simulate(t)
   const sealed = wechat.encrypt('alice', { steps: 1 }, { appId: 'wx2' })
   t.strictSame(decrypt(sealed, wechat.sessionKey('alice', { appId: 'wx2' })), {
@@ -27,14 +27,14 @@ t.test('the phone encrypts under the valid key, with a watermark of its app', as
   t.not(wechat.encrypt('alice', {}).iv, sealed.iv, 'with an iv of its own each time')
 })
 
-t.test('the phone can encrypt under a key that is dead', async (t) => {
+test('the phone can encrypt under a key that is dead', async (t) => {
   const { wechat } = await simulate(t)
   const sessionKey = wechat.sessionKey('alice')
   wechat.rotateKey('alice')
   t.match(decrypt(wechat.encrypt('alice', { steps: 1 }, { sessionKey }), sessionKey), { steps: 1 })
 })
 
-t.test('the phone signs with the valid key', async (t) => {
+test('the phone signs with the valid key', async (t) => {
   const { wechat } = await simulate(t)
   const before = wechat.sign('alice', '{}')
   t.equal(before, signRawData('{}', wechat.sessionKey('alice')))

@@ -1,7 +1,7 @@
-import t from 'tap'
+import { test } from 'tap'
 import { LOGIN, accessToken, code2Session, post, simulate } from '../../helpers/simulator.js'
 
-t.test('an errcode is answered as WeChat answers it', async (t) => {
+test('an errcode is answered as WeChat answers it', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ errcode: 45011 }, { times: 1 })
   wechat.fault({ errcode: 99999 }, { times: 1 })
@@ -16,7 +16,7 @@ t.test('an errcode is answered as WeChat answers it', async (t) => {
   t.match(await post(wechat, '/wxa/any', {}), { contentType: 'application/json; encoding=utf-8', json: { errcode: 45009 } })
 })
 
-t.test('faults come first in, first out, and then things are right again', async (t) => {
+test('faults come first in, first out, and then things are right again', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ errcode: 1 }, { times: 2 })
   wechat.fault({ errcode: 2 }, { times: 1 })
@@ -25,7 +25,7 @@ t.test('faults come first in, first out, and then things are right again', async
   t.strictSame(errcodes, [1, 1, 2, undefined])
 })
 
-t.test('a fault lasts until it is removed', async (t) => {
+test('a fault lasts until it is removed', async (t) => {
   const { wechat } = await simulate(t)
   const remove = wechat.fault({ errcode: 1 })
   wechat.fault({ errcode: 2 })
@@ -37,14 +37,14 @@ t.test('a fault lasts until it is removed', async (t) => {
   t.equal((await code2Session(wechat, 'code')).json.errcode, 40029)
 })
 
-t.test('a fault may be for one path', async (t) => {
+test('a fault may be for one path', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ errcode: 1 }, { path: LOGIN })
   t.ok((await accessToken(wechat)).access_token)
   t.equal((await code2Session(wechat, 'code')).json.errcode, 1)
 })
 
-t.test('a fault leaves the code good, unless it is processed', async (t) => {
+test('a fault leaves the code good, unless it is processed', async (t) => {
   const { wechat } = await simulate(t)
   const code = wechat.login('alice')
   wechat.fault({ errcode: -1 }, { times: 1 })
@@ -55,7 +55,7 @@ t.test('a fault leaves the code good, unless it is processed', async (t) => {
   t.equal((await code2Session(wechat, code)).json.errcode, 40163)
 })
 
-t.test('a delay of a promise ends when the test says so, and brings the right answer', async (t) => {
+test('a delay of a promise ends when the test says so, and brings the right answer', async (t) => {
   const { wechat } = await simulate(t)
   let release = () => {}
   wechat.fault({ delay: new Promise<void>((resolve) => { release = resolve }) }, { times: 1 })
@@ -70,7 +70,7 @@ t.test('a delay of a promise ends when the test says so, and brings the right an
   t.equal((await answer).json.openid, wechat.openid('alice'))
 })
 
-t.test('a delay goes with any fault, and a delayed right answer is given once', async (t) => {
+test('a delay goes with any fault, and a delayed right answer is given once', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ delay: 1, errcode: -1 }, { times: 1 })
   wechat.fault({ delay: 1, processed: true }, { times: 1 })
@@ -78,7 +78,7 @@ t.test('a delay goes with any fault, and a delayed right answer is given once', 
   t.equal((await code2Session(wechat, wechat.login('alice'))).json.openid, wechat.openid('alice'))
 })
 
-t.test('any status, header and body can be answered', async (t) => {
+test('any status, header and body can be answered', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ status: 502, body: '<h1>Bad Gateway</h1>', contentType: 'text/html' }, { times: 1 })
   wechat.fault({ status: 503, headers: { 'x-own': '1' } }, { times: 1 })
@@ -91,7 +91,7 @@ t.test('any status, header and body can be answered', async (t) => {
   t.match(await code2Session(wechat, 'code'), { status: 200, contentType: 'text/plain', text: '{"openid":"o' })
 })
 
-t.test('a redirect is answered', async (t) => {
+test('a redirect is answered', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ redirect: 'http://127.0.0.1:1/' })
   const response = await fetch(wechat.url + LOGIN, { redirect: 'manual' })
@@ -99,7 +99,7 @@ t.test('a redirect is answered', async (t) => {
   t.equal(response.headers.get('location'), 'http://127.0.0.1:1/')
 })
 
-t.test('a huge answer is right but for its size', async (t) => {
+test('a huge answer is right but for its size', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ huge: 100_000 })
   const { text, json } = await code2Session(wechat, wechat.login('alice'))
@@ -107,7 +107,7 @@ t.test('a huge answer is right but for its size', async (t) => {
   t.equal(text.length, 100_000 + text.trim().length)
 })
 
-t.test('a huge answer may be given up halfway', async (t) => {
+test('a huge answer may be given up halfway', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ huge: 100_000_000 }, { times: 1 })
   const response = await fetch(wechat.url + LOGIN)
@@ -115,7 +115,7 @@ t.test('a huge answer may be given up halfway', async (t) => {
   t.equal((await code2Session(wechat, 'code')).json.errcode, 40029)
 })
 
-t.test('a stalled body begins like the right answer and stays open', async (t) => {
+test('a stalled body begins like the right answer and stays open', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ stall: 'body' })
   const response = await fetch(`${wechat.url}${LOGIN}`)
@@ -129,7 +129,7 @@ t.test('a stalled body begins like the right answer and stays open', async (t) =
   await rest
 })
 
-t.test('a truncated answer breaks off after its first half', async (t) => {
+test('a truncated answer breaks off after its first half', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ truncate: true })
   const response = await fetch(`${wechat.url}${LOGIN}`)

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import t from 'tap'
+import { test } from 'tap'
 import { startWechatSimulator } from '../../../src/testing/simulator/simulator.js'
 import { APPS, LOGIN, call, code2Session, post, simulate } from '../../helpers/simulator.js'
 
 const MINUTE = 60_000
 
-t.test('a code gives the session as WeChat writes it', async (t) => {
+test('a code gives the session as WeChat writes it', async (t) => {
   const { wechat } = await simulate(t)
   const answer = await code2Session(wechat, wechat.login('alice'))
 
@@ -16,7 +16,7 @@ t.test('a code gives the session as WeChat writes it', async (t) => {
   t.equal(answer.text, expected.replaceAll('/', '\\/'), 'slashes escaped, no errcode, no unionid')
 })
 
-t.test('codes, openids and keys look like WeChat\'s', async (t) => {
+test('codes, openids and keys look like WeChat\'s', async (t) => {
   const { wechat } = await simulate(t)
   t.match(wechat.login('alice'), /^[0-9A-Za-z]{32}$/)
   t.match(wechat.phoneCode('alice'), /^[\da-f]{64}$/)
@@ -24,7 +24,7 @@ t.test('codes, openids and keys look like WeChat\'s', async (t) => {
   t.equal(Buffer.from(wechat.sessionKey('alice'), 'base64').length, 16)
 })
 
-t.test('an app of an Open Platform account learns the unionid, the same in all its apps', async (t) => {
+test('an app of an Open Platform account learns the unionid, the same in all its apps', async (t) => {
   const { wechat } = await simulate(t, { openPlatform: true })
   const first = await code2Session(wechat, wechat.login('alice'))
   const second = await code2Session(wechat, wechat.login('alice', { appId: 'wx2' }), { appid: 'wx2', secret: APPS.wx2 })
@@ -35,21 +35,21 @@ t.test('an app of an Open Platform account learns the unionid, the same in all i
   t.not(wechat.unionid('alice'), wechat.unionid('bob'))
 })
 
-t.test('a user keeps the openid when the simulator is started anew', async (t) => {
+test('a user keeps the openid when the simulator is started anew', async (t) => {
   const { wechat: first } = await simulate(t)
   const { wechat: second } = await simulate(t)
   t.equal(first.openid('alice'), second.openid('alice'))
   t.not(first.sessionKey('alice'), second.sessionKey('alice'))
 })
 
-t.test('a code works once', async (t) => {
+test('a code works once', async (t) => {
   const { wechat } = await simulate(t)
   const code = wechat.login('alice')
   await code2Session(wechat, code)
   t.equal((await code2Session(wechat, code)).json.errcode, 40163)
 })
 
-t.test('a code works for five minutes', async (t) => {
+test('a code works for five minutes', async (t) => {
   const { wechat, clock } = await simulate(t)
   const early = wechat.login('alice')
   clock.now += MINUTE
@@ -60,7 +60,7 @@ t.test('a code works for five minutes', async (t) => {
   t.ok((await code2Session(wechat, late)).json.openid)
 })
 
-t.test('a refused exchange leaves the code good', async (t) => {
+test('a refused exchange leaves the code good', async (t) => {
   const { wechat } = await simulate(t)
   const code = wechat.login('alice')
   for (const [query, errcode] of [
@@ -83,7 +83,7 @@ t.test('a refused exchange leaves the code good', async (t) => {
   t.ok((await code2Session(wechat, code)).json.openid)
 })
 
-t.test('no two refusals have the same text', async (t) => {
+test('no two refusals have the same text', async (t) => {
   const { wechat } = await simulate(t)
   const older = /^invalid code, hints: \[ req_id: [\w-]{11} \]$/
   const newer = /^invalid code, rid: [\da-f]{8}-[\da-f]{8}-[\da-f]{8}$/
@@ -95,7 +95,7 @@ t.test('no two refusals have the same text', async (t) => {
   t.equal(texts.filter((text) => newer.test(text)).length, 2)
 })
 
-t.test('an app\'s secret may change while the simulator runs', async (t) => {
+test('an app\'s secret may change while the simulator runs', async (t) => {
   const { wechat } = await simulate(t)
   wechat.apps.wx1 = 'renewed'
   t.equal((await code2Session(wechat, wechat.login('alice'))).json.errcode, 40125)
@@ -103,7 +103,7 @@ t.test('an app\'s secret may change while the simulator runs', async (t) => {
   t.equal(APPS.wx1, 'first-secret', 'the caller\'s object is left alone')
 })
 
-t.test('a login brings a new session_key, of that app alone', async (t) => {
+test('a login brings a new session_key, of that app alone', async (t) => {
   const { wechat } = await simulate(t)
   const [before, elsewhere] = [wechat.sessionKey('alice'), wechat.sessionKey('alice', { appId: 'wx2' })]
   wechat.login('alice')
@@ -111,7 +111,7 @@ t.test('a login brings a new session_key, of that app alone', async (t) => {
   t.equal(wechat.sessionKey('alice', { appId: 'wx2' }), elsewhere)
 })
 
-t.test('with keyChanges never, the session_key changes only when it dies', async (t) => {
+test('with keyChanges never, the session_key changes only when it dies', async (t) => {
   const { wechat } = await simulate(t, { keyChanges: 'never' })
   const before = wechat.sessionKey('alice')
   wechat.login('alice')
@@ -120,7 +120,7 @@ t.test('with keyChanges never, the session_key changes only when it dies', async
   t.not(wechat.sessionKey('alice'), before)
 })
 
-t.test('wx.checkSession tells whether the key of the latest login is alive', async (t) => {
+test('wx.checkSession tells whether the key of the latest login is alive', async (t) => {
   const { wechat } = await simulate(t)
   t.equal(wechat.checkSession('alice'), false, 'no login yet')
   wechat.login('alice')
@@ -132,7 +132,7 @@ t.test('wx.checkSession tells whether the key of the latest login is alive', asy
   t.equal(wechat.checkSession('alice'), true)
 })
 
-t.test('what the phone does in an unknown app throws', async (t) => {
+test('what the phone does in an unknown app throws', async (t) => {
   const { wechat } = await simulate(t)
   t.throws(() => wechat.login('alice', { appId: 'wx3' }), { message: "The simulator has no app 'wx3'" })
 
@@ -140,7 +140,7 @@ t.test('what the phone does in an unknown app throws', async (t) => {
   t.throws(() => empty.login('alice'), { message: "The simulator has no app ''" })
 })
 
-t.test('/simulator/login stands for wx.login where there is only curl', async (t) => {
+test('/simulator/login stands for wx.login where there is only curl', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ errcode: -1 }, { path: '/simulator/login' })
 
@@ -156,12 +156,12 @@ t.test('/simulator/login stands for wx.login where there is only curl', async (t
   t.match(await call(wechat, '/simulator/login', { user: 'a', appid: 'wx3' }), { status: 400, json: { error: /wx3/ } })
 })
 
-t.test('an unknown path is not found', async (t) => {
+test('an unknown path is not found', async (t) => {
   const { wechat } = await simulate(t)
   t.match(await call(wechat, '/sns/oauth2'), { status: 404, contentType: 'text/html' })
 })
 
-t.test('requests are kept as they arrived', async (t) => {
+test('requests are kept as they arrived', async (t) => {
   const { wechat, clock } = await simulate(t)
   const next = wechat.nextRequest()
   await call(wechat, LOGIN, { js_code: 'a&b' })
@@ -177,7 +177,7 @@ t.test('requests are kept as they arrived', async (t) => {
   t.strictSame(wechat.requests, [])
 })
 
-t.test('the last 10,000 requests are kept', async (t) => {
+test('the last 10,000 requests are kept', async (t) => {
   const { wechat } = await simulate(t)
   const socket = connect(Number(new URL(wechat.url).port))
   socket.end(Array.from({ length: 10_001 }, (_, i) => `GET /${i} HTTP/1.1\r\nHost: simulator\r\n\r\n`).join(''))
@@ -186,19 +186,19 @@ t.test('the last 10,000 requests are kept', async (t) => {
   t.equal(wechat.requests[0]?.path, '/1')
 })
 
-t.test('with no options there is one app', async (t) => {
+test('with no options there is one app', async (t) => {
   await using wechat = await startWechatSimulator()
   const [[appid, secret]] = Object.entries(wechat.apps) as [[string, string]]
   t.match(appid, /^wx[\da-f]{16}$/)
   t.ok((await code2Session(wechat, wechat.login('alice'), { appid, secret })).json.openid)
 })
 
-t.test('a port in use is an error', async (t) => {
+test('a port in use is an error', async (t) => {
   const { wechat } = await simulate(t)
   await t.rejects(startWechatSimulator({ port: Number(new URL(wechat.url).port) }), { code: 'EADDRINUSE' })
 })
 
-t.test('close ends what is in flight, and may be called again', async (t) => {
+test('close ends what is in flight, and may be called again', async (t) => {
   const { wechat } = await simulate(t)
   const silent = connect(Number(new URL(wechat.url).port))
   await once(silent, 'connect')
@@ -216,7 +216,7 @@ t.test('close ends what is in flight, and may be called again', async (t) => {
   await wechat.close()
 })
 
-t.test('a caller that hangs up halfway does no harm', async (t) => {
+test('a caller that hangs up halfway does no harm', async (t) => {
   const { wechat } = await simulate(t)
   const socket = connect(Number(new URL(wechat.url).port))
   socket.end('POST /nowhere HTTP/1.1\r\nHost: simulator\r\nContent-Length: 9\r\n\r\nhalf')

@@ -49,7 +49,7 @@ test('a factory may give a promise, and how to close what it opened', async (t) 
     opened++
     return { store: createStore(), close: async () => { closed++ } }
   })
-  t.same(failures, [])
+  t.strictSame(failures, [])
   t.ok(opened > 50)
   t.equal(closed, opened)
 })
@@ -64,7 +64,7 @@ test('what was opened is closed when its check fails', async (t) => {
 
 test('one store may serve every check', async (t) => {
   const store = createStore()
-  t.same(await failuresOf(() => store), [])
+  t.strictSame(await failuresOf(() => store), [])
 })
 
 /** Each has one defect, and the check that it must fail is named. */
