@@ -55,7 +55,7 @@ const VERDICT_MS = 60_000
 const VERDICTS = 10_000
 
 export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: SessionKeyDependencies): SessionKeys {
-  const verdicts = new LRUCache<string, Promise<boolean>>({ max: VERDICTS, ttl: VERDICT_MS, perf: Date, ttlResolution: 0 })
+  const verdicts = new LRUCache<string, Promise<boolean>>({ maxSize: VERDICTS, sizeCalculation: () => 1, ttl: VERDICT_MS, perf: Date, ttlResolution: 0 })
 
   async function sealedKeys ({ userId }: SessionKeyOwner): Promise<string[]> {
     return keepSessionKey ? await store.readKeys({ userId, now: Date.now() }) : []

@@ -22,7 +22,7 @@ export class LazyLru<Value extends LruEntry> {
 
   /** @param forgotten told of every value that goes, for whatever reason */
   constructor (max: number, forgotten?: (value: Value, key: string) => void) {
-    this.#entries = new LRUCache({ max, ...forgotten !== undefined && { dispose: forgotten } })
+    this.#entries = new LRUCache({ maxSize: max, sizeCalculation: () => 1, ...forgotten !== undefined && { dispose: forgotten } })
     this.#unordered = Math.floor(max * LAZY_FRACTION)
   }
 

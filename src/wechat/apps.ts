@@ -69,7 +69,7 @@ function inMap (secrets: Readonly<Record<string, string>>): Secrets {
 
 function remembered (ask: Secrets['lookUp']): Secrets {
   const pending = new Map<string, Promise<string | null>>()
-  const answers = new LRUCache<string, { secret: string | null }>({ max: REMEMBERED_APPS, ttl: REMEMBERED_MS, perf: Date, ttlResolution: 0 })
+  const answers = new LRUCache<string, { secret: string | null }>({ maxSize: REMEMBERED_APPS, sizeCalculation: () => 1, ttl: REMEMBERED_MS, perf: Date, ttlResolution: 0 })
   return {
     lookUp (appId) {
       const answer = answers.get(appId)
