@@ -3,7 +3,7 @@ import { test, type Test } from 'tap'
 import { deriveKeys } from '../../src/crypto/seal.js'
 import { createTokens, userIdOf, type Tokens } from '../../src/crypto/tokens.js'
 import { freezeClock } from '../helpers/clock.js'
-import { forge, OUR_HEADER, partsOf, someClaims } from '../helpers/forged-token.js'
+import { forge, TOKEN_HEADER, partsOf, someClaims } from '../helpers/forged-token.js'
 import { APP_ID, SECRET } from '../helpers/host.js'
 
 const OTHER_SECRET = 'another secret of the tests, long enough'
@@ -22,7 +22,7 @@ test('a token says who, for which app and how long, and holds 256 random bits th
   const lifetime = { createdAt: Date.UTC(2026, 0, 1), expiresAt: Date.UTC(2099, 0, 1) }
   const { token, sessionId } = tokens.issue({ appId: APP_ID, userId, ...lifetime })
   const { header, claims } = partsOf(token)
-  t.strictSame(header, OUR_HEADER)
+  t.strictSame(header, TOKEN_HEADER)
   t.strictSame(Object.keys(claims).sort(), ['aud', 'exp', 'iat', 'jti', 'sub'])
   t.match(claims, { sub: userId, aud: APP_ID, iat: lifetime.createdAt / 1000, exp: lifetime.expiresAt / 1000, jti: /^[\w-]{43}$/ })
   t.match(sessionId, /^[\w-]{22}$/)
@@ -66,7 +66,7 @@ test('a key id chooses the one secret that is tried', async (t) => {
   const tokens = await tokensOf(t, OTHER_SECRET, SECRET)
   t.ok(verify(tokens, forge(someClaims())))
   const { kid } = deriveKeys(OTHER_SECRET)
-  t.throws(() => verify(tokens, forge(someClaims(), { header: { ...OUR_HEADER, kid } })), { code: 'FST_WEAPP_TOKEN_INVALID' })
+  t.throws(() => verify(tokens, forge(someClaims(), { header: { ...TOKEN_HEADER, kid } })), { code: 'FST_WEAPP_TOKEN_INVALID' })
 })
 
 test('claims of another form are none of ours, whoever signed them', async (t) => {

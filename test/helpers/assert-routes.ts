@@ -1,18 +1,18 @@
-/** Our side of a server in one breath, whatever the host has made of the rest. */
+/** One journey through the routes of the plugin, for hosts that change validation, serialization or errors. */
 import type { LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import type { Host } from './host.js'
 
 export interface HostHabits {
-  /** Undoes what the host wraps its answers in. */
+  /** Removes the host's envelope from a response. */
   unwrap?: (body: any) => any
-  /** Undoes what the host wraps its errors in: the status and code that Fastify would have sent. */
+  /** Removes the host's envelope from an error. Returns the code that Fastify would have sent. */
   unwrapError?: (body: any) => { code: string }
-  /** What every request carries for the host. */
+  /** Returns the headers that the host demands of each request. */
   nextHeaders?: () => Record<string, string>
 }
 
-/** Sign in, a guarded route, the list of devices, sign out: each answers as it does in a server of its own. */
+/** Asserts that login, a guarded route, the session list and logout respond as on a plain host. */
 export async function assertRoutes (t: Test, { app, wechat }: Pick<Host, 'app' | 'wechat'>, habits: HostHabits = {}): Promise<void> {
   const { unwrap = (body) => body, unwrapError = (body) => body, nextHeaders = () => ({}) } = habits
 
@@ -34,7 +34,7 @@ export async function assertRoutes (t: Test, { app, wechat }: Pick<Host, 'app' |
 
   refused(await app.inject({ method: 'POST', url, headers: nextHeaders(), payload: { code: 'unknown' } }), 401, 'FST_WEAPP_CODE_INVALID')
   const uncoerced = await app.inject({ method: 'POST', url, headers: nextHeaders(), payload: { code: 123 } })
-  t.equal(uncoerced.statusCode, 400, 'and no number is made into a code')
+  t.equal(uncoerced.statusCode, 400, 'a number is not coerced into a code')
 
   refused(await app.inject({ url: '/me', headers: nextHeaders() }), 401, 'FST_WEAPP_TOKEN_MISSING')
   const me = await app.inject({ url: '/me', headers: signedIn() })

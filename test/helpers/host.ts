@@ -1,4 +1,4 @@
-/** A host's server with the plugin, a simulated WeChat behind it, and the phone's part in a few words. */
+/** A host with the plugin, a simulated WeChat, and functions that act as the phone. */
 import Fastify, { type FastifyInstance, type FastifyServerOptions, type LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import weapp, { type LoginResponse, type WeappOptions } from '../../src/index.js'
@@ -11,9 +11,9 @@ export const SECRET = 'a secret of the tests, long enough to sign with'
 export interface Host {
   app: FastifyInstance
   wechat: WechatSimulator
-  /** Signs a user in over the login route. */
+  /** Signs a user in through the login route. */
   signIn (user?: string, headers?: Record<string, string>): Promise<LoginResponse>
-  /** Asks for a route with a token. */
+  /** Sends a GET request, with the token if there is one. */
   get (url: string, token?: string): Promise<LightMyRequestResponse>
   post (url: string, payload?: object, token?: string): Promise<LightMyRequestResponse>
 }
@@ -22,9 +22,9 @@ export interface HostOptions {
   options?: Partial<WeappOptions>
   server?: FastifyServerOptions
   simulator?: WechatSimulatorOptions
-  /** What the host does of its own before the plugin is registered. */
+  /** Runs before the plugin is registered. */
   before?: (app: FastifyInstance) => unknown
-  /** And after it, the routes `/me` (guarded) and `/feed` (optional) being there already. */
+  /** Runs after the plugin and the routes `/me` (guarded) and `/feed` (optional) are registered. */
   after?: (app: FastifyInstance) => unknown
 }
 

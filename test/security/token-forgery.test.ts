@@ -7,7 +7,7 @@ import { deriveKeys } from '../../src/crypto/seal.js'
 import { createTokens } from '../../src/crypto/tokens.js'
 import { freezeClock } from '../helpers/clock.js'
 import { faultyStore } from '../helpers/faulty-store.js'
-import { OUR_HEADER, encode, forge, partsOf, someClaims } from '../helpers/forged-token.js'
+import { TOKEN_HEADER, encode, forge, partsOf, someClaims } from '../helpers/forged-token.js'
 import { redisUrl, uniquePrefix } from '../helpers/redis.js'
 import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID, SECRET, startHost } from '../helpers/host.js'
@@ -196,8 +196,8 @@ t.test('row 50: a token is HS256 under a key of ours, whatever it says of itself
   const reads = asked('read')
   const header = (parts: unknown) => forge(claims, { header: parts })
   const forged = {
-    'alg none': `${encode({ ...OUR_HEADER, alg: 'none' })}.${payload}.`,
-    'alg None, signed': header({ ...OUR_HEADER, alg: 'None' }),
+    'alg none': `${encode({ ...TOKEN_HEADER, alg: 'none' })}.${payload}.`,
+    'alg None, signed': header({ ...TOKEN_HEADER, alg: 'None' }),
     'no signature': `${head}.${payload}.`,
     'no signature part': `${head}.${payload}`,
     'a signature cut short': `${head}.${payload}.${signature.slice(0, -1)}`,
@@ -206,18 +206,18 @@ t.test('row 50: a token is HS256 under a key of ours, whatever it says of itself
     'another signature': `${head}.${payload}.${(signature.startsWith('A') ? 'B' : 'A') + signature.slice(1)}`,
     'other claims under the signature': `${head}.${encode({ ...claims, sub: 'x'.repeat(22) })}.${signature}`,
     'another key': forge(claims, { key: stranger.signingKey }),
-    'another key and its kid': forge(claims, { key: stranger.signingKey, header: { ...OUR_HEADER, kid: stranger.kid } }),
+    'another key and its kid': forge(claims, { key: stranger.signingKey, header: { ...TOKEN_HEADER, kid: stranger.kid } }),
     'an empty key': forge(claims, { key: '' }),
     'the secret itself as key': forge(claims, { key: SECRET }),
     'the key as text': forge(claims, { key: signingKey.toString('base64') }),
-    HS512: forge(claims, { header: { ...OUR_HEADER, alg: 'HS512' }, hash: 'sha512' }),
-    RS256: header({ ...OUR_HEADER, alg: 'RS256' }),
-    'another kid': header({ ...OUR_HEADER, kid: 'AAAAAAAA' }),
+    HS512: forge(claims, { header: { ...TOKEN_HEADER, alg: 'HS512' }, hash: 'sha512' }),
+    RS256: header({ ...TOKEN_HEADER, alg: 'RS256' }),
+    'another kid': header({ ...TOKEN_HEADER, kid: 'AAAAAAAA' }),
     'no kid': header({ alg: 'HS256', typ: 'JWT' }),
-    'an array of kids': header({ ...OUR_HEADER, kid: [kid] }),
-    'another typ': header({ ...OUR_HEADER, typ: 'at+jwt' }),
-    crit: header({ ...OUR_HEADER, crit: ['exp'] }),
-    'a key in the header': header({ ...OUR_HEADER, jwk: { kty: 'oct', k: signingKey.toString('base64url') } }),
+    'an array of kids': header({ ...TOKEN_HEADER, kid: [kid] }),
+    'another typ': header({ ...TOKEN_HEADER, typ: 'at+jwt' }),
+    crit: header({ ...TOKEN_HEADER, crit: ['exp'] }),
+    'a key in the header': header({ ...TOKEN_HEADER, jwk: { kty: 'oct', k: signingKey.toString('base64url') } }),
     'the header in another order': header({ kid, typ: 'JWT', alg: 'HS256' }),
     'a header that is no object': header('[]')
   }
