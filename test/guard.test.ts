@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { freezeClock } from './helpers/clock.js'
 import { memoryStore, type SessionRef } from '../src/index.js'
 import { FAILURES, faultyStore } from './helpers/faulty-store.js'
-import { OUR_HEADER, encode, forge, partsOf, someClaims } from './helpers/forged-token.js'
+import { TOKEN_HEADER, encode, forge, partsOf, someClaims } from './helpers/forged-token.js'
 import { captureLog } from './helpers/log.js'
 import { assertRefused } from './helpers/assert-refused.js'
 import { startHost } from './helpers/host.js'
@@ -370,11 +370,11 @@ t.test('over the wire', async (t) => {
   await t.test('a bad token', async (t) => answers(t, await me('nonsense'), 401, 'FST_WEAPP_TOKEN_INVALID'))
   await t.test('another key', async (t) => answers(t, await me(forge(claims, { key: 'another key' })), 401, 'FST_WEAPP_TOKEN_INVALID'))
   await t.test('alg none', async (t) => {
-    const unsigned = `${encode({ ...OUR_HEADER, alg: 'none' })}.${encode(claims)}.`
+    const unsigned = `${encode({ ...TOKEN_HEADER, alg: 'none' })}.${encode(claims)}.`
     await answers(t, await me(unsigned), 401, 'FST_WEAPP_TOKEN_INVALID')
   })
   await t.test('another kid', async (t) => {
-    await answers(t, await me(forge(claims, { header: { ...OUR_HEADER, kid: 'AAAAAAAA' } })), 401, 'FST_WEAPP_TOKEN_INVALID')
+    await answers(t, await me(forge(claims, { header: { ...TOKEN_HEADER, kid: 'AAAAAAAA' } })), 401, 'FST_WEAPP_TOKEN_INVALID')
   })
   await t.test('an expired token', async (t) => answers(t, await me(forge({ ...claims, exp: 1 })), 401, 'FST_WEAPP_TOKEN_EXPIRED'))
   await t.test('a store that is down', async (t) => {
