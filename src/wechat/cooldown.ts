@@ -1,75 +1,93 @@
 /**
- * When an app is not to ask code2Session. WeChat does not document what 45011 counts: the app's calls by some accounts,
- * each user's by others. So an app rests after it, and finds out meanwhile whether the others may pass.
+ * Circuit breakers for code2Session, one per app. A breaker opens after 45011, WeChat's rate limit.
+ * WeChat does not document what 45011 counts: some sources name the calls of the app, others the calls of one user.
+ * An open breaker therefore lets probes through, to find out whether WeChat still serves other users.
  */
+import { isWithin } from '../utils/is-within.js'
 import { rateLimited } from './errcodes.js'
 
-/** How long an app rests after 45011, in milliseconds. WeChat counts by the minute. */
-const REST_MS = 10_000
+/** How long a breaker stays open, in milliseconds. WeChat counts by the minute. */
+const OPEN_MS = 10_000
 
 /**
- * An app that traded a code within so many milliseconds before a 45011 does not rest, and one that rests asks again with one
- * code in so many, in milliseconds: once WeChat answers that one, the rest is over.
+ * Interval between two probes, in milliseconds. A success within this time before a 45011 shows that the limit is one
+ * user's own.
  */
-const PROBE_MS = 1000
+const PROBE_INTERVAL_MS = 1000
 
-/** How many refused codes are remembered in a rest. */
-const MAX_REFUSED = 64
+/** Maximum number of refused codes that an open breaker remembers. */
+const MAX_LIMITED_CODES = 64
 
-interface Rest {
-  until: number
-  /** When the next code may be asked about all the same. */
-  probeAt: number
-  /** Codes that were 45011 themselves, and are not spent: none of them takes the turn of another's once more. */
-  refused: Set<string>
+/** `closed` lets every call through, `open` none, `half-open` one probe. After that the breaker is `open` again. */
+type State = 'closed' | 'open' | 'half-open'
+
+interface Breaker {
+  openedAt: number
+  nextProbeAt: number
+  /** Codes that WeChat refused with 45011. They are still valid but must not use up another probe. */
+  limitedCodes: Set<string>
 }
 
 export interface Cooldown {
-  /** Has the app rest, unless a code of it was traded just before: then 45011 is one user's alone. */
-  open (appId: string, code: string): void
-  /** @throws FST_WEAPP_WECHAT_LIMITED when the app rests and this code is not the one that asks all the same */
+  /**
+   * Returns if the breaker of the app is closed, or if this code is the probe of a half-open breaker.
+   *
+   * @throws FST_WEAPP_WECHAT_LIMITED
+   */
   assertClosed (appId: string, code: string): void
-  /** WeChat traded a code of the app. */
+  /** Closes the breaker because WeChat accepted a code of the app. */
   recordSuccess (appId: string): void
-  /** WeChat answers the app again. */
+  /** Opens the breaker after a 45011, unless WeChat accepted a code just before. Then only one user is limited. */
+  open (appId: string, code: string): void
+  /** Closes the breaker because WeChat answers the app again. */
   close (appId: string): void
 }
 
 export function createCooldown (): Cooldown {
-  /** An entry goes with the first code that is answered, or the first to be asked about after its end. */
-  const rests = new Map<string, Rest>()
-  const lastTraded = new Map<string, number>()
+  /** Apps without an entry have a closed breaker. */
+  const breakers = new Map<string, Breaker>()
+  const lastSuccess = new Map<string, number>()
 
   return {
-    open (appId, code) {
-      const now = Date.now()
-      // A clock that was set back makes no trade of the future.
-      if (Math.abs(now - (lastTraded.get(appId) ?? -Infinity)) <= PROBE_MS) return
-      const { refused } = rests.get(appId) ?? { refused: new Set<string>() }
-      if (refused.size < MAX_REFUSED) refused.add(code)
-      rests.set(appId, { until: now + REST_MS, probeAt: now + PROBE_MS, refused })
-    },
-
     assertClosed (appId, code) {
-      const rest = rests.get(appId)
-      if (rest === undefined) return
+      const breaker = breakers.get(appId)
+      if (breaker === undefined) return
       const now = Date.now()
-      if (now >= rest.until || now < rest.until - REST_MS) {
-        rests.delete(appId)
-      } else if (now >= rest.probeAt && !rest.refused.has(code)) {
-        rest.probeAt = now + PROBE_MS
+      const state = stateOf(breaker, now)
+      if (state === 'closed') {
+        breakers.delete(appId)
+      } else if (state === 'half-open' && !breaker.limitedCodes.has(code)) {
+        breaker.nextProbeAt = now + PROBE_INTERVAL_MS
       } else {
-        throw rateLimited(Math.ceil((rest.until - now) / 1000))
+        throw rateLimited(Math.ceil((breaker.openedAt + OPEN_MS - now) / 1000))
       }
     },
 
     recordSuccess (appId) {
-      lastTraded.set(appId, Date.now())
-      rests.delete(appId)
+      lastSuccess.set(appId, Date.now())
+      breakers.delete(appId)
+    },
+
+    open (appId, code) {
+      const now = Date.now()
+      if (isJustBefore(now, lastSuccess.get(appId))) return
+      const { limitedCodes } = breakers.get(appId) ?? { limitedCodes: new Set<string>() }
+      if (limitedCodes.size < MAX_LIMITED_CODES) limitedCodes.add(code)
+      breakers.set(appId, { openedAt: now, nextProbeAt: now + PROBE_INTERVAL_MS, limitedCodes })
     },
 
     close (appId) {
-      rests.delete(appId)
+      breakers.delete(appId)
     }
   }
+}
+
+function stateOf ({ openedAt, nextProbeAt }: Breaker, now: number): State {
+  if (!isWithin(now, openedAt, OPEN_MS)) return 'closed'
+  return now >= nextProbeAt ? 'half-open' : 'open'
+}
+
+/** Measures in both directions: after the clock was set back, an old success lies in the future and must not count. */
+function isJustBefore (now: number, success = -Infinity): boolean {
+  return Math.abs(now - success) <= PROBE_INTERVAL_MS
 }
