@@ -1,36 +1,47 @@
 /**
- * access_tokens, one per app, from WeChat's stable_token: normal mode, which never takes a token from anybody.
+ * Caches one access_token per app, from WeChat's stable_token. Its normal mode never invalidates the token of another
+ * process.
  *
- * https://developers.weixin.qq.com/minigame/dev/api-backend/open-api/access-token/auth.getStableAccessToken.html
+ * @see https://developers.weixin.qq.com/minigame/dev/api-backend/open-api/access-token/auth.getStableAccessToken.html
  */
 import { FST_WEAPP_WECHAT_BAD_REPLY } from '../errors.js'
+import { isWithin } from '../utils/is-within.js'
 import { isText } from '../utils/type-checks.js'
 import type { AppCredentials } from './apps.js'
 import type { WechatCall, WechatReply } from './request.js'
 
 export interface AccessTokens {
-  /** A token that lives five minutes more at least, fetched once however many ask. */
+  /** Returns a token that is valid for at least five more minutes. Concurrent callers share one fetch. */
   get (app: AppCredentials): Promise<string>
   /**
-   * WeChat refuses this token: the next `get` fetches another, unless that has happened meanwhile, or WeChat has just given the
-   * same one again: each fetch counts towards a quota, without which nothing could be asked at all.
+   * Discards a token that WeChat refused, so that the next `get` fetches another.
+   * Does nothing if a newer token is cached, or if WeChat has just returned the refused token again.
+   * Otherwise each call could fetch, and fetches count towards a quota that every API depends on.
    */
   drop (appId: string, token: string): void
 }
 
-/** WeChat makes the next token five minutes before the end of the last, and both work until then. */
+/** WeChat issues the next token five minutes before the previous one expires. Both are valid until then. */
 const RENEW_EARLY_MS = 5 * 60_000
-/** How long a token that WeChat gave again after it had refused it is not asked about once more. */
-const GIVEN_AGAIN_MS = 30_000
+/** Minimum interval between refetches when stable_token keeps returning a token that WeChat refuses. */
+const MIN_REFETCH_INTERVAL_MS = 30_000
+
+interface CachedToken {
+  token: string
+  renewAt: number
+  /** When stable_token returned this token although WeChat had refused it. null if WeChat had not refused it. */
+  returnedAgainAt: number | null
+}
 
 export function createAccessTokens (call: (appId: string, call: WechatCall) => Promise<WechatReply>): AccessTokens {
-  const tokens = new Map<string, { token: string, renewAt: number, keepUntil: number }>()
+  const tokens = new Map<string, CachedToken>()
   /** The last token of each app that WeChat refused. */
   const refused = new Map<string, string>()
-  const fetches = new Map<string, Promise<string>>()
+  const inFlight = new Map<string, Promise<string>>()
 
   async function fetch ({ appId, appSecret }: AppCredentials): Promise<string> {
-    const asked = Date.now()
+    // The lifetime counts from the request: WeChat may have issued the token long before its answer arrives.
+    const requestedAt = Date.now()
     const reply = await call(appId, {
       path: '/cgi-bin/stable_token',
       query: {},
@@ -40,31 +51,30 @@ export function createAccessTokens (call: (appId: string, call: WechatCall) => P
     if (!isText(token) || !Number.isFinite(seconds)) throw new FST_WEAPP_WECHAT_BAD_REPLY()
     tokens.set(appId, {
       token,
-      renewAt: asked + (seconds as number) * 1000 - RENEW_EARLY_MS,
-      keepUntil: token === refused.get(appId) ? asked + GIVEN_AGAIN_MS : 0
+      renewAt: requestedAt + (seconds as number) * 1000 - RENEW_EARLY_MS,
+      returnedAgainAt: token === refused.get(appId) ? requestedAt : null
     })
     return token
   }
 
   return {
     async get (app) {
-      const known = tokens.get(app.appId)
-      if (known !== undefined && Date.now() < known.renewAt) return known.token
-      // One at a time for each app, so that a late answer never replaces a newer one.
-      let pending = fetches.get(app.appId)
+      const cached = tokens.get(app.appId)
+      if (cached !== undefined && Date.now() < cached.renewAt) return cached.token
+      // One fetch at a time for each app, so that a late answer never replaces a newer one.
+      let pending = inFlight.get(app.appId)
       if (pending === undefined) {
-        pending = fetch(app).finally(() => fetches.delete(app.appId))
-        fetches.set(app.appId, pending)
+        pending = fetch(app).finally(() => inFlight.delete(app.appId))
+        inFlight.set(app.appId, pending)
       }
       return await pending
     },
 
     drop (appId, token) {
-      const known = tokens.get(appId)
-      if (known?.token !== token) return
-      // More than was given is left: the clock has been set back.
-      const left = known.keepUntil - Date.now()
-      if (left > 0 && left <= GIVEN_AGAIN_MS) return
+      const cached = tokens.get(appId)
+      if (cached?.token !== token) return
+      const { returnedAgainAt } = cached
+      if (returnedAgainAt !== null && isWithin(Date.now(), returnedAgainAt, MIN_REFETCH_INTERVAL_MS)) return
       refused.set(appId, token)
       tokens.delete(appId)
     }
