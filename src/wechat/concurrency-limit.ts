@@ -1,56 +1,62 @@
 import { FST_WEAPP_BUSY } from '../errors.js'
 
-/** How long work may wait for its turn, in milliseconds: long enough for a burst, too short for a queue to grow old. */
-const PATIENCE_MS = 1000
+/** How long work may wait for a slot, in milliseconds: enough for a burst, too short for a backlog. */
+const MAX_QUEUE_WAIT_MS = 1000
 
-/** How many may wait for each that may run: more than could get their turn in time. */
-const WAITING_PER_PLACE = 16
+/** How many may wait for each slot. More could not get a slot within MAX_QUEUE_WAIT_MS. */
+const MAX_QUEUE_PER_SLOT = 16
 
-/** Lets so many run at once; the rest wait their turn for a moment, in order. */
+/** A limit on how much work runs at once. Excess work waits briefly, first come, first served. */
 export interface ConcurrencyLimit {
-  /** @throws FST_WEAPP_BUSY when there is no turn in time, at once when too many wait already */
+  /**
+   * Runs `work` once a slot is free. Rejects without calling `work` if the queue is full or the wait is too long.
+   *
+   * @throws FST_WEAPP_BUSY
+   */
   run<Result> (work: () => Promise<Result>): Promise<Result>
 }
 
 export function createConcurrencyLimit (concurrency: number): ConcurrencyLimit {
-  const waiting = new Set<() => void>()
+  const queue = new Set<() => void>()
   let running = 0
 
-  /** Waits for a place, which it then has. */
-  async function turn (): Promise<void> {
-    if (waiting.size >= concurrency * WAITING_PER_PLACE) throw new FST_WEAPP_BUSY()
+  async function acquire (): Promise<void> {
+    if (running < concurrency) {
+      running++
+      return
+    }
+    if (queue.size >= concurrency * MAX_QUEUE_PER_SLOT) throw new FST_WEAPP_BUSY()
     await new Promise<void>((resolve, reject) => {
-      const takePlace = () => {
+      const takeSlot = () => {
         clearTimeout(timer)
         resolve()
       }
       const timer = setTimeout(() => {
-        waiting.delete(takePlace)
+        queue.delete(takeSlot)
         reject(new FST_WEAPP_BUSY())
-      }, PATIENCE_MS)
-      waiting.add(takePlace)
+      }, MAX_QUEUE_WAIT_MS)
+      queue.add(takeSlot)
     })
   }
 
-  /** Hands the place to who has waited longest, or gives it up. */
-  function leave (): void {
-    const [next] = waiting
+  /** Hands the slot to the work that has waited longest, or frees it. */
+  function release (): void {
+    const [next] = queue
     if (next === undefined) {
       running--
     } else {
-      waiting.delete(next)
+      queue.delete(next)
       next()
     }
   }
 
   return {
     async run (work) {
-      if (running >= concurrency) await turn()
-      else running++
+      await acquire()
       try {
         return await work()
       } finally {
-        leave()
+        release()
       }
     }
   }
