@@ -1,8 +1,8 @@
-/** The Mini Programs of one registration: their ids and secrets. */
+/** The Mini Programs of one registration: app ids and secrets. */
 import { LRUCache } from 'lru-cache'
 import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_INVALID_OPTION } from '../errors.js'
 
-/** App ids with their secrets, or who knows them: it answers null for an app that is not ours. */
+/** App secrets by app id, or a lookup function that returns null for an unknown app. */
 export type AppSecrets = Readonly<Record<string, string>> | ((appId: string) => string | null | Promise<string | null>)
 
 export interface AppCredentials {
@@ -12,28 +12,28 @@ export interface AppCredentials {
 
 export interface Apps {
   /**
-   * The app's credentials; without an id, those of the only app there is.
+   * Returns the credentials of an app. Without an id, returns those of the only app.
    *
-   * @throws FST_WEAPP_APP_UNKNOWN, FST_WEAPP_INVALID_OPTION when an id is needed
+   * @throws FST_WEAPP_APP_UNKNOWN, FST_WEAPP_INVALID_OPTION
    */
   credentials (appId: string | undefined): Promise<AppCredentials>
-  /** Whether the apps stay the same for as long as this process lives. */
+  /** Whether the apps stay the same for the lifetime of this process. */
   readonly areFixed: boolean
-  /** Whether the app is ours: at once where that is known, for it is asked with every token. */
+  /** Returns false if the app is unknown. Synchronous if the answer is cached, because the guard needs it per token. */
   has (appId: string): boolean | Promise<boolean>
-  /** What is remembered of the app may be wrong: it is looked up anew. */
+  /** Discards the cached secret of an app because it may be outdated. */
   forget (appId: string): void
 }
 
-/** How long the answer of a function is remembered, in milliseconds, and how many. */
-const REMEMBERED_MS = 60_000
-const REMEMBERED_APPS = 10_000
+/** How long a result of the lookup function is cached, in milliseconds. */
+const CACHE_TTL_MS = 60_000
+const MAX_CACHED_APPS = 10_000
 
-/** Those of WeChat have 18 characters. */
+/** WeChat's app ids have 18 characters. */
 const MAX_APP_ID_LENGTH = 64
 
 export function createApps (secrets: AppSecrets): Apps {
-  const { lookUp, forget } = typeof secrets === 'function' ? remembered(secrets) : inMap(secrets)
+  const { lookUp, forget } = typeof secrets === 'function' ? cachedSecrets(secrets) : mappedSecrets(secrets)
   const ids = typeof secrets === 'function' ? [] : Object.keys(secrets)
   const onlyId = ids.length === 1 ? ids[0] : undefined
 
@@ -41,7 +41,9 @@ export function createApps (secrets: AppSecrets): Apps {
     areFixed: typeof secrets !== 'function',
 
     async credentials (appId = onlyId) {
-      if (appId === undefined) throw new FST_WEAPP_INVALID_OPTION('appId', 'must say which of several Mini Programs is meant')
+      if (appId === undefined) {
+        throw new FST_WEAPP_INVALID_OPTION('appId', 'is required if several Mini Programs are configured')
+      }
       const appSecret = await lookUp(appId)
       if (appSecret === null) throw new FST_WEAPP_APP_UNKNOWN()
       return { appId, appSecret }
@@ -61,46 +63,49 @@ interface Secrets {
   forget (appId: string): void
 }
 
-function inMap (secrets: Readonly<Record<string, string>>): Secrets {
-  // A copy: what the host does to its object later is not what was checked.
+function mappedSecrets (secrets: Readonly<Record<string, string>>): Secrets {
+  // A copy, because the host may change its object after validation.
   const known = new Map(Object.entries(secrets))
   return { lookUp: (appId) => known.get(appId) ?? null, forget () {} }
 }
 
-function remembered (ask: Secrets['lookUp']): Secrets {
-  const pending = new Map<string, Promise<string | null>>()
-  const answers = new LRUCache<string, { secret: string | null }>({ maxSize: REMEMBERED_APPS, sizeCalculation: () => 1, ttl: REMEMBERED_MS, perf: Date, ttlResolution: 0 })
+function cachedSecrets (lookUpSecret: Secrets['lookUp']): Secrets {
+  const inFlight = new Map<string, Promise<string | null>>()
+  const cache = new LRUCache<string, { secret: string | null }>({
+    maxSize: MAX_CACHED_APPS, sizeCalculation: () => 1, ttl: CACHE_TTL_MS, perf: Date, ttlResolution: 0
+  })
   return {
     lookUp (appId) {
-      const answer = answers.get(appId)
-      if (answer !== undefined) return answer.secret
-      // Whoever says it, nothing of this length is an app id: it is not asked about, nor remembered.
+      const cached = cache.get(appId)
+      if (cached !== undefined) return cached.secret
+      // Too long to be an app id: do not look it up, do not cache it.
       if (appId.length > MAX_APP_ID_LENGTH) return null
-      let asked = pending.get(appId)
-      if (asked === undefined) {
-        asked = askFor(appId).finally(() => pending.delete(appId))
-        pending.set(appId, asked)
+      let pending = inFlight.get(appId)
+      if (pending === undefined) {
+        pending = load(appId).finally(() => inFlight.delete(appId))
+        inFlight.set(appId, pending)
       }
-      return asked
+      return pending
     },
 
     forget (appId) {
-      answers.delete(appId)
+      cache.delete(appId)
     }
   }
 
-  async function askFor (appId: string): Promise<string | null> {
-    const given: unknown = await ask(appId)
-    const secret = typeof given === 'string' && given.trim() !== '' ? given : null
-    answers.set(appId, { secret })
+  async function load (appId: string): Promise<string | null> {
+    const found: unknown = await lookUpSecret(appId)
+    const secret = typeof found === 'string' && found.trim() !== '' ? found : null
+    cache.set(appId, { secret })
     return secret
   }
 }
 
 /**
- * The app id in the Referer that WeChat's client sends and a Mini Program cannot change,
- * `https://servicewechat.com/{appid}/{version}/page-frame.html`; undefined when it is not of that form. Any other HTTP
- * client can send what it likes: it may choose among the apps of a registration and proves nothing.
+ * Returns the app id in the Referer, `https://servicewechat.com/{appid}/{version}/page-frame.html`.
+ * Returns undefined if the Referer has another form.
+ * WeChat's client sets this header, and a Mini Program cannot change it. Any other HTTP client can.
+ * The app id therefore proves nothing. It may only choose among the apps of one registration.
  */
 export function appIdFromReferer (request: { headers: { referer?: string | undefined } }): string | undefined {
   return /^https:\/\/servicewechat\.com\/(wx[0-9a-zA-Z]+)\//.exec(request.headers.referer ?? '')?.[1]
