@@ -400,7 +400,7 @@ t.test('onConfigError is told what to mend, each time, and may be left out', asy
   for (let i = 0; i < 2; i++) await t.rejects(client.code2Session(wechat.login('alice')), { code: 'FST_WEAPP_WECHAT_CONFIG', errcode: 40125 })
   wechat.fault({ errcode: 40164 }, { times: 1 })
   await t.rejects(client.getAccessToken(), { code: 'FST_WEAPP_WECHAT_CONFIG', errcode: 40164 })
-  t.match(told, [[40125, /app secret is wrong/, APP_ID], [40125, /app secret is wrong/, APP_ID], [40164, /white list/, APP_ID]])
+  t.match(told, [[40125, /app secret is wrong/, APP_ID], [40125, /app secret is wrong/, APP_ID], [40164, /whitelist/, APP_ID]])
   await t.rejects(client.code2Session('unknown'), { code: 'FST_WEAPP_CODE_INVALID', errcode: 40029 })
   t.equal(told.length, 3)
 
