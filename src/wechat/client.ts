@@ -1,6 +1,7 @@
-/** The client of WeChat's server API: a method per API, no Fastify. */
+/** The client of WeChat's server API, with one method per API. Independent of Fastify. */
 import {
-  FST_WEAPP_INVALID_OPTION, FST_WEAPP_PHONE_CODE_INVALID, FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_WECHAT_BAD_REPLY, isWeappError, type WeappError
+  FST_WEAPP_INVALID_OPTION, FST_WEAPP_PHONE_CODE_INVALID, FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_WECHAT_BAD_REPLY,
+  isWeappError, type WeappError
 } from '../errors.js'
 import { traced } from '../diagnostics/tracing.js'
 import { logSafely } from '../diagnostics/log-safely.js'
@@ -12,21 +13,21 @@ import { configHint } from './errcodes.js'
 import { createTransport, type TransportOptions, type WechatCall, type WechatReply } from './request.js'
 import { signWithSessionKey } from './user-data.js'
 
-/** Which Mini Program; may be left out where there is one. */
 export interface AppOptions {
+  /** The Mini Program's app id. Optional if only one is configured. */
   appId?: string | undefined
 }
 
-/** A phone number as WeChat tells it. */
+/** A phone number, in the format of WeChat. */
 export interface PhoneNumber {
-  /** With the country code where it is not a Chinese number. */
+  /** Includes the country code unless it is a Chinese number. */
   phoneNumber: string
   purePhoneNumber: string
   /** Such as '86'. */
   countryCode: string
 }
 
-/** What WeChat needs as proof that a session_key is ours. */
+/** A user's session_key. The client signs with it to prove to WeChat that the caller has it. */
 export interface SessionKeyProof extends AppOptions {
   openid: string
   sessionKey: string
@@ -34,93 +35,105 @@ export interface SessionKeyProof extends AppOptions {
 
 export interface ApiRequest extends AppOptions {
   query?: Record<string, string> | undefined
-  /** Sent as JSON by POST; without one the request is a GET. */
+  /** Sent as JSON by POST. Without a body the request is a GET. */
   body?: object | undefined
 }
 
 /**
- * Every method rejects with FST_WEAPP_APP_UNKNOWN, FST_WEAPP_WECHAT_LIMITED, _UNAVAILABLE, _TIMEOUT, _BAD_REPLY or
- * _CONFIG; errors that WeChat gave carry its `errcode`.
+ * The client of WeChat's server API. If WeChat returned an errcode, the error carries it as `errcode`.
+ *
+ * @throws FST_WEAPP_APP_UNKNOWN, FST_WEAPP_WECHAT_LIMITED, FST_WEAPP_WECHAT_UNAVAILABLE, FST_WEAPP_WECHAT_TIMEOUT,
+ * FST_WEAPP_WECHAT_BAD_REPLY, FST_WEAPP_WECHAT_CONFIG from every method
  */
 export interface WechatClient {
   /**
-   * Trades a code of wx.login, which works once and for five minutes.
-   * https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_code2session
+   * Exchanges a code of wx.login for the user. A code works once and expires after five minutes.
    *
-   * @throws FST_WEAPP_CODE_INVALID, _CODE_USED, _LOGIN_BLOCKED, _BUSY
+   * @see https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_code2session
+   * @throws FST_WEAPP_CODE_INVALID, FST_WEAPP_CODE_USED, FST_WEAPP_LOGIN_BLOCKED, FST_WEAPP_BUSY
    */
   code2Session (code: string, app?: AppOptions): Promise<WechatUser>
   /**
-   * Whether a session_key still lives.
-   * https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_checksessionkey
-   */
-  checkSessionKey (holder: SessionKeyProof): Promise<boolean>
-  /**
-   * Has WeChat replace a session_key, which dies, and resolves to the new one. Not often for a user.
-   * https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_resetusersessionkey
+   * Resolves to false if the session_key has expired.
    *
-   * @throws FST_WEAPP_SESSION_KEY_STALE when the key was dead already
+   * @see https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_checksessionkey
    */
-  resetUserSessionKey (holder: SessionKeyProof): Promise<string>
+  checkSessionKey (proof: SessionKeyProof): Promise<boolean>
   /**
-   * An access_token that lives five minutes more at least, from stable_token; one fetch however many ask.
-   * https://developers.weixin.qq.com/minigame/dev/api-backend/open-api/access-token/auth.getStableAccessToken.html
+   * Replaces a session_key and resolves to the new one. The old one becomes invalid. Not intended for frequent use.
+   *
+   * @see https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_resetusersessionkey
+   * @throws FST_WEAPP_SESSION_KEY_STALE
+   */
+  resetUserSessionKey (proof: SessionKeyProof): Promise<string>
+  /**
+   * Resolves to an access_token of stable_token that is valid for at least five more minutes.
+   * Concurrent calls share one fetch.
+   *
+   * @see https://developers.weixin.qq.com/minigame/dev/api-backend/open-api/access-token/auth.getStableAccessToken.html
    */
   getAccessToken (app?: AppOptions): Promise<string>
   /**
-   * Trades the code of the phone number button, which is not the one of wx.login. With `openid` WeChat checks that the
-   * code is of that user.
-   * https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-info/phone-number/getPhoneNumber.html
+   * Exchanges a code of the phone number button, which differs from a code of wx.login, for the phone number.
+   * With `openid`, WeChat verifies that the code belongs to that user.
    *
+   * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-info/phone-number/getPhoneNumber.html
    * @throws FST_WEAPP_PHONE_CODE_INVALID
    */
   getPhoneNumber (code: string, options?: AppOptions & { openid?: string | undefined }): Promise<PhoneNumber>
   /**
-   * Any other API that takes an access_token, by its path: the token is added, and renewed once when WeChat refuses it.
-   * Resolves to the JSON object of the answer; an errcode other than 0 rejects.
+   * Calls any other API that takes an access_token, and resolves to the JSON object of the response.
+   * Adds the access_token, and renews it once if WeChat refuses it. Rejects if WeChat returns an errcode other than 0.
+   *
+   * @param path such as '/wxa/msg_sec_check'
+   * @throws FST_WEAPP_INVALID_OPTION
    */
   request (path: string, request?: ApiRequest): Promise<WechatReply>
-  /** Lets calls under way finish, then closes the connections, unless the dispatcher is the host's. */
+  /** Waits for pending calls, then closes the connections. A dispatcher of the host stays open. */
   close (): Promise<void>
 }
 
-/** An access_token that has expired, was never good, or is not the newest. */
+/** Errcodes of an access_token that is invalid, has expired or is not the newest. */
 const TOKEN_REFUSED = new Set([40001, 40014, 42001])
-/** WeChat's answer to a signature under a dead session_key. */
-const KEY_DEAD = 87009
-/** Of a phone code: not valid or expired, used. */
-const CODE_REFUSED = [40029, 40163]
+/** The errcode of a signature under an expired session_key. */
+const SESSION_KEY_EXPIRED = 87009
+/** Errcodes of a phone code: invalid or expired, already used. */
+const PHONE_CODE_REFUSED = [40029, 40163]
 
 export interface ClientDependencies extends TransportOptions {
   apps: Apps
-  /** Told when WeChat refuses us for a reason that whoever runs the server must mend. */
+  /** Called when WeChat refuses this server for a reason that the operator must fix. */
   onConfigError: (errcode: number, hint: string, appId: string) => void
 }
 
 export function createClient ({ apps, onConfigError, ...options }: ClientDependencies): WechatClient {
   const transport = createTransport(options)
-  const accessTokens = createAccessTokens(ask)
-  const code2Session = createCode2Session(ask, options.concurrency)
+  const accessTokens = createAccessTokens(call)
+  const code2Session = createCode2Session(call, options.concurrency)
 
-  function ask (appId: string, call: WechatCall): Promise<WechatReply> {
-    return traced('fastify-weapp.wechat', { appId, path: call.path }, () => transport.call(call))
+  function call (appId: string, request: WechatCall): Promise<WechatReply> {
+    return traced('fastify-weapp.wechat', { appId, path: request.path }, () => transport.call(request))
   }
 
-  /** Calls with an access_token; one that WeChat refuses is renewed, and the call repeated, once. */
-  async function askWithToken (app: AppCredentials, call: WechatCall): Promise<WechatReply> {
-    const askWith = (token: string) => ask(app.appId, { ...call, query: { ...call.query, access_token: token } })
+  /** Calls with an access_token. If WeChat refuses the token, renews it and repeats the call once. */
+  async function callWithToken (app: AppCredentials, request: WechatCall): Promise<WechatReply> {
+    const callWith = (token: string) => {
+      return call(app.appId, { ...request, query: { ...request.query, access_token: token } })
+    }
     const token = await accessTokens.get(app)
     try {
-      return await askWith(token)
+      return await callWith(token)
     } catch (error) {
       if (!isWeappError(error) || !TOKEN_REFUSED.has(error.errcode!)) throw error
       accessTokens.drop(app.appId, token)
-      return await askWith(await accessTokens.get(app))
+      return await callWith(await accessTokens.get(app))
     }
   }
 
-  /** Work for an app, whose failure is reported where whoever runs the server must mend it. */
-  async function forApp<Result> (appId: string | undefined, work: (app: AppCredentials) => Promise<Result>): Promise<Result> {
+  /** Runs work with the credentials of an app, and reports configuration errors to the operator. */
+  async function forApp<Result> (
+    appId: string | undefined, work: (app: AppCredentials) => Promise<Result>
+  ): Promise<Result> {
     const app = await apps.credentials(appId)
     try {
       return await work(app)
@@ -128,7 +141,7 @@ export function createClient ({ apps, onConfigError, ...options }: ClientDepende
       const { errcode } = error as Partial<WeappError>
       const hint = configHint(errcode)
       if (hint !== undefined) {
-        // It may have been changed in the WeChat console, and since then where the host keeps it.
+        // The secret may have changed in the WeChat console, and since then in the host's configuration.
         apps.forget(app.appId)
         logSafely(() => onConfigError(errcode!, hint, app.appId))
       }
@@ -136,23 +149,22 @@ export function createClient ({ apps, onConfigError, ...options }: ClientDepende
     }
   }
 
-  /** The query that proves a session_key, for calls without a body. */
-  function proofOf ({ openid, sessionKey }: SessionKeyProof): Record<string, string> {
-    return { openid, signature: signWithSessionKey(sessionKey, ''), sig_method: 'hmac_sha256' }
-  }
-
   return {
     code2Session: (code, { appId } = {}) => forApp(appId, (app) => code2Session(app, code)),
 
-    checkSessionKey: (holder) => forApp(holder.appId, async (app) => {
-      const reply = await askWithToken(app, { path: '/wxa/checksession', query: proofOf(holder), answers: [KEY_DEAD] })
-      return reply.errcode !== KEY_DEAD
+    checkSessionKey: (proof) => forApp(proof.appId, async (app) => {
+      const reply = await callWithToken(app, {
+        path: '/wxa/checksession', query: proofQuery(proof), expectedErrcodes: [SESSION_KEY_EXPIRED]
+      })
+      return reply.errcode !== SESSION_KEY_EXPIRED
     }),
 
-    resetUserSessionKey: (holder) => forApp(holder.appId, async (app) => {
-      const reply = await askWithToken(app, { path: '/wxa/resetusersessionkey', query: proofOf(holder), answers: [KEY_DEAD] })
-      if (reply.errcode === KEY_DEAD) throw new FST_WEAPP_SESSION_KEY_STALE()
-      if (!isText(reply.session_key) || reply.openid !== holder.openid) throw new FST_WEAPP_WECHAT_BAD_REPLY()
+    resetUserSessionKey: (proof) => forApp(proof.appId, async (app) => {
+      const reply = await callWithToken(app, {
+        path: '/wxa/resetusersessionkey', query: proofQuery(proof), expectedErrcodes: [SESSION_KEY_EXPIRED]
+      })
+      if (reply.errcode === SESSION_KEY_EXPIRED) throw new FST_WEAPP_SESSION_KEY_STALE()
+      if (!isText(reply.session_key) || reply.openid !== proof.openid) throw new FST_WEAPP_WECHAT_BAD_REPLY()
       return reply.session_key
     }),
 
@@ -160,27 +172,40 @@ export function createClient ({ apps, onConfigError, ...options }: ClientDepende
 
     getPhoneNumber: (code, { appId, openid } = {}) => forApp(appId, async (app) => {
       if (!isText(code)) throw new FST_WEAPP_PHONE_CODE_INVALID()
-      const body = { code, ...openid !== undefined && { openid } }
-      const reply = await askWithToken(app, { path: '/wxa/business/getuserphonenumber', query: {}, body, answers: CODE_REFUSED })
+      const reply = await callWithToken(app, {
+        path: '/wxa/business/getuserphonenumber',
+        query: {},
+        body: { code, ...openid !== undefined && { openid } },
+        expectedErrcodes: PHONE_CODE_REFUSED
+      })
       const { errcode } = reply as { errcode?: number }
-      if (CODE_REFUSED.includes(errcode!)) throw Object.assign(new FST_WEAPP_PHONE_CODE_INVALID(), { errcode })
+      if (PHONE_CODE_REFUSED.includes(errcode!)) throw Object.assign(new FST_WEAPP_PHONE_CODE_INVALID(), { errcode })
       return phoneNumberOf(reply, app.appId)
     }),
 
     request: (path, { appId, query = {}, body } = {}) => forApp(appId, (app) => {
-      if (!/^(\/[\w-][\w.-]*)+$/.test(path)) throw new FST_WEAPP_INVALID_OPTION('path', "must be an API's path, such as '/wxa/msg_sec_check'")
-      return askWithToken(app, { path, query, ...body !== undefined && { body } })
+      if (!/^(\/[\w-][\w.-]*)+$/.test(path)) {
+        throw new FST_WEAPP_INVALID_OPTION('path', "must be an API path such as '/wxa/msg_sec_check'")
+      }
+      return callWithToken(app, { path, query, ...body !== undefined && { body } })
     }),
 
     close: transport.close
   }
 }
 
+/** Returns the query that proves a session_key. The signed body is empty because these calls have none. */
+function proofQuery ({ openid, sessionKey }: SessionKeyProof): Record<string, string> {
+  return { openid, signature: signWithSessionKey(sessionKey, ''), sig_method: 'hmac_sha256' }
+}
+
 function phoneNumberOf ({ phone_info: info }: WechatReply, appId: string): PhoneNumber {
   const { phoneNumber, purePhoneNumber, countryCode, watermark } = (info ?? {}) as Record<string, unknown>
-  const isOurs = (watermark as { appid?: unknown } | undefined)?.appid === appId
-  // Documented as a string, shown as a number in WeChat's own sample.
+  const hasOwnWatermark = (watermark as { appid?: unknown } | undefined)?.appid === appId
+  // Documented as a string, but a number in WeChat's own sample.
   const country = typeof countryCode === 'number' ? String(countryCode) : countryCode
-  if (!isOurs || !isText(phoneNumber) || !isText(purePhoneNumber) || !isText(country)) throw new FST_WEAPP_WECHAT_BAD_REPLY()
+  if (!hasOwnWatermark || !isText(phoneNumber) || !isText(purePhoneNumber) || !isText(country)) {
+    throw new FST_WEAPP_WECHAT_BAD_REPLY()
+  }
   return { phoneNumber, purePhoneNumber, countryCode: country }
 }

@@ -1,27 +1,28 @@
-/** One HTTP request and its answer, as an undici dispatcher tells of them: without the streams of undici's `request`. */
+/** One HTTP request and its response, on an undici dispatcher. Needs no streams, unlike undici's `request`. */
 import type { Dispatcher } from 'undici'
 
 export interface HttpResponse {
   statusCode: number
-  /** The body; null when it is larger than any documented answer. */
+  /** The body, or null if it is longer than MAX_BYTES. */
   text: string | null
 }
 
 interface Listener {
-  resolve (answer: HttpResponse): void
+  resolve (response: HttpResponse): void
   reject (error: Error): void
 }
 
+/** More than any documented response. */
 const MAX_BYTES = 64 * 1024
 
-/** The methods come in both languages: undici 6 speaks one of them to a handler, 8 the other, and 7 both. */
+/** Implements both handler interfaces: undici 6 calls the legacy callbacks, undici 8 the new ones, undici 7 either. */
 export class HttpExchange {
   /**
-   * Who waits for the answer; nobody once there is one. undici holds on to a handler for longer, and the garbage collector
-   * would carry the whole request into the old generation that hangs on it.
+   * The caller, or null once the exchange has settled. undici references a handler for longer.
+   * Otherwise the garbage collector would promote the whole request to the old generation.
    */
   #listener: Listener | null
-  #cut: ((reason: Error) => void) | null = null
+  #abortConnection: ((reason: Error) => void) | null = null
   #statusCode = 0
   #chunks: Buffer[] = []
   #bytes = 0
@@ -30,12 +31,12 @@ export class HttpExchange {
     this.#listener = listener
   }
 
-  /** Fails now, whether or not there is a connection yet. */
+  /** Rejects at once, whether or not the connection is established. */
   abort (): void {
     const reason = new Error('aborted')
-    const cut = this.#cut
-    this.#leave()?.reject(reason)
-    cut?.(reason)
+    const abortConnection = this.#abortConnection
+    this.#settle()?.reject(reason)
+    abortConnection?.(reason)
   }
 
   onRequestStart (controller: Dispatcher.DispatchController): void {
@@ -58,10 +59,10 @@ export class HttpExchange {
     this.onError(error)
   }
 
-  onConnect (cut: (reason?: Error) => void): void {
-    // The connection came too late: nothing is sent.
-    if (this.#listener === null) cut(new Error('aborted'))
-    else this.#cut = cut
+  onConnect (abortConnection: (reason?: Error) => void): void {
+    // The exchange was aborted before the connection was established: send nothing.
+    if (this.#listener === null) abortConnection(new Error('aborted'))
+    else this.#abortConnection = abortConnection
   }
 
   onHeaders (statusCode: number): boolean {
@@ -74,25 +75,26 @@ export class HttpExchange {
     if (this.#bytes <= MAX_BYTES) {
       this.#chunks.push(chunk)
     } else {
-      const cut = this.#cut
-      this.#leave()?.resolve({ statusCode: this.#statusCode, text: null })
-      cut?.(new Error('too large'))
+      const abortConnection = this.#abortConnection
+      this.#settle()?.resolve({ statusCode: this.#statusCode, text: null })
+      abortConnection?.(new Error('too large'))
     }
     return true
   }
 
   onComplete (): void {
     const text = Buffer.concat(this.#chunks).toString()
-    this.#leave()?.resolve({ statusCode: this.#statusCode, text })
+    this.#settle()?.resolve({ statusCode: this.#statusCode, text })
   }
 
   onError (error: Error): void {
-    this.#leave()?.reject(error)
+    this.#settle()?.reject(error)
   }
 
-  #leave (): Listener | null {
+  /** Returns the listener on the first call, then null, and releases all references. */
+  #settle (): Listener | null {
     const listener = this.#listener
-    this.#listener = this.#cut = null
+    this.#listener = this.#abortConnection = null
     this.#chunks = []
     return listener
   }

@@ -1,6 +1,6 @@
 /**
- * One call to WeChat: bounded in time and size, repeated only where that is harmless, and silent about everything
- * secret. No error of the HTTP client leaves this file, because it may hold the URL, and the URL holds the app secret.
+ * Calls WeChat with a timeout and a size limit, and retries a call only if WeChat has not processed it.
+ * No error of the HTTP client leaves this file. It may contain the URL, and the URL contains the app secret.
  */
 import { Agent, type Dispatcher } from 'undici'
 import {
@@ -14,39 +14,40 @@ import { HttpExchange, type HttpResponse } from './http-exchange.js'
 export interface TransportOptions {
   /** Scheme and host of WeChat's API. */
   baseUrl: string
-  /** Milliseconds for the whole call, connecting, repeats and the last byte of the answer included. */
+  /** Timeout of a whole call in milliseconds, from connecting to the last byte of the response, including retries. */
   timeout: number
-  /** How often a call is repeated at most. */
+  /** Maximum number of retries. */
   retries: number
-  /** How many connections we keep of our own; unused with a `dispatcher`. */
+  /** Maximum number of connections of the plugin's own agent. Ignored with a `dispatcher`. */
   concurrency: number
-  /** Where connections come from; ours when undefined. Whoever made it closes it. */
+  /** The host's undici dispatcher, which the host closes. If undefined, the plugin uses its own agent. */
   dispatcher: Dispatcher | undefined
 }
 
 export interface WechatCall {
   path: string
   query: Record<string, string>
-  /** Sent as JSON by POST; without one the call is a GET. */
+  /** Sent as JSON by POST. Without a body the request is a GET. */
   body?: object
-  /** Errcodes that are answers to this call and not errors. */
-  answers?: readonly number[]
+  /** Errcodes that resolve this call instead of rejecting it. */
+  expectedErrcodes?: readonly number[]
 }
 
-/** A JSON object that WeChat answered with. */
+/** The JSON object of a response. */
 export type WechatReply = Record<string, unknown>
 
 export interface Transport {
   /**
-   * Asks, and asks again where that is harmless.
+   * Resolves to WeChat's reply, after retries if necessary. Rejects with the error of an errcode that is not expected.
    *
-   * @throws FST_WEAPP_WECHAT_UNAVAILABLE, _TIMEOUT, _BAD_REPLY, or the error of WeChat's errcode
+   * @throws FST_WEAPP_WECHAT_UNAVAILABLE, FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_BAD_REPLY
    */
   call (call: WechatCall): Promise<WechatReply>
-  /** Lets calls under way finish, then closes our own connections. */
+  /** Waits for pending calls, then closes the plugin's own agent. */
   close (): Promise<void>
 }
 
+/** Delay before the first retry, in milliseconds. It doubles with each further retry. */
 const FIRST_BACKOFF_MS = 100
 
 interface Failure {
@@ -77,21 +78,21 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
     }),
 
     async close () {
-      // An agent that is closed already would reject.
+      // A second close() of the agent would reject.
       await (closed ??= ownAgent?.close())
     }
   }
 
-  /** Never rejects: that there is no answer is one too. */
+  /** Sends one request. Never rejects: resolves to a Failure if there is no response. */
   function ask ({ path, query, body }: WechatCall, wait: Deadline): Promise<HttpResponse | Failure> {
     return new Promise((resolve) => {
       const fail = (error: unknown): void => {
-        resolve(failed(FST_WEAPP_WECHAT_UNAVAILABLE, systemWord(error), nothingWasSent(error)))
+        resolve(failed(FST_WEAPP_WECHAT_UNAVAILABLE, systemErrorCode(error), failedBeforeSending(error)))
       }
       const exchange = new HttpExchange({ resolve, reject: fail })
       wait.expire = () => exchange.abort()
       try {
-        // URLSearchParams escapes everything: a code cannot smuggle in a parameter of its own.
+        // URLSearchParams escapes each value, so a code cannot inject a parameter.
         const search = new URLSearchParams(query).toString()
         connections.dispatch({
           origin: baseUrl,
@@ -119,7 +120,7 @@ function sleep (milliseconds: number, wait: Deadline): Promise<void> {
   })
 }
 
-function interpret (answer: HttpResponse | Failure, { answers = [] }: WechatCall): Attempt {
+function interpret (answer: HttpResponse | Failure, { expectedErrcodes = [] }: WechatCall): Attempt {
   if ('error' in answer) return answer
   const { statusCode, text } = answer
   if (statusCode >= 500) return failed(FST_WEAPP_WECHAT_UNAVAILABLE, `HTTP ${statusCode}`)
@@ -128,23 +129,24 @@ function interpret (answer: HttpResponse | Failure, { answers = [] }: WechatCall
   const reply = parseObject(text)
   if (reply === null) return failed(FST_WEAPP_WECHAT_BAD_REPLY, 'not JSON')
   const { errcode } = reply
-  if (errcode === undefined || errcode === 0 || answers.includes(errcode as number)) return { reply }
+  if (errcode === undefined || errcode === 0 || expectedErrcodes.includes(errcode as number)) return { reply }
   return { error: errorOf(errcode), repeatable: errcode === SYSTEM_BUSY }
 }
 
-function failed (Refusal: WeappErrorConstructor, failure: string | undefined, repeatable = false): Failure {
-  return { error: Object.assign(new Refusal(), failure !== undefined && { failure }), repeatable }
+function failed (Constructor: WeappErrorConstructor, failure: string | undefined, repeatable = false): Failure {
+  return { error: Object.assign(new Constructor(), failure !== undefined && { failure }), repeatable }
 }
 
-/** The one part of the HTTP client's error that is of a closed list, and of use to whoever runs the server. */
-function systemWord (error: unknown): string | undefined {
+/** Returns an error code such as ECONNREFUSED, the only part of an HTTP client's error that never contains a secret. */
+function systemErrorCode (error: unknown): string | undefined {
   const { code } = (error ?? {}) as { code?: unknown }
   return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code) ? code : undefined
 }
 
-/** WeChat labels its JSON text/plain in places, so the text decides; a byte order mark is skipped. */
+/** Returns null if the text is not a JSON object. Ignores the content type, because WeChat sends JSON as text/plain. */
 function parseObject (text: string): WechatReply | null {
   try {
+    // JSON.parse rejects a byte order mark.
     const value: unknown = JSON.parse(text.startsWith('\uFEFF') ? text.slice(1) : text)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as WechatReply : null
   } catch {
@@ -153,12 +155,13 @@ function parseObject (text: string): WechatReply | null {
 }
 
 /**
- * Whether a connection failed before it could carry a byte. Only then is a repeat harmless: after that nobody can
- * tell whether WeChat has used up the code.
+ * Returns false if a byte may have been sent before the connection failed. Then a retry is not safe, because WeChat may
+ * have used up the code.
  */
-function nothingWasSent (error: unknown): boolean {
-  // Of a name with several addresses, each of which was tried.
-  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(nothingWasSent)
+function failedBeforeSending (error: unknown): boolean {
+  // Node.js throws an AggregateError after it has tried each address of a host name.
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(failedBeforeSending)
   const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException
-  return syscall === 'connect' || syscall === 'getaddrinfo' || code === 'ECONNREFUSED' || code === 'UND_ERR_CONNECT_TIMEOUT'
+  return syscall === 'connect' || syscall === 'getaddrinfo' ||
+    code === 'ECONNREFUSED' || code === 'UND_ERR_CONNECT_TIMEOUT'
 }
