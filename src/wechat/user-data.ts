@@ -1,13 +1,13 @@
 /**
- * What a phone proves with the session_key: encrypted data and signatures.
+ * Decrypts user data and verifies signatures that a phone received from WeChat, both under the session_key.
  *
- * https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.en.md
+ * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.en.md
  */
 import { createDecipheriv, createHash, createHmac, timingSafeEqual } from 'node:crypto'
 
-/** Decrypted data; WeChat adds the watermark. */
+/** Decrypted user data, with the watermark that WeChat adds. */
 export interface UserData extends Record<string, unknown> {
-  watermark: { appid: string, /** Seconds since 1970. */ timestamp: number }
+  watermark: { appid: string, /** Epoch seconds. */ timestamp: number }
 }
 
 export interface EncryptedUserData {
@@ -18,24 +18,29 @@ export interface EncryptedUserData {
 const BLOCK_BYTES = 16
 const MAX_BASE64_LENGTH = 64 * 1024
 
-/** AES-128-CBC with PKCS #7, all in base64; null when anything about it is wrong, and never what. */
-export function decryptUserData (sessionKey: string, appId: string, { encryptedData, iv }: EncryptedUserData): UserData | null {
+/**
+ * Decrypts user data: AES-128-CBC with PKCS #7, all values in base64.
+ * Returns null on any failure and never reveals which, so that it is no padding oracle.
+ */
+export function decryptUserData (
+  sessionKey: string, appId: string, { encryptedData, iv }: EncryptedUserData
+): UserData | null {
   const key = fromBase64(sessionKey)
-  const start = fromBase64(iv)
+  const ivBytes = fromBase64(iv)
   const ciphertext = fromBase64(encryptedData)
-  if (key?.length !== BLOCK_BYTES || start?.length !== BLOCK_BYTES || ciphertext === null) return null
+  if (key?.length !== BLOCK_BYTES || ivBytes?.length !== BLOCK_BYTES || ciphertext === null) return null
   if (ciphertext.length === 0 || ciphertext.length % BLOCK_BYTES !== 0) return null
 
-  // The padding is looked at by hand and the text is read whatever it is, so that every failure costs the same: a
-  // difference would tell an attacker, who may send what he likes, about plaintext that he does not know.
-  const decipher = createDecipheriv('aes-128-cbc', key, start).setAutoPadding(false)
+  // The padding is checked here and the text is always parsed, so that every failure takes the same time.
+  // Otherwise an attacker who sends chosen ciphertexts could learn the plaintext from the difference.
+  const decipher = createDecipheriv('aes-128-cbc', key, ivBytes).setAutoPadding(false)
   const padded = Buffer.concat([decipher.update(ciphertext), decipher.final()])
   const padding = paddingLength(padded)
   const data = parseUserData(padded.subarray(0, padded.length - (padding ?? 0)))
   return padding !== null && data?.watermark.appid === appId ? data : null
 }
 
-/** How many bytes of PKCS #7 padding there are (1 to 16), or null when they are not that. */
+/** Returns the number of padding bytes, 1 to 16, or null if the padding is not valid PKCS #7. */
 function paddingLength (padded: Buffer): number | null {
   const length = padded[padded.length - 1]!
   if (length < 1 || length > BLOCK_BYTES) return null
@@ -45,30 +50,32 @@ function paddingLength (padded: Buffer): number | null {
 function parseUserData (text: Buffer): UserData | null {
   try {
     const data = JSON.parse(text.toString('utf8')) as Partial<UserData> | null
-    return typeof data?.watermark?.appid === 'string' && Number.isFinite(data.watermark.timestamp) ? data as UserData : null
+    const isUserData = typeof data?.watermark?.appid === 'string' && Number.isFinite(data.watermark.timestamp)
+    return isUserData ? data as UserData : null
   } catch {
     return null
   }
 }
 
-/** Strict: Buffer.from skips over what is not base64, and would make one key of many texts. */
+/** Returns null unless the text is canonical base64. Buffer.from skips other characters, so many texts give one key. */
 function fromBase64 (text: unknown): Buffer | null {
   if (typeof text !== 'string' || text.length > MAX_BASE64_LENGTH) return null
   const bytes = Buffer.from(text, 'base64')
   return bytes.toString('base64') === text ? bytes : null
 }
 
-/** Whether `signature` is the hex SHA-1 of rawData and session_key, which WeChat gives a phone with its user info. */
+/** Returns false unless `signature`, which WeChat sends with user info, is the hex SHA-1 of rawData and session_key. */
 export function isSignatureOf (sessionKey: string, rawData: unknown, signature: unknown): boolean {
   if (typeof rawData !== 'string' || typeof signature !== 'string') return false
   const expected = createHash('sha1').update(rawData + sessionKey).digest()
   const given = Buffer.from(signature, 'hex')
-  return given.length === expected.length && signature.length === expected.length * 2 && timingSafeEqual(given, expected)
+  return signature.length === expected.length * 2 && given.length === expected.length &&
+    timingSafeEqual(given, expected)
 }
 
 /**
- * The signature that server APIs want as proof of a session_key: the hex HMAC-SHA256 of the body ('' for a GET) under
- * the session_key's text as it came, not its bytes (which of the two, WeChat's own sample decides).
+ * Returns the signature that server APIs require as proof of a session_key: the hex HMAC-SHA256 of the body.
+ * The body of a GET is ''. The key is the base64 text of the session_key, as in WeChat's own sample, not its bytes.
  */
 export function signWithSessionKey (sessionKey: string, body: string): string {
   return createHmac('sha256', sessionKey).update(body).digest('hex')
