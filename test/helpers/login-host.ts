@@ -1,4 +1,4 @@
-/** A host whose `wechat` options are the test's own, with a simulated WeChat behind them. */
+/** A host with `wechat` options of the test, connected to a simulated WeChat. */
 import type { LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import type { WeappOptions } from '../../src/index.js'
@@ -6,7 +6,7 @@ import { startWechatSimulator } from '../../src/testing/simulator/simulator.js'
 import { APP_ID, APP_SECRET, startHost, type Host, type HostOptions } from './host.js'
 
 export interface LoginHost extends Omit<Host, 'signIn'> {
-  /** Asks the login route, by default with a fresh code. */
+  /** Calls the login route, by default with a new code. */
   login (code?: unknown): Promise<LightMyRequestResponse>
 }
 
@@ -15,6 +15,8 @@ export async function startLoginHost (
 ): Promise<LoginHost> {
   const wechat = await startWechatSimulator({ apps: { [APP_ID]: APP_SECRET }, ...simulator })
   t.teardown(() => wechat.close())
-  const host = await startHost(t, { ...rest, options: { ...options, wechat: { baseUrl: wechat.url, ...wechatOptions } } })
+  const host = await startHost(t, {
+    ...rest, options: { ...options, wechat: { baseUrl: wechat.url, ...wechatOptions } }
+  })
   return { ...host, wechat, login: (code = wechat.login('alice')) => host.post('/weapp/login', { code }) }
 }

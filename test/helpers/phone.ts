@@ -85,9 +85,4 @@ export async function startPhone (t: Test, hostOptions: HostOptions = {}, first:
   }
 }
 
-/** A promise, and what settles it. */
-export function deferred (): { promise: Promise<void>, resolve: () => void } {
-  let resolve!: () => void
-  const promise = new Promise<void>((_resolve) => { resolve = _resolve })
-  return { promise, resolve }
-}
+export { deferred } from './deferred.js'
