@@ -2,8 +2,9 @@ import { createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { Agent, buildConnector, errors, request, type Dispatcher } from 'undici'
 import { Agent as Agent6 } from 'undici-6'
-import t, { type Test } from 'tap'
+import { test, type Test } from 'tap'
 import { assertRefused } from '../helpers/assert-refused.js'
+import { skipBackoff } from '../helpers/backoff.js'
 import { startRawWechat } from '../helpers/raw-wechat.js'
 import { APP_ID, APP_SECRET, startHost } from '../helpers/host.js'
 import { startLoginHost } from '../helpers/login-host.js'
@@ -11,31 +12,39 @@ import { startLoginHost } from '../helpers/login-host.js'
 const USER = JSON.stringify({ openid: 'o-of-a-user', session_key: 'AAAAAAAAAAAAAAAAAAAAAA==' })
 const MAX_BYTES = 64 * 1024
 
-t.test('the request is the documented one, whatever the code', async (t) => {
+test('request: is the documented one, whatever the code', async (t) => {
   const wechat = await startRawWechat(t, (_request, response) => response.end(USER))
   const { post } = await startHost(t, { options: { wechat: { baseUrl: wechat.url } } })
   t.equal((await post('/weapp/login', { code: 'a&appid=evil#%00' })).statusCode, 200)
   t.strictSame(wechat.requests, [
-    `GET /sns/jscode2session?appid=${APP_ID}&secret=${APP_SECRET}&js_code=a%26appid%3Devil%23%2500&grant_type=authorization_code`
+    `GET /sns/jscode2session?appid=${APP_ID}&secret=${APP_SECRET}` +
+      '&js_code=a%26appid%3Devil%23%2500&grant_type=authorization_code'
   ])
 })
 
-t.test('a call without a query has no question mark', async (t) => {
-  const wechat = await startRawWechat(t, (_request, response) => response.end('{"access_token":"token","expires_in":7200}'))
+test('request: has no question mark without a query', async (t) => {
+  const wechat = await startRawWechat(t, (_request, response) => {
+    response.end('{"access_token":"token","expires_in":7200}')
+  })
   const { app } = await startHost(t, { options: { wechat: { baseUrl: wechat.url } } })
   t.equal(await app.weapp.wechat.getAccessToken(), 'token')
   t.strictSame(wechat.requests, ['POST /cgi-bin/stable_token'])
 })
 
-t.test('any code arrives as it was sent, and as nothing else', async (t) => {
+test('request: any code arrives unchanged, as one parameter', async (t) => {
   const { wechat, login } = await startLoginHost(t)
-  const codes = ['&secret=x', '=', '?', '/../../cgi-bin/token', '+', ' ', '%', '%2', '%26', '#', '\\', '"', '微信', '😀', '\u00a0', 'a'.repeat(256)]
+  const codes = [
+    '&secret=x', '=', '?', '/../../cgi-bin/token', '+', ' ', '%', '%2', '%26', '#', '\\', '"', '微信', '😀', '\u00a0',
+    'a'.repeat(256)
+  ]
   for (const code of codes) {
     wechat.clearRequests()
     t.equal((await login(code)).statusCode, 401)
     t.match(wechat.requests, { length: 1 })
     t.match(wechat.requests[0], { method: 'GET', path: '/sns/jscode2session', body: '' })
-    t.strictSame(wechat.requests[0]?.query, { appid: APP_ID, secret: APP_SECRET, js_code: code, grant_type: 'authorization_code' }, code)
+    t.strictSame(wechat.requests[0]?.query, {
+      appid: APP_ID, secret: APP_SECRET, js_code: code, grant_type: 'authorization_code'
+    }, code)
   }
 })
 
@@ -49,8 +58,10 @@ const TYPES: [string, Record<string, string>, string?][] = [
 ]
 
 for (const [name, headers, before = ''] of TYPES) {
-  t.test(`the text decides, not its label: ${name}`, async (t) => {
-    const wechat = await startRawWechat(t, (_request, response) => response.writeHead(200, headers).end(before + USER))
+  test(`response: is parsed whatever its content-type: ${name}`, async (t) => {
+    const wechat = await startRawWechat(t, (_request, response) => {
+      response.writeHead(200, headers).end(before + USER)
+    })
     const { post, get } = await startHost(t, { options: { wechat: { baseUrl: wechat.url } } })
     const response = await post('/weapp/login', { code: 'code' })
     t.equal(response.statusCode, 200)
@@ -58,7 +69,7 @@ for (const [name, headers, before = ''] of TYPES) {
   })
 }
 
-t.test('an answer that comes in pieces, even of a character', async (t) => {
+test('response: may arrive in chunks that split a character', async (t) => {
   const bytes = Buffer.from(JSON.stringify({ openid: 'o-微信', session_key: 'k' }))
   const wechat = await startRawWechat(t, (_request, response) => {
     const write = (from: number): void => {
@@ -75,16 +86,16 @@ t.test('an answer that comes in pieces, even of a character', async (t) => {
 const BODIES: Record<string, string> = {
   empty: '',
   HTML: '<html><body>Bad Gateway</body></html>',
-  'JSON that breaks off': USER.slice(0, -3),
+  'truncated JSON': USER.slice(0, -3),
   'an array': `[${USER}]`,
   null: 'null',
   'a string': '"ok"',
   'a number': '0',
   'an empty object': '{}',
-  'JSON and more': `${USER}${USER}`
+  'two JSON objects': `${USER}${USER}`
 }
 
-t.test('an answer that is no JSON object of the documented shape: 502, asked once', async (t) => {
+test('response: 502 without a retry unless it is a valid JSON object', async (t) => {
   const { wechat, login } = await startLoginHost(t, { retries: 5 })
   for (const [name, body] of Object.entries(BODIES)) {
     await t.test(name, async (t) => {
@@ -96,7 +107,7 @@ t.test('an answer that is no JSON object of the documented shape: 502, asked onc
   }
 })
 
-t.test('an answer may have 64 KiB and no byte more', async (t) => {
+test('response: may have 64 KiB, and no byte more', async (t) => {
   const { wechat, login } = await startLoginHost(t, { retries: 5 })
   wechat.fault({ body: USER.padEnd(MAX_BYTES) }, { times: 1 })
   t.equal((await login()).statusCode, 200)
@@ -105,10 +116,10 @@ t.test('an answer may have 64 KiB and no byte more', async (t) => {
   wechat.fault({ huge: 500_000_000 }, { times: 1 })
   assertRefused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
   t.equal(wechat.requests.length, 3)
-  t.equal((await login()).statusCode, 200, 'and the next one is fine')
+  t.equal((await login()).statusCode, 200, 'the next login succeeds')
 })
 
-t.test('a redirect is not followed', async (t) => {
+test('response: a redirect is not followed', async (t) => {
   const elsewhere = await startRawWechat(t, (_request, response) => response.end(USER))
   for (const status of [301, 302, 303, 307, 308]) {
     const { wechat, login } = await startLoginHost(t, { retries: 5 })
@@ -119,7 +130,7 @@ t.test('a redirect is not followed', async (t) => {
   t.strictSame(elsewhere.requests, [])
 })
 
-t.test('a status that is not 200 is no answer, whatever its body', async (t) => {
+test('response: a status other than 200 is an error, whatever the body', async (t) => {
   const { wechat, login } = await startLoginHost(t, { retries: 5 })
   for (const status of [201, 203, 206, 304, 400, 401, 403, 404, 418, 429, 499]) {
     wechat.fault({ status, body: status === 304 ? '' : USER }, { times: 1 })
@@ -129,20 +140,22 @@ t.test('a status that is not 200 is no answer, whatever its body', async (t) => 
     wechat.fault({ status, body: USER }, { times: 1 })
     assertRefused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
   }
-  t.equal(wechat.requests.length, 16, 'each was asked once')
+  t.equal(wechat.requests.length, 16, 'none was retried')
 })
 
-t.test('an error page of any size is given up', async (t) => {
+test('response: an error page of any size is discarded', async (t) => {
   const page = Buffer.alloc(5_000_000, 'x')
   for (const headers of [{ 'content-length': page.length }, {}]) {
-    const wechat = await startRawWechat(t, (_request, response) => response.writeHead(500, headers).end(page))
+    const wechat = await startRawWechat(t, (_request, response) => {
+      response.writeHead(500, headers).end(page)
+    })
     const { post } = await startHost(t, { options: { wechat: { baseUrl: wechat.url, retries: 5 } } })
     assertRefused(t, await post('/weapp/login', { code: 'code' }), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
     t.equal(wechat.requests.length, 1)
   }
 })
 
-t.test('a connection that breaks after the request was sent: 503, and never a second request', async (t) => {
+test('retry: none if the connection breaks after the request was sent', async (t) => {
   for (const fault of [{ reset: true }, { truncate: true }] as const) {
     const { wechat, login } = await startLoginHost(t, { retries: 5 })
     wechat.fault(fault, { times: 1 })
@@ -151,17 +164,26 @@ t.test('a connection that breaks after the request was sent: 503, and never a se
     t.equal((await login()).statusCode, 200)
     wechat.fault(fault, { times: 1 })
     assertRefused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
-    t.equal(wechat.requests.length, 3, 'on one that was in use')
+    t.equal(wechat.requests.length, 3, 'on a connection that was in use')
   }
 })
 
-/** An agent that counts how often it connects. */
+/** Creates an agent that counts its connection attempts. */
 function countingAgent (t: Test, connect: buildConnector.connector = buildConnector({})) {
-  const agent = { attempts: 0, dispatcher: new Agent({ connect (options, callback) { agent.attempts++; connect(options, callback) } }) }
+  const agent = {
+    attempts: 0,
+    dispatcher: new Agent({
+      connect (options, callback) {
+        agent.attempts++
+        connect(options, callback)
+      }
+    })
+  }
   t.teardown(() => agent.dispatcher.destroy())
   return agent
 }
 
+/** Returns a port that refuses connections. */
 async function closedPort (): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -172,23 +194,27 @@ async function closedPort (): Promise<number> {
 }
 
 for (const retries of [0, 1, 3]) {
-  t.test(`a connection that is refused is tried ${retries} times more, then 503`, async (t) => {
+  test(`retry: ${retries} after a refused connection, then 503`, async (t) => {
+    const delays = skipBackoff(t)
     const agent = countingAgent(t)
     const baseUrl = `http://127.0.0.1:${await closedPort()}`
     const { login } = await startLoginHost(t, { baseUrl, retries, dispatcher: agent.dispatcher })
     assertRefused(t, await login('code'), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
     t.equal(agent.attempts, retries + 1)
+    t.equal(delays.length, retries)
   })
 }
 
-t.test('whatever fails before there is a connection is tried again', async (t) => {
+test('retry: after any failure to connect', async (t) => {
+  skipBackoff(t)
   const failures = {
-    'the name is not known': Object.assign(new Error(), { code: 'ENOTFOUND', syscall: 'getaddrinfo' }),
-    'no route': Object.assign(new Error(), { code: 'EHOSTUNREACH', syscall: 'connect' }),
+    'unknown host name': Object.assign(new Error(), { code: 'ENOTFOUND', syscall: 'getaddrinfo' }),
+    'no route to the host': Object.assign(new Error(), { code: 'EHOSTUNREACH', syscall: 'connect' }),
     'none of several addresses': Object.assign(new AggregateError([
-      Object.assign(new Error(), { code: 'ETIMEDOUT', syscall: 'connect' }), Object.assign(new Error(), { code: 'EHOSTUNREACH', syscall: 'connect' })
+      Object.assign(new Error(), { code: 'ETIMEDOUT', syscall: 'connect' }),
+      Object.assign(new Error(), { code: 'EHOSTUNREACH', syscall: 'connect' })
     ]), { code: 'ETIMEDOUT' }),
-    'connecting takes too long': new errors.ConnectTimeoutError()
+    'connect timeout': new errors.ConnectTimeoutError()
   }
   for (const [name, failure] of Object.entries(failures)) {
     let fails = 1
@@ -204,7 +230,8 @@ t.test('whatever fails before there is a connection is tried again', async (t) =
   }
 })
 
-t.test('system busy is asked again `retries` times, then 503', async (t) => {
+test('retry: `retries` times after system busy, then 503', async (t) => {
+  skipBackoff(t)
   for (const retries of [0, 2]) {
     const { wechat, login } = await startLoginHost(t, { retries })
     wechat.fault({ errcode: -1 })
@@ -213,7 +240,8 @@ t.test('system busy is asked again `retries` times, then 503', async (t) => {
   }
 })
 
-t.test('system busy once: the login succeeds', async (t) => {
+test('retry: a login succeeds after system busy', async (t) => {
+  skipBackoff(t)
   const { wechat, login } = await startLoginHost(t)
   wechat.fault({ errcode: -1 }, { times: 1 })
   t.equal((await login()).statusCode, 200)
@@ -221,7 +249,8 @@ t.test('system busy once: the login succeeds', async (t) => {
   t.strictSame(wechat.requests[0]?.query, wechat.requests[1]?.query)
 })
 
-t.test('system busy once, and then another errcode: that one counts', async (t) => {
+test('retry: another errcode after system busy is final', async (t) => {
+  skipBackoff(t)
   const { wechat, login } = await startLoginHost(t, { retries: 5 })
   wechat.fault({ errcode: -1, processed: true }, { times: 1 })
   assertRefused(t, await login(), 401, 'FST_WEAPP_CODE_USED')
@@ -229,7 +258,7 @@ t.test('system busy once, and then another errcode: that one counts', async (t) 
 })
 
 for (const errcode of [40029, 40163, 40226, 45011, 45009, 40125, 12345]) {
-  t.test(`errcode ${errcode} is asked once`, async (t) => {
+  test(`retry: none after errcode ${errcode}`, async (t) => {
     const { wechat, login } = await startLoginHost(t, { retries: 5 })
     wechat.fault({ errcode })
     t.not((await login()).statusCode, 200)
@@ -238,7 +267,7 @@ for (const errcode of [40029, 40163, 40226, 45011, 45009, 40125, 12345]) {
 }
 
 for (const stall of ['headers', 'body'] as const) {
-  t.test(`an answer that stalls (${stall}): 504, asked once, and nothing is left open`, async (t) => {
+  test(`timeout: 504 without a retry if the response stalls at its ${stall}`, async (t) => {
     const { app, wechat, login } = await startLoginHost(t, { timeout: 50, retries: 5 })
     wechat.fault({ stall, processed: true }, { times: 1 })
     assertRefused(t, await login(), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
@@ -247,14 +276,14 @@ for (const stall of ['headers', 'body'] as const) {
   })
 }
 
-t.test('an error page that stalls: 504', async (t) => {
+test('timeout: 504 if an error page stalls', async (t) => {
   const wechat = await startRawWechat(t, (_request, response) => response.writeHead(500).write('half'))
   const { app, post } = await startHost(t, { options: { wechat: { baseUrl: wechat.url, timeout: 50 } } })
   assertRefused(t, await post('/weapp/login', { code: 'code' }), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
   await app.close()
 })
 
-t.test('an answer that trickles: 504, for every byte must be there in time', async (t) => {
+test('timeout: 504 if the last byte is late, although bytes keep arriving', async (t) => {
   const wechat = await startRawWechat(t, (_request, response) => {
     response.writeHead(200).write(USER.slice(0, -1))
     const trickle = setInterval(() => response.write(' '), 5)
@@ -265,7 +294,7 @@ t.test('an answer that trickles: 504, for every byte must be there in time', asy
   await app.close()
 })
 
-t.test('a connection that takes too long: 504, and nothing is sent when it is made later', async (t) => {
+test('timeout: 504 if connecting is slow, and nothing is sent later', async (t) => {
   let connectNow = () => {}
   const connect = buildConnector({})
   const agent = countingAgent(t, (options, callback) => { connectNow = () => connect(options, callback) })
@@ -277,31 +306,23 @@ t.test('a connection that takes too long: 504, and nothing is sent when it is ma
   t.equal(wechat.requests.length, 0)
 })
 
-t.test('each repeat waits twice as long as the one before, so that who is busy is left alone', async (t) => {
+test('retry: each delay is twice the one before', async (t) => {
   const { wechat, login } = await startLoginHost(t, { retries: 4 })
   wechat.fault({ errcode: -1 }, { times: 4 })
   const code = wechat.login('alice')
-  const { setTimeout } = globalThis
-  const pauses: number[] = []
-  t.intercept(globalThis, 'setTimeout', {
-    value: (callback: () => void, ms: number) => {
-      if (![100, 200, 400, 800].includes(ms)) return setTimeout(callback, ms)
-      pauses.push(ms)
-      return setTimeout(callback, 0)
-    }
-  })
+  const delays = skipBackoff(t)
   t.equal((await login(code)).statusCode, 200)
-  t.strictSame(pauses, [100, 200, 400, 800])
+  t.strictSame(delays, [100, 200, 400, 800])
 })
 
-t.test('the timeout bounds repeats too', async (t) => {
+test('timeout: includes retries', async (t) => {
   const { wechat, login } = await startLoginHost(t, { timeout: 150, retries: 5 })
   wechat.fault({ errcode: -1 })
   assertRefused(t, await login(), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
   t.ok(wechat.requests.length < 6, `${wechat.requests.length} requests`)
 })
 
-t.test('no timer keeps the process when an exchange is over, however it ends', async (t) => {
+test('timeout: no timer keeps the process alive after a call', async (t) => {
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   const { wechat, login } = await startLoginHost(t, { timeout: '10m', retries: 0 })
   const before = timers()
@@ -314,38 +335,50 @@ t.test('no timer keeps the process when an exchange is over, however it ends', a
   }
 })
 
-t.test("a host's own dispatcher is used, and is the host's to close", async (t) => {
+test('dispatcher: is used, and stays open when the plugin closes', async (t) => {
   const agent = countingAgent(t)
   const { app, wechat, login } = await startLoginHost(t, { dispatcher: agent.dispatcher })
   t.equal((await login()).statusCode, 200)
   t.equal(agent.attempts, 1)
   await app.close()
   const { statusCode } = await request(`${wechat.url}/simulator/login?user=bob`, { dispatcher: agent.dispatcher })
-  t.equal(statusCode, 200, 'it still works after the plugin is closed')
+  t.equal(statusCode, 200, 'it still works')
 })
 
-t.test("a dispatcher of undici 6, and one that is composed, speak to us as the plugin's own does", async (t) => {
-  for (const dispatcher of [new Agent6(), new Agent6().compose((dispatch) => dispatch), new Agent().compose((dispatch) => dispatch)]) {
+test('dispatcher: one of undici 6, or a composed one, works like the own agent', async (t) => {
+  const unchanged = (dispatch: any) => dispatch
+  for (const dispatcher of [new Agent6(), new Agent6().compose(unchanged), new Agent().compose(unchanged)]) {
     t.teardown(() => dispatcher.close())
-    const { wechat, login } = await startLoginHost(t, { dispatcher, timeout: 500, retries: 0 })
+    const { wechat, login } = await startLoginHost(t, { dispatcher, retries: 0 })
     t.equal((await login()).statusCode, 200)
-    for (const [fault, code, name] of [
-      [{ body: 'x'.repeat(MAX_BYTES + 1) }, 502, 'BAD_REPLY'], [{ status: 500 }, 503, 'UNAVAILABLE'], [{ reset: true }, 503, 'UNAVAILABLE'],
-      [{ stall: 'headers' }, 504, 'TIMEOUT'], [{ stall: 'body' }, 504, 'TIMEOUT']
+    for (const [fault, status, code, retryAfter] of [
+      [{ body: 'x'.repeat(MAX_BYTES + 1) }, 502, 'FST_WEAPP_WECHAT_BAD_REPLY', undefined],
+      [{ status: 500 }, 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5],
+      [{ reset: true }, 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5]
     ] as const) {
       wechat.fault(fault, { times: 1 })
-      assertRefused(t, await login(), code, `FST_WEAPP_WECHAT_${name}`, name === 'UNAVAILABLE' ? 5 : undefined)
+      assertRefused(t, await login(), status, code, retryAfter)
     }
+
+    const impatient = await startLoginHost(t, { baseUrl: wechat.url, dispatcher, timeout: 50, retries: 0 })
+    for (const stall of ['headers', 'body'] as const) {
+      wechat.fault({ stall }, { times: 1 })
+      assertRefused(t, await impatient.login(wechat.login('alice')), 504, 'FST_WEAPP_WECHAT_TIMEOUT')
+    }
+    wechat.clearFaults()
     t.equal((await login()).statusCode, 200)
   }
 })
 
-t.test('a dispatcher that fails in ways of its own takes no time from others, and says nothing', async (t) => {
+test('dispatcher: its own errors do not delay other calls or reach a response', async (t) => {
   const agent = new Agent()
   t.teardown(() => agent.destroy())
   const throwing = agent.compose((dispatch) => (options, handler) => dispatch(options, {
     ...handler,
-    onRequestStart: (_controller, context) => handler.onRequestStart!({ abort () { throw new Error('of the dispatcher') } } as unknown as Dispatcher.DispatchController, context),
+    onRequestStart: (_controller, context) => {
+      const controller = { abort () { throw new Error('of the dispatcher') } }
+      handler.onRequestStart!(controller as unknown as Dispatcher.DispatchController, context)
+    },
     onResponseStart: (...args) => handler.onResponseStart!(...args),
     onResponseData: (...args) => handler.onResponseData!(...args),
     onResponseEnd: (...args) => handler.onResponseEnd!(...args),
@@ -353,19 +386,20 @@ t.test('a dispatcher that fails in ways of its own takes no time from others, an
   }))
   const { wechat, login } = await startLoginHost(t, { dispatcher: throwing, timeout: 100, retries: 0 })
   wechat.fault({ stall: 'headers' })
-  const heard: unknown[] = []
-  const hear = (error: Error) => heard.push(error.message)
-  process.on('uncaughtException', hear)
-  const answers = await Promise.all([login(), login(), login()])
-  process.off('uncaughtException', hear)
-  for (const answer of answers) assertRefused(t, answer, 504, 'FST_WEAPP_WECHAT_TIMEOUT')
-  t.strictSame(new Set(heard), new Set(['of the dispatcher']))
+  const uncaught: unknown[] = []
+  const onUncaught = (error: Error) => uncaught.push(error.message)
+  process.on('uncaughtException', onUncaught)
+  const responses = await Promise.all([login(), login(), login()])
+  process.off('uncaughtException', onUncaught)
+  for (const response of responses) assertRefused(t, response, 504, 'FST_WEAPP_WECHAT_TIMEOUT')
+  t.strictSame(new Set(uncaught), new Set(['of the dispatcher']))
 
   for (const thrown of [null, undefined, new Error('of the dispatcher')]) {
-    let isAsked = false
+    // The first dispatch validates the option.
+    let isValidated = false
     const dispatch = () => {
-      if (isAsked) throw thrown
-      isAsked = true
+      if (isValidated) throw thrown
+      isValidated = true
       return true
     }
     const host = await startLoginHost(t, { dispatcher: { dispatch } as unknown as Dispatcher, retries: 0 })
@@ -373,7 +407,7 @@ t.test('a dispatcher that fails in ways of its own takes no time from others, an
   }
 })
 
-t.test('our own connections are kept between logins and gone when the host closes', async (t) => {
+test('agent: keeps connections between logins, and closes them with the host', async (t) => {
   let connections = 0
   const sockets = new Set<object>()
   const wechat = await startRawWechat(t, ({ socket }, response) => {
