@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import t, { type Test } from 'tap'
+import { test, type Test } from 'tap'
 import { appIdFromReferer, type SelectApp, type WeappOptions } from '../../src/index.js'
 import { encryptUserData } from '../../src/testing/simulator/crypto.js'
 import { memoryStore } from '../../src/stores/memory.js'
@@ -16,69 +16,77 @@ const UNKNOWN = 'FST_WEAPP_APP_UNKNOWN'
 
 const byHeader: SelectApp = (request) => request.headers['x-app'] as string | undefined
 
-/** A host of several apps; a login says in a header which it is for. */
-async function startAppsHost (t: Test, apps: AppSecrets, { options, ...rest }: Omit<HostOptions, 'options'> & { options?: object } = {}) {
+/** Starts a host of several apps. The header `x-app` of a login selects the app. */
+async function startAppsHost (
+  t: Test, apps: AppSecrets, { options, ...rest }: Omit<HostOptions, 'options'> & { options?: object } = {}
+) {
   const host = await startHost(t, {
     simulator: { apps: APPS },
     ...rest,
     options: { apps, selectApp: byHeader, session: { limit: false }, ...options } as Partial<WeappOptions>,
     async after (app) {
-      app.get('/who', { config: { weapp: true } }, async ({ weapp }) => ({ appId: weapp!.appId, openid: weapp!.openid, unionid: weapp!.unionid }))
-      app.post<{ Body: { encryptedData: string, iv: string } }>('/decrypt', { config: { weapp: true } }, async ({ weapp, body }) => {
+      const config = { weapp: true }
+      app.get('/who', { config }, async ({ weapp }) => {
+        return { appId: weapp!.appId, openid: weapp!.openid, unionid: weapp!.unionid }
+      })
+      app.post<{ Body: { encryptedData: string, iv: string } }>('/decrypt', { config }, async ({ weapp, body }) => {
         return await weapp!.session.decrypt(body.encryptedData, body.iv)
       })
-      app.get('/alive', { config: { weapp: true } }, async ({ weapp }) => ({ alive: await weapp!.session.checkSessionKey() }))
+      app.get('/alive', { config }, async ({ weapp }) => ({ alive: await weapp!.session.checkSessionKey() }))
       await rest.after?.(app)
     }
   })
   const { app, wechat } = host
   return {
     ...host,
-    /** Asks the login route for an app, by default with a good code of alice. */
+    /** Calls the login route for an app, by default with a new code of alice. */
     loginTo: (appId: string, code = wechat.login('alice', Object.hasOwn(wechat.apps, appId) ? { appId } : {})) => {
       return app.inject({ method: 'POST', url: '/weapp/login', headers: { 'x-app': appId }, payload: { code } })
     }
   }
 }
 
-/** A function from app ids to secrets that tells how often it was asked, and whose answer a test may change. */
-function askable (apps: Record<string, unknown> = { ...APPS }) {
-  const asked: string[] = []
+/** Creates a lookup function that records its calls. A test may change `apps` or replace `find`. */
+function recordingLookup (apps: Record<string, unknown> = { ...APPS }) {
+  const lookups: string[] = []
   const host = {
-    asked,
+    lookups,
     apps,
-    answer: (appId: string): unknown => apps[appId] ?? null,
+    find: (appId: string): unknown => apps[appId] ?? null,
     secrets: ((appId) => {
-      asked.push(appId)
-      return host.answer(appId)
+      lookups.push(appId)
+      return host.find(appId)
     }) as AppSecrets
   }
   return host
 }
 
-t.test('apps in a map: each login is one of its app, and the token says so', async (t) => {
+test('apps map: each login and its token belong to one app', async (t) => {
   const { wechat, get, loginTo } = await startAppsHost(t, APPS)
   for (const [appId, secret] of Object.entries(APPS)) {
     wechat.clearRequests()
     const response = await loginTo(appId)
     t.equal(response.statusCode, 200)
     t.match(wechat.requests, [{ query: { appid: appId, secret } }])
-    t.strictSame((await get('/who', response.json().token)).json(), { appId, openid: wechat.openid('alice', { appId }), unionid: null })
+    const openid = wechat.openid('alice', { appId })
+    t.strictSame((await get('/who', response.json().token)).json(), { appId, openid, unionid: null })
   }
 })
 
-t.test('an app that is not in the map: 400, and WeChat is not asked', async (t) => {
+test('apps map: an unknown app answers 400 without a request to WeChat', async (t) => {
   const { wechat, loginTo } = await startAppsHost(t, APPS)
-  for (const appId of ['wxother', 'WXONE', 'wxone ', 'constructor', '__proto__', 'hasOwnProperty', '']) assertRefused(t, await loginTo(appId), 400, UNKNOWN)
+  for (const appId of ['wxother', 'WXONE', 'wxone ', 'constructor', '__proto__', 'hasOwnProperty', '']) {
+    assertRefused(t, await loginTo(appId), 400, UNKNOWN)
+  }
   t.strictSame(wechat.requests, [])
 })
 
-t.test('a code of another app is not good, whatever the request says', async (t) => {
+test('apps map: refuses a code of another app', async (t) => {
   const { wechat, loginTo } = await startAppsHost(t, APPS)
   assertRefused(t, await loginTo('wxone', wechat.login('alice', { appId: 'wxtwo' })), 401, 'FST_WEAPP_CODE_INVALID')
 })
 
-t.test('what the host does to its map later changes nothing', async (t) => {
+test('apps map: later changes of the object have no effect', async (t) => {
   const apps: Record<string, string> = { ...APPS }
   const { get, loginTo } = await startAppsHost(t, apps)
   const { token } = (await loginTo('wxone')).json()
@@ -89,134 +97,141 @@ t.test('what the host does to its map later changes nothing', async (t) => {
   assertRefused(t, await loginTo('wxother'), 400, UNKNOWN)
 })
 
-t.test('one app in a map needs no selectApp', async (t) => {
+test('apps map: one app needs no selectApp', async (t) => {
   const { signIn, get, wechat } = await startHost(t, { options: { apps: { [APP_ID]: APP_SECRET } } })
   const { token } = await signIn()
   t.strictSame((await get('/me', token)).json(), { openid: wechat.openid('alice') })
 })
 
-for (const kind of ['at once', 'later'] as const) {
-  t.test(`a function that answers ${kind}: asked once a minute for each app, also for one that is not ours`, async (t) => {
+for (const kind of ['synchronous', 'asynchronous'] as const) {
+  test(`apps function: a ${kind} one is called once a minute per app, known or not`, async (t) => {
     const clock = freezeClock(t)
-    const { asked, secrets } = askable()
-    const { wechat, get, loginTo } = await startAppsHost(t, kind === 'at once' ? secrets : async (appId) => await (secrets as (id: string) => string)(appId))
+    const { lookups, secrets } = recordingLookup()
+    const lookUp = secrets as (appId: string) => string
+    const given = kind === 'synchronous' ? secrets : async (appId: string) => lookUp(appId)
+    const { wechat, get, loginTo } = await startAppsHost(t, given)
     const { token } = (await loginTo('wxone')).json()
     for (let i = 0; i < 3; i++) {
       t.equal((await loginTo('wxone')).statusCode, 200)
       t.equal((await get('/who', token)).statusCode, 200)
       assertRefused(t, await loginTo('wxother'), 400, UNKNOWN)
     }
-    t.strictSame(asked, ['wxone', 'wxother'])
+    t.strictSame(lookups, ['wxone', 'wxother'])
     clock.advance(59_999)
     t.equal((await get('/who', token)).statusCode, 200)
     assertRefused(t, await loginTo('wxother'), 400, UNKNOWN)
-    t.strictSame(asked, ['wxone', 'wxother'])
+    t.strictSame(lookups, ['wxone', 'wxother'])
     clock.advance(2)
     t.equal((await get('/who', token)).statusCode, 200)
     assertRefused(t, await loginTo('wxother'), 400, UNKNOWN)
-    t.strictSame(asked, ['wxone', 'wxother', 'wxone', 'wxother'])
+    t.strictSame(lookups, ['wxone', 'wxother', 'wxone', 'wxother'])
     t.notOk(wechat.requests.some(({ query }) => query.appid !== 'wxone'))
   })
 }
 
-t.test('a function that answers with no secret: the app is not ours', async (t) => {
+test('apps function: an app without a secret is unknown', async (t) => {
   const clock = freezeClock(t)
-  const host = askable()
+  const host = recordingLookup()
   const { wechat, loginTo } = await startAppsHost(t, host.secrets)
-  for (const answer of [null, undefined, '', ' ', '\n', 0, 7, true, {}, ['secret'], Promise.resolve(''), Promise.resolve({})]) {
-    host.answer = () => answer
+  for (const result of [
+    null, undefined, '', ' ', '\n', 0, 7, true, {}, ['secret'], Promise.resolve(''), Promise.resolve({})
+  ]) {
+    host.find = () => result
     assertRefused(t, await loginTo('wxone'), 400, UNKNOWN)
     clock.advance(60_001)
   }
   t.strictSame(wechat.requests, [])
 })
 
-t.test('a secret that the function changes is used after a minute, or once WeChat refuses the one before', async (t) => {
+test('apps function: a new secret applies after a minute, or once the old is refused', async (t) => {
   const clock = freezeClock(t)
-  const { asked, apps, secrets } = askable()
+  const { lookups, apps, secrets } = recordingLookup()
   const { wechat, loginTo } = await startAppsHost(t, secrets)
   t.equal((await loginTo('wxone')).statusCode, 200)
   wechat.apps.wxone = apps.wxone = 'the-next-secret'
   assertRefused(t, await loginTo('wxone'), 500, 'FST_WEAPP_WECHAT_CONFIG')
   for (let i = 0; i < 2; i++) t.equal((await loginTo('wxone')).statusCode, 200)
-  t.strictSame(asked, ['wxone', 'wxone'], 'and is remembered again')
+  t.strictSame(lookups, ['wxone', 'wxone'], 'the new secret is cached')
   apps.wxone = 'another'
   t.equal((await loginTo('wxone')).statusCode, 200)
   clock.advance(60_001)
   assertRefused(t, await loginTo('wxone'), 500, 'FST_WEAPP_WECHAT_CONFIG')
 })
 
-for (const [name, options] of Object.entries({ 'sessions in the store': {}, 'sessions in the cache': { cache: { maxAge: '1d' } } })) {
-  t.test(`an app that the function no longer knows: its tokens are invalid after the minute, others stay; ${name}`, async (t) => {
+for (const [name, options] of Object.entries({ 'no cache': {}, 'a cache': { cache: { maxAge: '1d' } } })) {
+  test(`apps function: tokens of a removed app are invalid after a minute, with ${name}`, async (t) => {
     const clock = freezeClock(t)
-    const { apps, secrets } = askable()
+    const { apps, secrets } = recordingLookup()
     const { get, loginTo } = await startAppsHost(t, secrets, { options })
     const { token: one } = (await loginTo('wxone')).json()
     const { token: two } = (await loginTo('wxtwo')).json()
     for (const token of [one, two]) t.equal((await get('/who', token)).statusCode, 200)
     delete apps.wxone
     clock.advance(59_000)
-    t.equal((await get('/who', one)).statusCode, 200, 'within it')
+    t.equal((await get('/who', one)).statusCode, 200, 'within the minute')
     clock.advance(1_001)
     assertRefused(t, await get('/who', one), 401, 'FST_WEAPP_TOKEN_INVALID')
     assertRefused(t, await loginTo('wxone'), 400, UNKNOWN)
     t.equal((await get('/who', two)).statusCode, 200)
     apps.wxone = APPS.wxone
     clock.advance(60_001)
-    t.equal((await get('/who', one)).statusCode, 200, 'and it is welcome back')
+    t.equal((await get('/who', one)).statusCode, 200, 'valid again once the app is back')
   })
 }
 
 for (const [name, failure] of Object.entries(FAILURES)) {
-  t.test(`a function that ${name}: 503 in time, WeChat is not asked, and nothing of it is remembered`, async (t) => {
+  test(`apps function: one that ${name} answers 503, and its failure is not cached`, async (t) => {
     const clock = freezeClock(t)
     const log = captureLog()
-    const host = askable()
-    const { wechat, get, loginTo } = await startAppsHost(t, host.secrets, { server: log.server, options: { storeTimeout: 20 } })
+    const host = recordingLookup()
+    const { wechat, get, loginTo } = await startAppsHost(t, host.secrets, {
+      server: log.server, options: { storeTimeout: 20 }
+    })
     const { token } = (await loginTo('wxone')).json()
     clock.advance(60_001)
     wechat.clearRequests()
 
-    const { answer } = host
-    host.answer = failure
+    const { find } = host
+    host.find = failure
     assertRefused(t, await loginTo('wxone'), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
     assertRefused(t, await loginTo('wxother'), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
     assertRefused(t, await get('/who', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
     assertRefused(t, await get('/feed', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
     t.strictSame(wechat.requests, [])
-    t.match(log.events().find(({ event }) => event === 'store-failed'), { operation: 'apps' }, 'and the operator is told')
+    t.match(log.events().find(({ event }) => event === 'store-failed'), { operation: 'apps' }, 'the failure is logged')
     t.notOk(log.text().includes(STORE_WORDS))
 
-    host.answer = answer
+    host.find = find
     t.equal((await get('/who', token)).statusCode, 200)
     t.equal((await loginTo('wxone')).statusCode, 200)
   })
 }
 
-t.test('what the function is asked for is bounded: ten thousand ids, then the oldest is asked for again', async (t) => {
-  const { asked, secrets } = askable()
+test('apps function: at most ten thousand results are cached', async (t) => {
+  const { lookups, secrets } = recordingLookup()
   const apps = createApps(secrets)
   t.equal(await apps.has('wxone'), true)
-  t.equal(apps.has('wxone'), true, 'at once when it is known')
-  for (let i = 0; i < 10_000; i++) if (await apps.has(`made-up-${i}`)) t.fail('it is ours')
-  t.equal(asked.length, 10_001)
+  t.equal(apps.has('wxone'), true, 'a cached result is synchronous')
+  for (let i = 0; i < 10_000; i++) if (await apps.has(`made-up-${i}`)) t.fail('the app is unknown')
+  t.equal(lookups.length, 10_001)
   t.equal(await apps.has('wxone'), true)
-  t.equal(asked.length, 10_002)
+  t.equal(lookups.length, 10_002)
 })
 
-t.test('what is too long for an app id is not asked about, and lookups at once share one question', async (t) => {
-  let asked = 0
+test('apps function: is not called for a long id, and concurrent lookups share a call', async (t) => {
+  let lookups = 0
   const apps = createApps(async () => {
-    asked++
+    lookups++
     return 'secret'
   })
   t.equal(await apps.has('x'.repeat(65)), false)
-  t.equal(asked, 0)
-  t.strictSame(await Promise.all(Array.from({ length: 100 }, () => apps.has('x'.repeat(64)))), Array.from({ length: 100 }, () => true))
-  t.equal(asked, 1)
+  t.equal(lookups, 0)
+  const results = await Promise.all(Array.from({ length: 100 }, () => apps.has('x'.repeat(64))))
+  t.strictSame(results, Array.from({ length: 100 }, () => true))
+  t.equal(lookups, 1)
 })
 
-t.test('selectApp may answer at once or later', async (t) => {
+test('selectApp: may be synchronous or asynchronous', async (t) => {
   for (const selectApp of [byHeader, async (request) => await byHeader(request)] as SelectApp[]) {
     const { wechat, get, loginTo } = await startAppsHost(t, APPS, { options: { selectApp } })
     const { token } = (await loginTo('wxtwo')).json()
@@ -224,62 +239,73 @@ t.test('selectApp may answer at once or later', async (t) => {
   }
 })
 
-t.test('a selectApp that chooses no app of ours: 400, and WeChat is not asked', async (t) => {
-  for (const chosen of [null, undefined, '', 'wxother', 0, 7, true, {}, ['wxone'], { toString: () => 'wxone' }]) {
-    for (const selectApp of [() => chosen, async () => chosen]) {
-      const log = captureLog()
-      const host = await startAppsHost(t, APPS, { server: log.server, options: { selectApp } })
+test('selectApp: a result that is no known app answers 400', async (t) => {
+  let selected: unknown
+  for (const selectApp of [() => selected, async () => selected]) {
+    const log = captureLog()
+    const host = await startAppsHost(t, APPS, { server: log.server, options: { selectApp } })
+    for (selected of [null, undefined, '', 'wxother', 0, 7, true, {}, ['wxone'], { toString: () => 'wxone' }]) {
+      const logged = log.events().length
       assertRefused(t, await host.loginTo('wxone'), 400, UNKNOWN)
-      t.strictSame(host.wechat.requests, [])
-      t.strictSame(log.events(), [{ event: 'login-failed', code: UNKNOWN }], 'nor is told what it chose')
+      t.strictSame(host.wechat.requests, [], 'no request to WeChat')
+      t.strictSame(log.events().slice(logged), [{ event: 'login-failed', code: UNKNOWN }], 'the log omits the result')
     }
   }
 })
 
-t.test('a selectApp that throws: its error passes unchanged, and WeChat is not asked', async (t) => {
+test('selectApp: its error passes unchanged, without a request to WeChat', async (t) => {
   const error = Object.assign(new Error('which app?'), { statusCode: 418, code: 'HOST_TEAPOT' })
   for (const selectApp of [() => { throw error }, async () => { throw error }]) {
-    const passed: unknown[] = []
+    const errors: unknown[] = []
     const host = await startAppsHost(t, APPS, {
       options: { selectApp },
-      before: (app) => app.addHook('onError', async (_request, _reply, error) => { passed.push(error) })
+      before: (app) => app.addHook('onError', async (_request, _reply, error) => { errors.push(error) })
     })
     const response = await host.loginTo('wxone')
-    t.strictSame([response.statusCode, response.json().code, response.headers['weapp-error']], [418, 'HOST_TEAPOT', undefined])
-    t.equal(passed[0], error, 'the very same')
+    const { statusCode, headers } = response
+    t.strictSame([statusCode, response.json().code, headers['weapp-error']], [418, 'HOST_TEAPOT', undefined])
+    t.equal(errors[0], error, 'the same object')
     t.strictSame(host.wechat.requests, [])
   }
 })
 
-t.test('appIdFromReferer reads the form that WeChat sends, and no other', async (t) => {
+test('appIdFromReferer: accepts only the form that WeChat sends', async (t) => {
   const read = (referer?: string) => appIdFromReferer({ headers: referer === undefined ? {} : { referer } })
   t.equal(read('https://servicewechat.com/wx0123456789abcdef/12/page-frame.html'), 'wx0123456789abcdef')
   t.equal(read('https://servicewechat.com/wx0123456789abcdef/devtools/page-frame.html'), 'wx0123456789abcdef')
   t.equal(read('https://servicewechat.com/wxABC/0/page-frame.html'), 'wxABC')
   for (const referer of [
-    undefined, '', 'wx0123456789abcdef', 'http://servicewechat.com/wx1/1/page-frame.html', 'https://servicewechat.com.evil.example/wx1/1/page-frame.html',
-    'https://evil.example/https://servicewechat.com/wx1/1/page-frame.html', 'https://servicewechat.com/', 'https://servicewechat.com/wx1',
-    'https://servicewechat.com/gh_1/1/page-frame.html', 'https://servicewechat.com/wx1?/1', 'https://servicewechat.com//wx1/1',
-    'https://servicewechat.com/wx/1/page-frame.html', 'https://servicewechat.com/wx1%2f/1/', ' https://servicewechat.com/wx1/1/', 'HTTPS://SERVICEWECHAT.COM/wx1/1/'
+    undefined, '', 'wx0123456789abcdef', 'http://servicewechat.com/wx1/1/page-frame.html',
+    'https://servicewechat.com.evil.example/wx1/1/page-frame.html',
+    'https://evil.example/https://servicewechat.com/wx1/1/page-frame.html', 'https://servicewechat.com/',
+    'https://servicewechat.com/wx1', 'https://servicewechat.com/gh_1/1/page-frame.html',
+    'https://servicewechat.com/wx1?/1', 'https://servicewechat.com//wx1/1',
+    'https://servicewechat.com/wx/1/page-frame.html', 'https://servicewechat.com/wx1%2f/1/',
+    ' https://servicewechat.com/wx1/1/', 'HTTPS://SERVICEWECHAT.COM/wx1/1/'
   ]) t.equal(read(referer), undefined, String(referer))
 })
 
-t.test('appIdFromReferer as selectApp: a hint that chooses among our apps', async (t) => {
+test('appIdFromReferer: as selectApp, chooses among the known apps', async (t) => {
   const { app, wechat, get } = await startAppsHost(t, APPS, { options: { selectApp: appIdFromReferer } })
   const login = (referer?: string) => app.inject({
-    method: 'POST', url: '/weapp/login', headers: referer === undefined ? {} : { referer }, payload: { code: wechat.login('alice', { appId: 'wxtwo' }) }
+    method: 'POST',
+    url: '/weapp/login',
+    headers: referer === undefined ? {} : { referer },
+    payload: { code: wechat.login('alice', { appId: 'wxtwo' }) }
   })
   const response = await login('https://servicewechat.com/wxtwo/3/page-frame.html')
   t.match((await get('/who', response.json().token)).json(), { appId: 'wxtwo' })
   wechat.clearRequests()
-  for (const referer of [undefined, 'https://servicewechat.com/wxother/3/page-frame.html', 'https://evil.example/wxtwo/']) {
+  for (const referer of [
+    undefined, 'https://servicewechat.com/wxother/3/page-frame.html', 'https://evil.example/wxtwo/'
+  ]) {
     assertRefused(t, await login(referer), 400, UNKNOWN)
   }
   t.strictSame(wechat.requests, [])
   assertRefused(t, await login('https://servicewechat.com/wxone/3/page-frame.html'), 401, 'FST_WEAPP_CODE_INVALID')
 })
 
-t.test('a token of one registration is none in another, though store and secret are the same', async (t) => {
+test('token: is invalid in a registration without its app, despite equal secrets', async (t) => {
   const store = memoryStore()
   const both = await startAppsHost(t, APPS, { options: { store } })
   const one = await startAppsHost(t, { wxone: APPS.wxone }, { options: { store } })
@@ -289,13 +315,13 @@ t.test('a token of one registration is none in another, though store and secret 
   assertRefused(t, await one.get('/who', other), 401, 'FST_WEAPP_TOKEN_INVALID')
 })
 
-t.test('a burst of interleaved logins of 50 apps: nothing of one ever serves another', async (t) => {
+test('apps function: concurrent logins of 50 apps never mix', async (t) => {
   const apps = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`wxapp${n}`, `secret-of-${n}`]))
-  const given = async (appId: string) => {
+  const lookUp = async (appId: string) => {
     for (let turns = randomInt(5); turns > 0; turns--) await nextTurn()
     return Object.hasOwn(apps, appId) ? apps[appId]! : null
   }
-  const { app, wechat, get, post, loginTo } = await startAppsHost(t, given, { simulator: { apps } })
+  const { app, wechat, get, post, loginTo } = await startAppsHost(t, lookUp, { simulator: { apps } })
   const users = ['alice', 'bob', 'carol']
   const logins = shuffled(Object.keys(apps).flatMap((appId) => users.map((user) => ({ appId, user }))))
 
@@ -305,47 +331,61 @@ t.test('a burst of interleaved logins of 50 apps: nothing of one ever serves ano
     return { appId, user, token: response.json().token as string }
   }))
   t.equal(new Set(signedIn.map(({ token }) => token)).size, 150)
-  for (const { query } of wechat.requests) t.equal(query.secret, apps[query.appid!], `${query.appid} with its secret`)
+  for (const { query } of wechat.requests) {
+    t.equal(query.secret, apps[query.appid!], `${query.appid} with its secret`)
+  }
 
   await Promise.all(shuffled(signedIn).map(async ({ appId, user, token }) => {
-    t.strictSame((await get('/who', token)).json(), { appId, openid: wechat.openid(user, { appId }), unionid: null })
-    t.match((await post('/decrypt', wechat.encrypt(user, { user, appId }, { appId }), token)).json(), { user, appId })
+    const openid = wechat.openid(user, { appId })
+    t.strictSame((await get('/who', token)).json(), { appId, openid, unionid: null })
+    const encrypted = wechat.encrypt(user, { user, appId }, { appId })
+    t.match((await post('/decrypt', encrypted, token)).json(), { user, appId })
     const other = appId === 'wxapp0' ? 'wxapp1' : 'wxapp0'
-    assertRefused(t, await post('/decrypt', wechat.encrypt(user, {}, { appId: other }), token), 409, 'FST_WEAPP_SESSION_KEY_STALE')
-    // Its own key, and the watermark of another app.
-    const forged = encryptUserData(JSON.stringify({ watermark: { appid: other, timestamp: 1 } }), wechat.sessionKey(user, { appId }))
+    const foreign = wechat.encrypt(user, {}, { appId: other })
+    assertRefused(t, await post('/decrypt', foreign, token), 409, 'FST_WEAPP_SESSION_KEY_STALE')
+    // Encrypted under the user's own key, but with the watermark of another app.
+    const watermark = { appid: other, timestamp: 1 }
+    const forged = encryptUserData(JSON.stringify({ watermark }), wechat.sessionKey(user, { appId }))
     assertRefused(t, await post('/decrypt', forged, token), 409, 'FST_WEAPP_SESSION_KEY_STALE')
     t.strictSame((await get('/alive', token)).json(), { alive: true })
     t.match(await app.weapp.wechat.getPhoneNumber(wechat.phoneCode(user, { appId }), { appId }), { countryCode: '86' })
   }))
 
-  const accessTokens = await Promise.all(Object.keys(apps).map((appId) => app.weapp.wechat.getAccessToken({ appId })))
+  const accessTokens = await Promise.all(Object.keys(apps).map((appId) => {
+    return app.weapp.wechat.getAccessToken({ appId })
+  }))
   t.equal(new Set(accessTokens).size, 50)
-  const fetched = wechat.requests.filter(({ path }) => path === '/cgi-bin/stable_token').map(({ body }) => JSON.parse(body))
+  const fetches = wechat.requests.filter(({ path }) => path === '/cgi-bin/stable_token')
+  const fetched = fetches.map(({ body }) => JSON.parse(body))
   t.equal(fetched.length, 50, 'one fetch for each app')
   for (const { appid, secret } of fetched) t.equal(secret, apps[appid])
   for (const [n, appId] of Object.keys(apps).entries()) {
     const used = wechat.requests.filter(({ query }) => query.access_token === accessTokens[n])
     const openids = new Set(users.map((user) => wechat.openid(user, { appId })))
     t.equal(used.length, users.length * 2)
-    t.ok(used.every(({ query }) => query.openid === undefined || openids.has(query.openid)), `the access_token of ${appId} is for its users alone`)
+    t.ok(used.every(({ query }) => query.openid === undefined || openids.has(query.openid)),
+      `the access_token of ${appId} is used for its own users only`)
   }
 
   const openid = (appId: string) => wechat.openid('alice', { appId })
-  const tokenOf = (appId: string, user: string) => signedIn.find((login) => login.appId === appId && login.user === user)!.token
+  const tokenOf = (appId: string, user: string) => {
+    return signedIn.find((login) => login.appId === appId && login.user === user)!.token
+  }
   t.equal(await app.weapp.sessions.revokeAll({ appId: 'wxapp7', openid: openid('wxapp7') }), 1)
   assertRefused(t, await get('/who', tokenOf('wxapp7', 'alice')), 401, 'FST_WEAPP_SESSION_KICKED')
-  t.equal(await app.weapp.sessions.revokeAll({ appId: 'wxapp8', openid: openid('wxapp9') }), 0, 'an openid is one of its app alone')
+  t.equal(await app.weapp.sessions.revokeAll({ appId: 'wxapp8', openid: openid('wxapp9') }), 0,
+    'an openid belongs to one app')
   for (const [appId, user] of [['wxapp7', 'bob'], ['wxapp8', 'alice'], ['wxapp9', 'alice']] as const) {
     t.equal((await get('/who', tokenOf(appId, user))).statusCode, 200)
   }
 })
 
+/** Returns a copy in random order. */
 function shuffled<Item> (items: Item[]): Item[] {
   return items.map((item) => ({ item, at: randomInt(2 ** 32) })).sort((a, b) => a.at - b.at).map(({ item }) => item)
 }
 
-t.test('wrong options about apps', async (t) => {
+test('apps and selectApp: invalid options are rejected', async (t) => {
   const boot = (options: object) => startHost(t, { options: { apps: undefined, ...options } as Partial<WeappOptions> })
   const several = { apps: APPS, selectApp: byHeader }
   const wrong: [string, object][] = [
@@ -359,7 +399,9 @@ t.test('wrong options about apps', async (t) => {
     ['apps', { apps: ['wxone'], selectApp: byHeader }],
     ['apps', { apps: 'wxone' }],
     ['apps', { apps: new Map(Object.entries(APPS)), selectApp: byHeader }],
-    ...['', ' ', '\n', null, undefined, 7, {}].map((secret): [string, object] => ['apps', { apps: { wxone: 'secret', wxtwo: secret }, selectApp: byHeader }]),
+    ...['', ' ', '\n', null, undefined, 7, {}].map((secret): [string, object] => {
+      return ['apps', { apps: { wxone: 'secret', wxtwo: secret }, selectApp: byHeader }]
+    }),
     ['apps', { apps: { '': 'secret' } }],
     ['apps', { apps: { ' ': 'secret' } }],
     ['selectApp', { apps: APPS }],
@@ -367,6 +409,8 @@ t.test('wrong options about apps', async (t) => {
     ...[null, 'wxone', {}, true].map((selectApp): [string, object] => ['selectApp', { apps: APPS, selectApp }])
   ]
   for (const [name, options] of wrong) {
-    await t.rejects(boot(options), { code: 'FST_WEAPP_INVALID_OPTION', message: new RegExp(`option ${name} `) }, JSON.stringify(options))
+    await t.rejects(boot(options), {
+      code: 'FST_WEAPP_INVALID_OPTION', message: new RegExp(`option ${name} `)
+    }, JSON.stringify(options))
   }
 })
