@@ -5,7 +5,7 @@ import { faultyStore } from '../helpers/faulty-store.js'
 import { assertRefused } from '../helpers/assert-refused.js'
 import { startHost } from '../helpers/host.js'
 
-const LIES = {
+const FORGED_FIELDS = {
   openid: 'o-of-the-victim',
   openId: 'o-of-the-victim',
   unionid: 'u-of-the-victim',
@@ -16,7 +16,7 @@ const LIES = {
   session_key: 'canary',
   sessionKey: 'canary'
 }
-const LYING_HEADERS = {
+const FORGED_HEADERS = {
   'x-wx-openid': 'o-of-the-victim',
   'x-wx-unionid': 'u-of-the-victim',
   'x-wx-appid': 'wx6666666666666666',
@@ -29,38 +29,42 @@ const LYING_HEADERS = {
   'x-forwarded-user': 'o-of-the-victim'
 }
 
-test('row 11: whatever a client says of its identity is ignored', async (t) => {
-  const told: unknown[] = []
+test('T11: an identity that the client claims is ignored', async (t) => {
+  const logins: unknown[] = []
   const { app, wechat } = await startHost(t, {
-    options: { onLogin: ({ appId, openid, unionid, body }) => { told.push({ appId, openid, unionid, body }) } },
+    options: { onLogin: ({ appId, openid, unionid, body }) => { logins.push({ appId, openid, unionid, body }) } },
     after: (app) => app.get('/who', { config: { weapp: true } }, async ({ weapp }) => ({ ...weapp, session: undefined }))
   })
   const identity = { appId: 'wx0123456789abcdef', openid: wechat.openid('mallory'), unionid: null }
-  const query = new URLSearchParams(LIES).toString()
+  const query = new URLSearchParams(FORGED_FIELDS).toString()
   const code = wechat.login('mallory')
   const login = await app.inject({
-    method: 'POST', url: `/weapp/login?${query}`, headers: LYING_HEADERS, payload: { ...LIES, code }
+    method: 'POST', url: `/weapp/login?${query}`, headers: FORGED_HEADERS, payload: { ...FORGED_FIELDS, code }
   })
   t.equal(login.statusCode, 200)
-  t.strictSame(told, [{ ...identity, body: { code } }], 'onLogin is told what WeChat said; the rest of the body is dropped')
+  t.strictSame(logins, [{ ...identity, body: { code } }],
+    'onLogin receives the identity from WeChat, and a body without the other fields')
   t.strictSame(wechat.requests[0]?.query.appid, identity.appId)
 
   const authorization = `Bearer ${login.json().token}`
-  const who = await app.inject({ url: `/who?${query}`, headers: { ...LYING_HEADERS, authorization } })
+  const who = await app.inject({ url: `/who?${query}`, headers: { ...FORGED_HEADERS, authorization } })
   t.strictSame(who.json(), identity)
-  assertRefused(t, await app.inject({ url: `/who?${query}`, headers: LYING_HEADERS }), 401, 'FST_WEAPP_TOKEN_MISSING')
-  t.strictSame((await app.inject({ url: `/feed?${query}`, headers: LYING_HEADERS })).json(), { openid: null })
+  assertRefused(t, await app.inject({ url: `/who?${query}`, headers: FORGED_HEADERS }), 401, 'FST_WEAPP_TOKEN_MISSING')
+  t.strictSame((await app.inject({ url: `/feed?${query}`, headers: FORGED_HEADERS })).json(), { openid: null })
 })
 
-test('row 12: a code is text of 1 to 256 characters, whatever else the body is', async (t) => {
+test('T12: a code is a string of 1 to 256 characters', async (t) => {
   const { store, calls } = faultyStore()
   const { app, wechat } = await startHost(t, { options: { store } })
   const bodies = [
     '{"code":123}', '{"code":["a"]}', '{"code":{"a":1}}', '{"code":null}', '{"code":true}', '{"code":""}', '{}', '[]', 'null', '"a"', '1',
-    '', '{"code":', '{"Code":"a"}', `{"code":"${'a'.repeat(257)}"}`, '[{"code":"a"}]', '{"__proto__":{"code":"a"}}', '{"constructor":{"prototype":{}},"code":"a"}'
+    '', '{"code":', '{"Code":"a"}', `{"code":"${'a'.repeat(257)}"}`, '[{"code":"a"}]',
+    '{"__proto__":{"code":"a"}}', '{"constructor":{"prototype":{}},"code":"a"}'
   ]
   for (const payload of bodies) {
-    const response = await app.inject({ method: 'POST', url: '/weapp/login', headers: { 'content-type': 'application/json' }, payload })
+    const response = await app.inject({
+      method: 'POST', url: '/weapp/login', headers: { 'content-type': 'application/json' }, payload
+    })
     t.equal(response.statusCode, 400, payload.slice(0, 50))
     t.equal(response.headers['cache-control'], 'no-store')
   }
@@ -70,11 +74,11 @@ test('row 12: a code is text of 1 to 256 characters, whatever else the body is',
     assertRefused(t, await app.inject({ method: 'POST', url: '/weapp/login', payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')
   }
   t.strictSame(calls, [])
-  t.equal(wechat.requests.length, 0, 'WeChat was asked nothing')
+  t.equal(wechat.requests.length, 0, 'no request to WeChat')
   t.strictSame(Object.keys(Object.prototype), [])
 })
 
-test('row 12: no content type skips the check of the code', async (t) => {
+test('T12: no content type bypasses the validation of the code', async (t) => {
   const { app, wechat } = await startHost(t)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
@@ -86,14 +90,17 @@ test('row 12: no content type skips the check of the code', async (t) => {
   for (const type of types) {
     for (const body of ['{"code":{"length":1}}', '{"code":123}', 'code=a', 'null']) {
       const socket = connect(port, '127.0.0.1')
-      socket.write(`POST /weapp/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+      socket.write([
+        'POST /weapp/login HTTP/1.1', 'Host: x', 'Connection: close', `Content-Type: ${type}`,
+        `Content-Length: ${body.length}`, '', body
+      ].join('\r\n'))
       t.match(await text(socket), /^HTTP\/1\.1 4(00|15) /, `'${type}' ${body}`)
     }
   }
-  t.equal(wechat.requests.length, 0, 'WeChat was asked nothing')
+  t.equal(wechat.requests.length, 0, 'no request to WeChat')
 })
 
-test('row 12: the code is checked again where the host lets a wrong body pass', async (t) => {
+test('T12: the code is validated again if the host lets an invalid body pass', async (t) => {
   const { app, wechat } = await startHost(t, {
     options: { routes: { login: { attachValidation: true } } },
     after: (app) => app.post('/own', async (request) => app.weapp.login(request, request.body as { code: string }))
@@ -104,13 +111,15 @@ test('row 12: the code is checked again where the host lets a wrong body pass', 
     }
   }
   for (const payload of ['null', '[]', '"a"', '1', '']) {
-    const response = await app.inject({ method: 'POST', url: '/weapp/login', headers: { 'content-type': 'application/json' }, payload })
+    const response = await app.inject({
+      method: 'POST', url: '/weapp/login', headers: { 'content-type': 'application/json' }, payload
+    })
     t.equal(response.headers['weapp-error'], 'FST_WEAPP_CODE_INVALID', `body ${payload}`)
   }
   t.equal(wechat.requests.length, 0)
 })
 
-test('row 13: a code is one parameter, whatever is in it', async (t) => {
+test('T13: a code is one parameter, whatever it contains', async (t) => {
   const { app, wechat } = await startHost(t)
   const code = 'a&appid=evil#%00'
   assertRefused(t, await app.inject({ method: 'POST', url: '/weapp/login', payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')
