@@ -33,7 +33,9 @@ test('T11: an identity that the client claims is ignored', async (t) => {
   const logins: unknown[] = []
   const { app, wechat } = await startHost(t, {
     options: { onLogin: ({ appId, openid, unionid, body }) => { logins.push({ appId, openid, unionid, body }) } },
-    after: (app) => app.get('/who', { config: { weapp: true } }, async ({ weapp }) => ({ ...weapp, session: undefined }))
+    after: (app) => app.get('/who', { config: { weapp: true } }, async ({ weapp }) => {
+      return { ...weapp, session: undefined }
+    })
   })
   const identity = { appId: 'wx0123456789abcdef', openid: wechat.openid('mallory'), unionid: null }
   const query = new URLSearchParams(FORGED_FIELDS).toString()
@@ -57,8 +59,8 @@ test('T12: a code is a string of 1 to 256 characters', async (t) => {
   const { store, calls } = faultyStore()
   const { app, wechat } = await startHost(t, { options: { store } })
   const bodies = [
-    '{"code":123}', '{"code":["a"]}', '{"code":{"a":1}}', '{"code":null}', '{"code":true}', '{"code":""}', '{}', '[]', 'null', '"a"', '1',
-    '', '{"code":', '{"Code":"a"}', `{"code":"${'a'.repeat(257)}"}`, '[{"code":"a"}]',
+    '{"code":123}', '{"code":["a"]}', '{"code":{"a":1}}', '{"code":null}', '{"code":true}', '{"code":""}',
+    '{}', '[]', 'null', '"a"', '1', '', '{"code":', '{"Code":"a"}', `{"code":"${'a'.repeat(257)}"}`, '[{"code":"a"}]',
     '{"__proto__":{"code":"a"}}', '{"constructor":{"prototype":{}},"code":"a"}'
   ]
   for (const payload of bodies) {
@@ -71,7 +73,8 @@ test('T12: a code is a string of 1 to 256 characters', async (t) => {
   const huge = await app.inject({ method: 'POST', url: '/weapp/login', payload: { code: 'a'.repeat(10_000_000) } })
   t.equal(huge.statusCode, 413)
   for (const code of ['\n', '\0', 'a\r\nb', '\u001f', '\u007f', '\u0080', '\u0085', '\u009f']) {
-    assertRefused(t, await app.inject({ method: 'POST', url: '/weapp/login', payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')
+    const response = await app.inject({ method: 'POST', url: '/weapp/login', payload: { code } })
+    assertRefused(t, response, 401, 'FST_WEAPP_CODE_INVALID')
   }
   t.strictSame(calls, [])
   t.equal(wechat.requests.length, 0, 'no request to WeChat')
@@ -83,8 +86,9 @@ test('T12: no content type bypasses the validation of the code', async (t) => {
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
   const types = [
-    'application/json', 'application/json ;x', 'application/json\t;x', ' application/json', 'application/json; charset=utf-8',
-    'APPLICATION/JSON', 'application/jsonx', 'application/json,text/plain', 'text/plain', 'text/json', 'application/x-www-form-urlencoded',
+    'application/json', 'application/json ;x', 'application/json\t;x', ' application/json',
+    'application/json; charset=utf-8', 'APPLICATION/JSON', 'application/jsonx', 'application/json,text/plain',
+    'text/plain', 'text/json', 'application/x-www-form-urlencoded',
     'multipart/form-data; boundary=x', 'application/vnd.api+json', '', ';', 'application/json;charset=utf-16'
   ]
   for (const type of types) {
@@ -122,7 +126,8 @@ test('T12: the code is validated again if the host lets an invalid body pass', a
 test('T13: a code is one parameter, whatever it contains', async (t) => {
   const { app, wechat } = await startHost(t)
   const code = 'a&appid=evil#%00'
-  assertRefused(t, await app.inject({ method: 'POST', url: '/weapp/login', payload: { code } }), 401, 'FST_WEAPP_CODE_INVALID')
+  const response = await app.inject({ method: 'POST', url: '/weapp/login', payload: { code } })
+  assertRefused(t, response, 401, 'FST_WEAPP_CODE_INVALID')
   t.strictSame(wechat.requests[0]?.query, {
     appid: 'wx0123456789abcdef', secret: 'canary-of-the-app-secret', js_code: code, grant_type: 'authorization_code'
   })

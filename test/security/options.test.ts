@@ -3,7 +3,9 @@ import { resolveOptions } from '../../src/resolve-options.js'
 import { APP_ID, APP_SECRET, SECRET, startHost } from '../helpers/host.js'
 
 const REQUIRED = { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET }
-const NOT_TEXT = [undefined, null, '', ' ', '\t\n', 0, 1, true, {}, [], ['x'.repeat(40)], Buffer.from('x'.repeat(40)), () => 'x']
+const NOT_TEXT = [
+  undefined, null, '', ' ', '\t\n', 0, 1, true, {}, [], ['x'.repeat(40)], Buffer.from('x'.repeat(40)), () => 'x'
+]
 
 for (const name of ['appId', 'appSecret', 'secret']) {
   test(`T10: the plugin does not boot without a valid ${name}`, async (t) => {

@@ -62,13 +62,15 @@ test('T16: an invalid response is an error', async (t) => {
   const { wechat, login } = await startLoginHost(t)
   const user = '{"openid":"o","session_key":"k"}'
   for (const fault of [
-    { body: '' }, { body: '<html>' }, { body: user.slice(0, -1) }, { body: `[${user}]` }, { body: 'null' }, { huge: 65_536 },
-    { status: 302, body: user }, { status: 404, body: user }
+    { body: '' }, { body: '<html>' }, { body: user.slice(0, -1) }, { body: `[${user}]` }, { body: 'null' },
+    { huge: 65_536 }, { status: 302, body: user }, { status: 404, body: user }
   ]) {
     wechat.fault(fault, { times: 1 })
     assertRefused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
   }
-  for (const fault of [{ status: 500, body: user }, { status: 503, body: user }, { reset: true }, { truncate: true }] as const) {
+  for (const fault of [
+    { status: 500, body: user }, { status: 503, body: user }, { reset: true }, { truncate: true }
+  ] as const) {
     wechat.fault(fault, { times: 1 })
     assertRefused(t, await login(), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
   }
@@ -91,8 +93,9 @@ test('T17: success requires openid and session_key, and errcode absent or 0', as
 test('T18: an errcode has its own code and status, an unknown errcode 502', async (t) => {
   const { wechat, login } = await startLoginHost(t)
   for (const [errcode, status, code] of [
-    [40029, 401, 'FST_WEAPP_CODE_INVALID'], [40163, 401, 'FST_WEAPP_CODE_USED'], [40226, 403, 'FST_WEAPP_LOGIN_BLOCKED'],
-    [40125, 500, 'FST_WEAPP_WECHAT_CONFIG'], [12345, 502, 'FST_WEAPP_WECHAT_BAD_REPLY']
+    [40029, 401, 'FST_WEAPP_CODE_INVALID'], [40163, 401, 'FST_WEAPP_CODE_USED'],
+    [40226, 403, 'FST_WEAPP_LOGIN_BLOCKED'], [40125, 500, 'FST_WEAPP_WECHAT_CONFIG'],
+    [12345, 502, 'FST_WEAPP_WECHAT_BAD_REPLY']
   ] as const) {
     wechat.fault({ errcode }, { times: 1 })
     assertRefused(t, await login(), status, code)
@@ -112,19 +115,23 @@ test('T20: the timeout covers headers and body, and is five seconds by default',
 test('T21: only safe calls are retried, within retries and timeout', async (t) => {
   skipBackoff(t)
   t.equal(resolveOptions(REQUIRED).wechat.retries, 1)
+  const { wechat, login } = await startLoginHost(t, { retries: 2 })
+  // 45011 is the last, because it starts a cooldown.
   for (const [fault, requests] of [
-    [{ errcode: -1 }, 3], [{ errcode: 40029 }, 1], [{ errcode: 40163 }, 1], [{ errcode: 45011 }, 1],
-    [{ reset: true }, 1], [{ status: 503 }, 1]
+    [{ errcode: -1 }, 3], [{ errcode: 40029 }, 1], [{ errcode: 40163 }, 1], [{ reset: true }, 1],
+    [{ status: 503 }, 1], [{ errcode: 45011 }, 1]
   ] as const) {
-    const { wechat, login } = await startLoginHost(t, { retries: 2 })
+    wechat.clearFaults()
+    wechat.clearRequests()
     wechat.fault(fault)
     t.not((await login()).statusCode, 200)
     t.equal(wechat.requests.length, requests, JSON.stringify(fault))
   }
-  const { wechat, login } = await startLoginHost(t, { retries: 2, timeout: 150 })
-  wechat.fault({ stall: 'headers' })
-  await login()
-  t.equal(wechat.requests.length, 1, 'no retry after a timeout')
+
+  const impatient = await startLoginHost(t, { retries: 2, timeout: 150 })
+  impatient.wechat.fault({ stall: 'headers' })
+  await impatient.login()
+  t.equal(impatient.wechat.requests.length, 1, 'no retry after a timeout')
 })
 
 test('T22: concurrent logins with one code share one exchange but no session', async (t) => {

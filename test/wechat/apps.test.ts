@@ -104,7 +104,7 @@ test('apps map: one app needs no selectApp', async (t) => {
 })
 
 for (const kind of ['synchronous', 'asynchronous'] as const) {
-  test(`apps function: a ${kind} one is called once a minute per app, known or not`, async (t) => {
+  test(`apps function: is called once a minute per app, known or not (${kind})`, async (t) => {
     const clock = freezeClock(t)
     const { lookups, secrets } = recordingLookup()
     const lookUp = secrets as (appId: string) => string

@@ -121,8 +121,10 @@ test('response: may have 64 KiB, and no byte more', async (t) => {
 
 test('response: a redirect is not followed', async (t) => {
   const elsewhere = await startRawWechat(t, (_request, response) => response.end(USER))
+  const { wechat, login } = await startLoginHost(t, { retries: 5 })
   for (const status of [301, 302, 303, 307, 308]) {
-    const { wechat, login } = await startLoginHost(t, { retries: 5 })
+    wechat.clearFaults()
+    wechat.clearRequests()
     wechat.fault({ status, headers: { location: `${elsewhere.url}/sns/jscode2session` } })
     assertRefused(t, await login(), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
     t.equal(wechat.requests.length, 1)
