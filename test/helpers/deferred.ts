@@ -1,9 +1,9 @@
-/** A promise that a test settles. */
 export interface Deferred {
   promise: Promise<void>
   resolve (): void
 }
 
+/** Returns a promise with its resolve function. */
 export function deferred (): Deferred {
   let resolve!: () => void
   const promise = new Promise<void>((_resolve) => { resolve = _resolve })
