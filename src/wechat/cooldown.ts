@@ -1,7 +1,7 @@
 /**
  * Circuit breakers for code2Session, one per app. A breaker opens after 45011, WeChat's rate limit.
  * WeChat does not document what 45011 counts: some sources name the calls of the app, others the calls of one user.
- * An open breaker therefore lets probes through, to find out whether WeChat still serves other users.
+ * The breaker therefore becomes half-open every second. One probe finds out whether WeChat still serves other users.
  */
 import { isWithin } from '../utils/is-within.js'
 import { rateLimited } from './errcodes.js'
@@ -10,8 +10,8 @@ import { rateLimited } from './errcodes.js'
 const OPEN_MS = 10_000
 
 /**
- * Interval between two probes, in milliseconds. A success within this time before a 45011 shows that the limit is one
- * user's own.
+ * Interval between two probes, in milliseconds. After a success, a 45011 within this time may be
+ * the limit of one user, and the breaker stays closed.
  */
 const PROBE_INTERVAL_MS = 1000
 
@@ -37,7 +37,7 @@ export interface Cooldown {
   assertClosed (appId: string, code: string): void
   /** Closes the breaker because WeChat accepted a code of the app. */
   recordSuccess (appId: string): void
-  /** Opens the breaker after a 45011, unless WeChat accepted a code just before. Then only one user is limited. */
+  /** Opens the breaker after a 45011, unless WeChat accepted a code just before. Then the limit may be one user's. */
   open (appId: string, code: string): void
   /** Closes the breaker because WeChat answers the app again. */
   close (appId: string): void

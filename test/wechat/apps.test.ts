@@ -158,7 +158,9 @@ test('apps function: a new secret applies after a minute, or once the old is ref
   assertRefused(t, await loginTo('wxone'), 500, 'FST_WEAPP_WECHAT_CONFIG')
 })
 
-for (const [name, options] of Object.entries({ 'no cache': { cache: false }, 'a cache': { cache: { maxAge: '1d' } } })) {
+const CACHE_OPTIONS = { 'no cache': { cache: false }, 'a cache': { cache: { maxAge: '1d' } } }
+
+for (const [name, options] of Object.entries(CACHE_OPTIONS)) {
   test(`apps function: tokens of a removed app are invalid after a minute, with ${name}`, async (t) => {
     const clock = freezeClock(t)
     const { apps, secrets } = recordingLookup()
