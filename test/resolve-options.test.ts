@@ -5,13 +5,13 @@ import { test } from 'tap'
 import { Agent } from 'undici'
 import weapp, { memoryStore, redisStore, type WeappOptions } from '../src/index.js'
 import { resolveOptions } from '../src/resolve-options.js'
+import { DAY } from './helpers/clock.js'
 import { captureLog } from './helpers/log.js'
 import { APP_ID, APP_SECRET, SECRET, startHost } from './helpers/host.js'
 
 const GOOD: WeappOptions = { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET }
 const SHORT = 'short-canary-secret'
 const LONG = 'long canary secret, of more than 32 bytes'
-const DAY = 86_400_000
 
 async function boot (options: unknown): Promise<void> {
   const app = Fastify()

@@ -1,9 +1,9 @@
 /** Hosts that answer in ways of their own. */
 import { test } from 'tap'
-import { freezeClock } from '../helpers/clock.js'
+import { DAY, freezeClock } from '../helpers/clock.js'
 import { CODES, startPhone } from '../helpers/phone.js'
 
-const EIGHT_DAYS = 8 * 24 * 3600 * 1000
+const EIGHT_DAYS = 8 * DAY
 
 test('an error envelope that says nothing of us: the header does', async (t) => {
   const clock = freezeClock(t)

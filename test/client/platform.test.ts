@@ -1,10 +1,10 @@
 /** Platforms differ in what they hand over and how. */
 import { test } from 'tap'
 import { createWeappClient, type Wx } from '../../src/client/index.js'
-import { freezeClock } from '../helpers/clock.js'
+import { DAY, freezeClock } from '../helpers/clock.js'
 import { startPhone } from '../helpers/phone.js'
 
-const EIGHT_DAYS = 8 * 24 * 3600 * 1000
+const EIGHT_DAYS = 8 * DAY
 
 test('wx is the global one unless another is given', async (t) => {
   const { mini, baseUrl } = await startPhone(t)

@@ -1,8 +1,8 @@
 import { test } from 'tap'
-import { freezeClock } from '../helpers/clock.js'
+import { DAY, freezeClock } from '../helpers/clock.js'
 import { CODES, deferred, startPhone } from '../helpers/phone.js'
 
-const EIGHT_DAYS = 8 * 24 * 3600 * 1000
+const EIGHT_DAYS = 8 * DAY
 
 test('ten requests that find the session expired cause one login, and each is repeated once', async (t) => {
   const clock = freezeClock(t)

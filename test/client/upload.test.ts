@@ -2,11 +2,11 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { test, type Test } from 'tap'
-import { freezeClock } from '../helpers/clock.js'
+import { DAY, freezeClock } from '../helpers/clock.js'
 import type { HostOptions } from '../helpers/host.js'
 import { CODES, startPhone } from '../helpers/phone.js'
 
-const EIGHT_DAYS = 8 * 24 * 3600 * 1000
+const EIGHT_DAYS = 8 * DAY
 
 /** A host that takes pictures, and a phone that has one. */
 async function startAlbum (t: Test, before: (app: FastifyInstance) => unknown = () => {}, options: HostOptions['options'] = {}) {

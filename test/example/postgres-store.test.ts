@@ -1,7 +1,8 @@
 import { Pool } from 'pg'
 import tap, { test, type Test } from 'tap'
 import { storeSuite } from '../../src/testing/store-suite/store-suite.js'
-import { DAY, randomId, sealedKey, TestUser } from '../../src/testing/store-suite/test-user.js'
+import { randomId, sealedKey, TestUser } from '../../src/testing/store-suite/test-user.js'
+import { DAY } from '../helpers/clock.js'
 import { postgresPrograms, startPostgres } from '../helpers/postgres.js'
 import { startHost } from '../helpers/host.js'
 

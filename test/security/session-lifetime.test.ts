@@ -1,12 +1,9 @@
 import { test } from 'tap'
-import { freezeClock } from '../helpers/clock.js'
+import { freezeClock, HOUR, MINUTE } from '../helpers/clock.js'
 import { faultyStore } from '../helpers/faulty-store.js'
 import { partsOf } from '../helpers/forged-token.js'
 import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID, startHost } from '../helpers/host.js'
-
-const MINUTE = 60_000
-const HOUR = 60 * MINUTE
 
 test('row 23: every login issues a new token, and the old one of the same user ends with it', async (t) => {
   const { app, wechat, signIn, get } = await startHost(t)

@@ -3,15 +3,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { test, type Test } from 'tap'
 import { memoryStore, type SessionData, type WeappOptions } from '../../src/index.js'
-import { freezeClock } from '../helpers/clock.js'
+import { DAY, freezeClock, HOUR } from '../helpers/clock.js'
 import type { LiveRecord } from '../../src/stores/store.js'
 import { faultyStore } from '../helpers/faulty-store.js'
 import { captureLog } from '../helpers/log.js'
 import { assertRefused } from '../helpers/assert-refused.js'
 import { SECRET, startHost, type Host } from '../helpers/host.js'
-
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
 
 /** A host that does with a session whatever the test says, inside of a request. */
 async function startWith (t: Test, options: Partial<WeappOptions> = {}) {

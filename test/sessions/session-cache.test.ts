@@ -1,65 +1,18 @@
 import type { FastifyRequest } from 'fastify'
 import { Cluster } from 'ioredis'
 import tap, { test, type Test } from 'tap'
-import { memoryStore, redisStore, type SessionData, type WeappOptions } from '../../src/index.js'
+import { memoryStore, redisStore, type SessionData } from '../../src/index.js'
 import { SessionCache, watchStore } from '../../src/sessions/session-cache.js'
 import type { StoreWatcher } from '../../src/stores/store.js'
 import { userIdOf, type VerifiedClaims } from '../../src/crypto/tokens.js'
-import { freezeClock } from '../helpers/clock.js'
+import { cachedHost, type CachedHost } from '../helpers/cached-host.js'
+import { DAY, freezeClock, HOUR, MINUTE, SECOND } from '../helpers/clock.js'
 import { faultyStore, STORE_WORDS } from '../helpers/faulty-store.js'
 import { assertRefused } from '../helpers/assert-refused.js'
-import { APP_ID, startHost, type Host } from '../helpers/host.js'
-import { recordingStore, type RecordingStore, type RecordingStoreOptions } from '../helpers/recording-store.js'
+import { APP_ID, startHost } from '../helpers/host.js'
+import { recordingStore } from '../helpers/recording-store.js'
 
 tap.setTimeout(300_000)
-
-const SECOND = 1000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
-
-type Work = (request: FastifyRequest) => unknown
-
-interface CachedHost extends Host {
-  watched: RecordingStore
-  /** How many reads it takes to do something. */
-  readsOf (doing: () => unknown): Promise<number>
-  /** Does something with a session inside of a request, and returns the result. */
-  within (token: string, work: Work): Promise<any>
-  /** What the guard says: 'live', or its code. */
-  stateOf (token: string): Promise<string>
-  user (name?: string): { appId: string, openid: string }
-}
-
-interface CachedHostOptions extends RecordingStoreOptions {
-  options?: Partial<WeappOptions>
-}
-
-async function cachedHost (t: Test, { options, ...watching }: CachedHostOptions = {}): Promise<CachedHost> {
-  const watched = recordingStore(options?.store ?? memoryStore(), watching)
-  let work: Work = () => null
-  const host = await startHost(t, {
-    options: { cache: {}, ...options, store: watched.store },
-    after: (app) => { app.get('/work', { config: { weapp: true } }, async (request) => ({ result: await work(request) ?? null })) }
-  })
-  return {
-    ...host,
-    watched,
-    async readsOf (doing) {
-      const before = watched.reads
-      await doing()
-      return watched.reads - before
-    },
-    async within (token, doing) {
-      work = doing
-      const response = await host.get('/work', token)
-      t.equal(response.statusCode, 200, 'works within a request')
-      return response.json().result
-    },
-    stateOf: async (token) => (await host.get('/me', token)).json().code ?? 'live',
-    user: (name = 'alice') => ({ appId: APP_ID, openid: host.wechat.openid(name) })
-  }
-}
 
 /** Signs in, and asks once so that the cache knows the session. */
 async function signInCached (t: Test, { signIn, stateOf, readsOf }: CachedHost, user?: string): Promise<string> {

@@ -1,7 +1,6 @@
 import { test } from 'tap'
 import { EndedLogins } from '../../src/stores/ended-logins.js'
-
-const HOUR = 3_600_000
+import { HOUR } from '../helpers/clock.js'
 
 test('what was ended is remembered for an hour, and then takes no memory', (t) => {
   const endedLogins = new EndedLogins()

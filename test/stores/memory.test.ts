@@ -3,7 +3,8 @@ import { test } from 'tap'
 import { holdsOf, isMemoryStore, memoryStore } from '../../src/stores/memory.js'
 import type { LiveRecord, SessionStore } from '../../src/stores/store.js'
 import { storeSuite } from '../../src/testing/store-suite/store-suite.js'
-import { DAY, HOUR, sealedKey, TestUser } from '../../src/testing/store-suite/test-user.js'
+import { sealedKey, TestUser } from '../../src/testing/store-suite/test-user.js'
+import { DAY, HOUR } from '../helpers/clock.js'
 import { heapUsed } from '../helpers/heap.js'
 
 test('the memory store passes the conformance suite', (t) => storeSuite(t.test, () => memoryStore({ max: 10 }), { rounds: 100 }))

@@ -2,7 +2,8 @@ import { Redis } from 'ioredis'
 import { test, type Test } from 'tap'
 import type { RedisClient } from '../../../src/stores/redis/connection.js'
 import { redisStore } from '../../../src/stores/redis/store.js'
-import { HOUR, sealedKey, TestUser } from '../../../src/testing/store-suite/test-user.js'
+import { sealedKey, TestUser } from '../../../src/testing/store-suite/test-user.js'
+import { HOUR } from '../../helpers/clock.js'
 import { startRedis } from '../../helpers/redis.js'
 
 const TOO_LATE = { message: 'Redis did not answer in time' }

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import tap, { test, type Test } from 'tap'
 import { memoryStore, redisStore, type WeappOptions } from '../../../src/index.js'
 import { userIdOf } from '../../../src/crypto/tokens.js'
-import { freezeClock } from '../../helpers/clock.js'
+import { DAY, freezeClock } from '../../helpers/clock.js'
 import { until } from '../../helpers/processes.js'
 import { redisUrl, startRedis, uniquePrefix } from '../../helpers/redis.js'
 import { APP_ID, startHost, type Host } from '../../helpers/host.js'
@@ -125,11 +125,11 @@ test('revokeAll leaves nothing of a user whose last sessions have ended by thems
   const host = await redisHost(t, { ttl: '30d', idle: '7d' })
   const { token } = await host.signIn()
   await host.signIn()
-  clock.advance(6 * 86_400_000)
+  clock.advance(6 * DAY)
   t.equal((await host.get('/me', token)).statusCode, 200)
   t.equal((await host.post('/weapp/logout', undefined, token)).statusCode, 204)
   t.ok(await host.client.hexists(host.keyOf('alice'), 'o'))
-  clock.advance(2 * 86_400_000)
+  clock.advance(2 * DAY)
   t.equal(await host.app.weapp.sessions.revokeAll({ openid: host.wechat.openid('alice') }), 0)
   const left = (await host.client.hkeys(host.keyOf('alice'))).map(([kind]) => kind).sort()
   t.strictSame(left, ['m', 'n'], 'but why the one that was signed out ended, and when this was')

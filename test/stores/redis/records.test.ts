@@ -3,7 +3,8 @@ import { Redis } from 'ioredis'
 import tap, { test, type Test } from 'tap'
 import { redisStore } from '../../../src/stores/redis/store.js'
 import { storeSuite } from '../../../src/testing/store-suite/store-suite.js'
-import { DAY, HOUR, MINUTE, randomId, sealedKey, SECOND, TestUser } from '../../../src/testing/store-suite/test-user.js'
+import { randomId, sealedKey, TestUser } from '../../../src/testing/store-suite/test-user.js'
+import { DAY, HOUR, MINUTE, SECOND } from '../../helpers/clock.js'
 import { redisUrl, startRedis, uniquePrefix } from '../../helpers/redis.js'
 
 const url = await redisUrl(tap)

@@ -1,10 +1,9 @@
 import { test } from 'tap'
 import { signWithSessionKey } from '../../../src/testing/simulator/crypto.js'
 import type { WechatSimulator } from '../../../src/testing/simulator/simulator.js'
+import { HOUR, MINUTE } from '../../helpers/clock.js'
 import { APPS, PHONE, accessToken, call, code2Session, post, simulate } from '../../helpers/simulator.js'
 
-const MINUTE = 60_000
-const HOUR = 60 * MINUTE
 const CHECK = '/wxa/checksession'
 const RESET = '/wxa/resetusersessionkey'
 

@@ -2,9 +2,8 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'tap'
 import { startWechatSimulator } from '../../../src/testing/simulator/simulator.js'
+import { MINUTE } from '../../helpers/clock.js'
 import { APPS, LOGIN, call, code2Session, post, simulate } from '../../helpers/simulator.js'
-
-const MINUTE = 60_000
 
 test('a code gives the session as WeChat writes it', async (t) => {
   const { wechat } = await simulate(t)
