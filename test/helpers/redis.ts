@@ -1,6 +1,7 @@
-/** Real Redis servers for tests: private, on a free port of the loopback, without persistence, gone with the test. */
+/** Real Redis servers for tests: private, on a free port of the loopback, without persistence, ended with the test. */
 import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { Redis } from 'ioredis'
 import { freePort, kill, start, temporaryDirectory, type Program, type Teardown } from './processes.js'
 
 export type { Teardown }
@@ -8,35 +9,37 @@ export type { Teardown }
 export interface RedisServer {
   port: number
   url: string
-  /** SIGKILL: as a server that dies. */
+  /** Sends SIGKILL, as if the server died. */
   kill (): Promise<void>
-  /** SIGSTOP: the connections stay, and nothing is answered. */
+  /** Sends SIGSTOP: connections stay open and unanswered. */
   pause (): void
   resume (): void
-  /** Starts again on the same port, empty. */
+  /** Starts the server again on the same port, empty. */
   restart (): Promise<void>
 }
 
-/** The server's program: Redis, or its free successor. */
+/** Returns the name of the server program, of Redis or Valkey. */
 export function redisProgram (): string {
   const program = ['redis-server', 'valkey-server'].find((name) => spawnSync(name, ['--version']).status === 0)
   if (program === undefined) throw new Error('redis-server is not installed: run "npm run pretest"')
   return program
 }
 
-/** Of Redis or Valkey, which went on from Redis 7. */
+/** Returns the major version of Redis or Valkey. Valkey continues from Redis 7. */
 export function redisMajorVersion (): number {
-  const said = spawnSync(redisProgram(), ['--version'], { encoding: 'utf8' }).stdout
-  return Number(/v=(\d+)/.exec(said)?.[1])
+  const output = spawnSync(redisProgram(), ['--version'], { encoding: 'utf8' }).stdout
+  return Number(/v=(\d+)/.exec(output)?.[1])
 }
 
-/** A server of the test's own, which it may kill. `options` are words of the command line. */
+/** Starts a private server that the test may kill. `options` are command line arguments. */
 export async function startRedis (t: Teardown, options: string[] = [], port?: number): Promise<RedisServer> {
   port ??= await freePort()
   const directory = temporaryDirectory(t)
   const program: Program = {
     command: redisProgram(),
-    args: ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '', '--appendonly', 'no', ...options],
+    args: [
+      '--port', `${port}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '', '--appendonly', 'no', ...options
+    ],
     ready: 'Ready to accept connections',
     log: 'stdout'
   }
@@ -53,9 +56,25 @@ export async function startRedis (t: Teardown, options: string[] = [], port?: nu
   }
 }
 
-/** A server to share, for tests that only talk to it under a prefix of their own: REDIS_URL, or one that is started. */
+/** Returns the URL of a shared server, REDIS_URL or a new one. Each test uses a prefix of its own. */
 export async function redisUrl (t: Teardown): Promise<string> {
   return process.env['REDIS_URL'] ?? (await startRedis(t)).url
+}
+
+export interface ConnectOptions {
+  enableAutoPipelining?: boolean
+  enableOfflineQueue?: boolean
+  keyPrefix?: string
+  lazyConnect?: boolean
+  maxRetriesPerRequest?: null
+}
+
+/** Returns a client that reconnects within 20 ms, and that the test's end disconnects. */
+export function connectRedis (t: Teardown, url: string, options: ConnectOptions = {}): Redis {
+  const client = new Redis(url, { retryStrategy: () => 20, ...options })
+  client.on('error', () => {})
+  t.teardown(() => client.disconnect())
+  return client
 }
 
 export function uniquePrefix (): string {

@@ -33,7 +33,7 @@ test('without the option every request asks the store, and nothing is watched', 
       t.equal((await get('/me', token)).statusCode, 200)
       t.equal(watched.reads, i)
     }
-    t.strictSame(watched.words, [])
+    t.strictSame(watched.states, [])
   }
 })
 
@@ -372,7 +372,7 @@ test('two servers in a process share a memory store: each forgets what the other
   t.equal(await b.stateOf(next), 'live')
   await b.app.close()
   await a.post('/weapp/logout', undefined, next)
-  t.equal(b.watched.changes.length, a.watched.changes.length - 1, 'and nothing is told to one that was closed')
+  t.equal(b.watched.invalidations.length, a.watched.invalidations.length - 1, 'and nothing is told to one that was closed')
 })
 
 test('a memory store that signs a user out for lack of room says so', async (t) => {

@@ -1,12 +1,14 @@
 /**
- * Server-assisted client-side caching: Redis tells of every change below a prefix, over a connection of its own.
+ * Server-assisted client-side caching: Redis sends the key of every change below a prefix over a separate connection.
  *
- * The connection is RESP2, where it can be its own redirect target: of two connections, the tracking one could die
- * without a word to the one that listens. https://redis.io/docs/latest/develop/reference/client-side-caching/
+ * The connection is RESP2, so that it can be its own redirect target. With two connections, the tracking one could
+ * close without any notice on the subscribed one.
+ *
+ * @see https://redis.io/docs/latest/develop/reference/client-side-caching/
  */
 import type { StoreWatcher } from '../store.js'
 
-/** What is used of an ioredis client that is not a Cluster. */
+/** The part of an ioredis client that watching needs. A Cluster has no `duplicate` of this shape. */
 export interface DuplicableClient {
   readonly options?: { readonly keyPrefix?: string | undefined }
   duplicate (...options: any[]): unknown
@@ -22,17 +24,30 @@ interface WatchingClient {
   ping (): Promise<unknown>
 }
 
+/** Intervals in milliseconds. */
+export interface WatchTiming {
+  /**
+   * Time between two pings. A silent connection is detected within two intervals.
+   * @default 1000
+   */
+  pingInterval?: number
+  /**
+   * Longest time between two attempts to connect or to start tracking.
+   * @default 2000
+   */
+  maxRetryDelay?: number
+}
+
 const CHANNEL = '__redis__:invalidate'
 
-/** A silent connection is noticed within two of these, in milliseconds. */
-const PING_MS = 1000
-const LONGEST_PAUSE_MS = 2000
-
-/** Begins to watch; returns what ends it. */
-export function watchRedis (client: DuplicableClient, prefix: string, watcher: StoreWatcher): () => void {
+/** Starts to watch. Returns a function that stops it. */
+export function watchRedis (
+  client: DuplicableClient, prefix: string, watcher: StoreWatcher,
+  { pingInterval = 1000, maxRetryDelay = 2000 }: WatchTiming = {}
+): () => void {
   const fullPrefix = `${client.options?.keyPrefix ?? ''}${prefix}`
   let isOpen = false
-  let isLive = false
+  let isTracking = false
   let isAnswered = true
 
   const connection = client.duplicate({
@@ -40,23 +55,23 @@ export function watchRedis (client: DuplicableClient, prefix: string, watcher: S
     protocol: 2,
     lazyConnect: true,
     keyPrefix: '',
-    // A connection that has come back must begin anew, in order: nothing of the old one may be repeated on it.
+    // A new connection must start with the commands of `track`, in that order. It must not repeat older commands.
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,
-    retryStrategy: (times: number) => Math.min(times * 50, LONGEST_PAUSE_MS)
+    retryStrategy: (times: number) => Math.min(times * 50, maxRetryDelay)
   }) as WatchingClient
 
   function lose (): void {
-    if (isLive) watcher.lost()
-    isLive = false
+    if (isTracking) watcher.lost()
+    isTracking = false
   }
 
-  async function begin (): Promise<void> {
+  async function track (): Promise<void> {
     const id = await connection.client('ID')
     await connection.client('TRACKING', 'ON', 'BCAST', 'PREFIX', fullPrefix, 'REDIRECT', String(id))
     await connection.subscribe(CHANNEL)
-    isLive = true
+    isTracking = true
     watcher.ready()
   }
 
@@ -64,14 +79,14 @@ export function watchRedis (client: DuplicableClient, prefix: string, watcher: S
   connection.on('ready', () => {
     const { stream } = connection
     isAnswered = true
-    // A server that cannot do this is asked again, not hammered: the store works without.
-    begin().catch(() => setTimeout(() => stream.destroy(), LONGEST_PAUSE_MS).unref())
+    // A server without tracking is retried slowly. The store works without the cache.
+    track().catch(() => setTimeout(() => stream.destroy(), maxRetryDelay).unref())
   })
   connection.on('close', () => {
     isOpen = false
     lose()
   })
-  // The host's own client tells of outages.
+  // The host's own client reports outages.
   connection.on('error', () => {})
   // 'message' would join the keys of one transaction with commas.
   connection.on('messageBuffer', (_channel: Buffer, keys: Buffer[] | null) => {
@@ -83,14 +98,14 @@ export function watchRedis (client: DuplicableClient, prefix: string, watcher: S
   const timer = setInterval(() => {
     if (!isOpen) return
     if (!isAnswered) {
-      // Nothing else would tell of a peer that vanished, whether it has begun to watch or not.
+      // No event reports a peer that vanished, before or after tracking started.
       lose()
       connection.stream.destroy()
       return
     }
     isAnswered = false
     connection.ping().then(() => { isAnswered = true }, () => {})
-  }, PING_MS).unref()
+  }, pingInterval).unref()
 
   return () => {
     clearInterval(timer)

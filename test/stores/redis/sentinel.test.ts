@@ -32,22 +32,22 @@ test('a cache over a Redis behind Sentinel is off while the master is gone, and 
     const { reads } = watched
     return await statusOf(token) === 200 && watched.reads === reads
   }
-  await until('the cache is on', async () => watched.isLive)
+  await until('the cache is on', async () => watched.isReady)
   const { token } = await host.signIn()
   await until('the session is kept', isKept)
 
   await replicated()
   await master.kill()
-  await until('the cache is off', async () => !watched.isLive)
+  await until('the cache is off', async () => !watched.isReady)
   t.equal(await statusOf(token), 503, 'what was kept is not believed')
-  await until('the cache is on again', async () => watched.isLive)
+  await until('the cache is on again', async () => watched.isReady)
   await until('the session is kept again', isKept)
 
   const userId = userIdOf(APP_ID, host.wechat.openid('alice'))
-  watched.changes.length = 0
+  watched.invalidations.length = 0
   await until('the other client has found the new master', async () => {
     return await others.revokeAll({ userId, now: Date.now(), reason: 'kicked', except: null, pendingLogins: false }).then(() => true, () => false)
   })
-  await until('the word is here', async () => watched.changes.includes(userId))
+  await until('the word is here', async () => watched.invalidations.includes(userId))
   t.match(await host.get('/me', token), { statusCode: 401, headers: { 'weapp-error': 'FST_WEAPP_SESSION_KICKED' } })
 })
