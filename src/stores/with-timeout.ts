@@ -1,21 +1,23 @@
 import { FST_WEAPP_STORE_UNAVAILABLE } from '../errors.js'
 import { isTraced, traced } from '../diagnostics/tracing.js'
 import { logSafely } from '../diagnostics/log-safely.js'
-import { DeadlineQueue } from '../utils/deadline-queue.js'
+import { Deadline } from '../utils/deadline.js'
 import { isSession, type SessionStore } from './store.js'
 
-/** Runs what belongs to the host within a time, and lets none of its words out. What needs no time is there at once. */
+/**
+ * Runs a host operation with a timeout and replaces its errors. Synchronous results stay synchronous.
+ *
+ * @throws FST_WEAPP_STORE_UNAVAILABLE
+ */
 export type WithTimeout = <Input, Output>(
   operation: string, run: (input: Input) => Output | Promise<Output>, input: Input
 ) => Output | Promise<Output>
 
 /**
- * @param timeout milliseconds, after which, as after any failure, the answer is FST_WEAPP_STORE_UNAVAILABLE
- * @param onFailure told of each failure, with what was thrown or undefined when there was no answer
+ * @param timeout milliseconds for one operation
+ * @param onFailure receives the operation and the error, or undefined after a timeout
  */
 export function createTimeout (timeout: number, onFailure: (operation: string, error: unknown) => void): WithTimeout {
-  const limit = new DeadlineQueue(timeout)
-
   function failed (operation: string, error?: unknown): Error {
     logSafely(() => onFailure(operation, error))
     return new FST_WEAPP_STORE_UNAVAILABLE()
@@ -23,11 +25,11 @@ export function createTimeout (timeout: number, onFailure: (operation: string, e
 
   function inTime<Output> (operation: string, pending: Promise<Output>): Promise<Output> {
     return new Promise((resolve, reject) => {
-      const wait = limit.add(() => reject(failed(operation)))
+      const deadline = new Deadline(timeout, () => reject(failed(operation)))
       pending.then((output) => {
-        if (limit.settle(wait)) resolve(output)
+        if (deadline.settle()) resolve(output)
       }, (error) => {
-        if (limit.settle(wait)) reject(failed(operation, error))
+        if (deadline.settle()) reject(failed(operation, error))
       })
     })
   }
@@ -39,42 +41,47 @@ export function createTimeout (timeout: number, onFailure: (operation: string, e
     } catch (error) {
       throw failed(operation, error)
     }
-    return isPending(outcome) ? inTime(operation, outcome) : outcome
+    return isThenable(outcome) ? inTime(operation, outcome) : outcome
   }
 }
 
-/** Also of another promise library's promises, which a host's store may give. */
-function isPending<Output> (outcome: Output | Promise<Output>): outcome is Promise<Output> {
+/** Accepts promises of other libraries as well, because a host's store may return them. */
+function isThenable<Output> (outcome: Output | Promise<Output>): outcome is Promise<Output> {
   return typeof (outcome as Partial<Promise<Output>> | null)?.then === 'function'
 }
 
-/** A store that can neither hang a guard nor put its words into an answer. */
-export function storeWithTimeout (store: SessionStore, bound: WithTimeout): SessionStore {
-  const operation = <Input, Output>(name: string, run: (input: Input) => Output | Promise<Output>) => (input: Input) =>
-    isTraced('fastify-weapp.store')
-      ? traced('fastify-weapp.store', { operation: name }, () => bound(name, run, input))
-      : bound(name, run, input)
-  const pending = <Input, Output>(name: string, run: (input: Input) => Promise<Output>) => {
-    const start = operation(name, run)
-    return async (input: Input) => await start(input)
+/** Wraps a store so that it cannot hang a request, and so that its errors cannot reach a response. */
+export function storeWithTimeout (store: SessionStore, withTimeout: WithTimeout): SessionStore {
+  const method = <Input, Output>(operation: string, run: (input: Input) => Output | Promise<Output>) => {
+    return (input: Input) => isTraced('fastify-weapp.store')
+      ? traced('fastify-weapp.store', { operation }, () => withTimeout(operation, run, input))
+      : withTimeout(operation, run, input)
+  }
+  const asyncMethod = <Input, Output>(operation: string, run: (input: Input) => Promise<Output>) => {
+    const call = method(operation, run)
+    return async (input: Input) => await call(input)
   }
 
   return {
-    create: pending('create', (input) => store.create(input)),
-    read: operation('read', (input) => store.read(input)),
-    touch: pending('touch', (input) => store.touch(input)),
-    update: pending('update', (input) => store.update(input)),
-    revoke: pending('revoke', (input) => store.revoke(input)),
-    revokeAll: pending('revokeAll', (input) => store.revokeAll(input)),
-    list: pending('list', (input) => arrayOf(store.list(input), isSession)),
-    readKeys: pending('readKeys', (input) => arrayOf(store.readKeys(input), (sealed) => typeof sealed === 'string')),
-    writeKey: pending('writeKey', (input) => store.writeKey(input))
+    create: asyncMethod('create', (input) => store.create(input)),
+    read: method('read', (input) => store.read(input)),
+    touch: asyncMethod('touch', (input) => store.touch(input)),
+    update: asyncMethod('update', (input) => store.update(input)),
+    revoke: asyncMethod('revoke', (input) => store.revoke(input)),
+    revokeAll: asyncMethod('revokeAll', (input) => store.revokeAll(input)),
+    list: asyncMethod('list', (input) => arrayOf(store.list(input), isSession)),
+    readKeys: asyncMethod('readKeys', (input) => arrayOf(store.readKeys(input), isString)),
+    writeKey: asyncMethod('writeKey', (input) => store.writeKey(input))
   }
 }
 
-/** A host's own store may answer with anything; the operations that are not checked record by record are checked here. */
-async function arrayOf<Item> (answer: Promise<Item[]>, isItem: (item: unknown) => boolean): Promise<Item[]> {
-  const items: unknown = await answer
-  if (!Array.isArray(items) || !items.every(isItem)) throw new TypeError('not what was asked for')
+/** Validates the arrays that a host's store resolves to. No later code checks them. */
+async function arrayOf<Item> (result: Promise<Item[]>, isItem: (item: unknown) => boolean): Promise<Item[]> {
+  const items: unknown = await result
+  if (!Array.isArray(items) || !items.every(isItem)) throw new TypeError('not an array of the expected items')
   return items
+}
+
+function isString (item: unknown): boolean {
+  return typeof item === 'string'
 }

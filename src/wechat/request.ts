@@ -7,7 +7,7 @@ import {
   FST_WEAPP_WECHAT_BAD_REPLY, FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_UNAVAILABLE, type WeappError,
   type WeappErrorConstructor
 } from '../errors.js'
-import { isExpired, DeadlineQueue, type Deadline } from '../utils/deadline-queue.js'
+import { withDeadline, type Deadline } from '../utils/deadline.js'
 import { errorOf, SYSTEM_BUSY } from './errcodes.js'
 import { HttpExchange, type HttpResponse } from './http-exchange.js'
 
@@ -60,18 +60,17 @@ type Attempt = { reply: WechatReply } | Failure
 export function createTransport ({ baseUrl, timeout, retries, concurrency, dispatcher }: TransportOptions): Transport {
   const ownAgent = dispatcher === undefined ? new Agent({ connections: concurrency, connectTimeout: timeout }) : null
   const connections = dispatcher ?? ownAgent!
-  const limit = new DeadlineQueue(timeout)
   let closed: Promise<void> | undefined
 
   return {
-    call: (call) => limit.run(async (wait) => {
+    call: (call) => withDeadline(timeout, async (wait) => {
       const tryOnce = async (): Promise<Attempt> => interpret(await ask(call, wait), call)
       let attempt = await tryOnce()
       for (let repeats = 0; 'error' in attempt; repeats++) {
-        if (isExpired(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
+        if (wait.isExpired) throw new FST_WEAPP_WECHAT_TIMEOUT()
         if (repeats === retries || !attempt.repeatable) throw attempt.error
         await sleep(FIRST_BACKOFF_MS * 2 ** repeats, wait)
-        if (isExpired(wait)) throw new FST_WEAPP_WECHAT_TIMEOUT()
+        if (wait.isExpired) throw new FST_WEAPP_WECHAT_TIMEOUT()
         attempt = await tryOnce()
       }
       return attempt.reply

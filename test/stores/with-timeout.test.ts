@@ -2,23 +2,26 @@ import { test } from 'tap'
 import { storeWithTimeout, createTimeout } from '../../src/stores/with-timeout.js'
 import { memoryStore } from '../../src/stores/memory.js'
 import { storeSuite } from '../../src/testing/store-suite/store-suite.js'
-import { FAILURES, faultyStore, STORE_WORDS, type Operation } from '../helpers/faulty-store.js'
+import { activeTimers } from '../helpers/processes.js'
+import { FAILURES, faultyStore, OPERATIONS, STORE_WORDS } from '../helpers/faulty-store.js'
 
-const OPERATIONS: Operation[] = ['create', 'read', 'touch', 'update', 'revoke', 'revokeAll', 'list', 'readKeys', 'writeKey']
 const UNAVAILABLE = { code: 'FST_WEAPP_STORE_UNAVAILABLE', statusCode: 503 }
 
-test('a bound store is a store as any', (t) => storeSuite(t.test, () => storeWithTimeout(memoryStore(), createTimeout(60_000, () => {})), { rounds: 20 }))
+test('storeWithTimeout: conforms to the store contract', (t) => {
+  return storeSuite(t.test, () => storeWithTimeout(memoryStore(), createTimeout(60_000, () => {})), { rounds: 20 })
+})
 
 for (const [name, failure] of Object.entries(FAILURES)) {
-  test(`a store that ${name}: every operation fails in time, in our words, and is reported`, async (t) => {
+  test(`storeWithTimeout: a store that ${name} fails in time, without its own error`, async (t) => {
     const faulty = faultyStore()
     const failures: [string, unknown][] = []
-    const store = storeWithTimeout(faulty.store, createTimeout(10, (operation, error) => failures.push([operation, error])))
+    const onFailure = (operation: string, error: unknown) => failures.push([operation, error])
+    const store = storeWithTimeout(faulty.store, createTimeout(10, onFailure))
     for (const operation of OPERATIONS) {
       faulty.instead(operation, failure)
-      // A read that fails at once may throw at once.
-      const outcome = async (): Promise<unknown> => await store[operation]({} as never)
-      const error = await outcome().then(() => new Error('resolved'), (error: Error) => error)
+      // A read that fails synchronously may throw synchronously.
+      const call = async (): Promise<unknown> => await store[operation]({} as never)
+      const error = await call().then(() => new Error('resolved'), (error: Error) => error)
       t.match(error, UNAVAILABLE, operation)
       t.notMatch(`${error.stack} ${String(error.cause)}`, STORE_WORDS)
     }
@@ -28,26 +31,28 @@ for (const [name, failure] of Object.entries(FAILURES)) {
   })
 }
 
-test('a store whose lists are none has failed', async (t) => {
+test('storeWithTimeout: a result that is not an array of items is a failure', async (t) => {
+  const badSession = { id: 'x', createdAt: 1, expiresAt: '2', idleExpiresAt: 3 }
   for (const operation of ['list', 'readKeys'] as const) {
-    for (const answer of [null, undefined, {}, 'x', 0, [null], [1], [undefined], [{}], [{ id: 'x', createdAt: 1, expiresAt: '2', idleExpiresAt: 3 }]]) {
+    for (const result of [null, undefined, {}, 'x', 0, [null], [1], [undefined], [{}], [badSession]]) {
       const faulty = faultyStore()
       const failures: [string, unknown][] = []
-      const store = storeWithTimeout(faulty.store, createTimeout(60_000, (operation, error) => failures.push([operation, error])))
-      faulty.instead(operation, async () => answer)
-      await t.rejects(store[operation]({} as never) as Promise<unknown>, UNAVAILABLE, `${operation}: ${answer}`)
+      const onFailure = (operation: string, error: unknown) => failures.push([operation, error])
+      const store = storeWithTimeout(faulty.store, createTimeout(60_000, onFailure))
+      faulty.instead(operation, async () => result)
+      await t.rejects(store[operation]({} as never) as Promise<unknown>, UNAVAILABLE, `${operation}: ${result}`)
       t.match(failures, [[operation, { name: 'TypeError' }]])
     }
   }
 })
 
-for (const outcome of ['answers', 'fails'] as const) {
-  test(`a store that ${outcome} too late is not heard`, async (t) => {
+for (const outcome of ['resolves', 'rejects'] as const) {
+  test(`createTimeout: an operation that ${outcome} too late is ignored`, async (t) => {
     const failures: unknown[] = []
-    const bound = createTimeout(1, (_verb, error) => failures.push(error))
-    const { promise, resolve, reject } = held()
-    await t.rejects(waitFor(bound('read', () => promise, null)), UNAVAILABLE)
-    if (outcome === 'answers') resolve('late')
+    const withTimeout = createTimeout(1, (_operation, error) => failures.push(error))
+    const { promise, resolve, reject } = deferred()
+    await t.rejects(settled(withTimeout('read', () => promise, null)), UNAVAILABLE)
+    if (outcome === 'resolves') resolve('late')
     else reject(new Error(STORE_WORDS))
     // An unhandled rejection would end the test here.
     await new Promise((resolve) => setImmediate(resolve))
@@ -55,45 +60,45 @@ for (const outcome of ['answers', 'fails'] as const) {
   })
 }
 
-test('what needs no time is there at once', async (t) => {
-  const bound = createTimeout(1000, () => t.fail('no failure'))
+test('createTimeout: a synchronous result stays synchronous', async (t) => {
+  const withTimeout = createTimeout(1000, () => t.fail('no failure'))
   const timers = activeTimers()
-  t.equal(bound('read', () => 'at once', null), 'at once')
-  t.equal(bound('read', () => null, null), null)
-  t.equal(activeTimers(), timers, 'and no timer runs for it')
-  t.equal(await bound('read', async () => 'soon', null), 'soon')
-  t.equal(await bound('read', async () => null, null), null)
+  t.equal(withTimeout('read', () => 'at once', null), 'at once')
+  t.equal(withTimeout('read', () => null, null), null)
+  t.equal(activeTimers(), timers, 'no timer runs for it')
+  t.equal(await withTimeout('read', async () => 'soon', null), 'soon')
+  t.equal(await withTimeout('read', async () => null, null), null)
 })
 
-test("another library's promise is waited for as any", async (t) => {
-  const bound = createTimeout(60_000, () => {})
+test("createTimeout: another library's promise is awaited", async (t) => {
+  const withTimeout = createTimeout(60_000, () => {})
   const thenable = (settle: (resolve: (value: string) => void, reject: (error: Error) => void) => void) => {
     return { then: settle } as unknown as Promise<string>
   }
-  t.equal(await bound('read', () => thenable((resolve) => resolve('soon')), null), 'soon')
-  await t.rejects(waitFor(bound('read', () => thenable((_resolve, reject) => reject(new Error(STORE_WORDS))), null)), UNAVAILABLE)
+  t.equal(await withTimeout('read', () => thenable((resolve) => resolve('soon')), null), 'soon')
+  const failing = () => thenable((_resolve, reject) => reject(new Error(STORE_WORDS)))
+  await t.rejects(settled(withTimeout('read', failing, null)), UNAVAILABLE)
 })
 
-test('those that began at different times each fail in their own, and those that are answered do not', async (t) => {
-  // Long, so that a busy machine does not let it pass before the answer comes.
-  const TIMEOUT = 1500
+test('createTimeout: each operation has its own time', async (t) => {
+  // Long enough for a busy machine to settle the first operation before.
+  const TIMEOUT = 500
   const failures: string[] = []
-  const bound = createTimeout(TIMEOUT, (operation) => failures.push(operation))
-  const first = held()
+  const withTimeout = createTimeout(TIMEOUT, (operation) => failures.push(operation))
+  const first = deferred()
 
-  async function failing (name: string, pending: Promise<unknown>): Promise<void> {
+  async function failing (name: string): Promise<void> {
     const start = performance.now()
-    await t.rejects(waitFor(bound(name, () => pending, null)), UNAVAILABLE, name)
+    await t.rejects(settled(withTimeout(name, () => new Promise(() => {}), null)), UNAVAILABLE, name)
     const ms = performance.now() - start
     t.ok(ms >= TIMEOUT && ms < 20_000, `${name} after ${ms.toFixed(1)} ms`)
   }
 
-  // Its time is what the shared timer is set for, and it is answered: the timer finds the others.
-  const answered = waitFor(bound('answered', () => first.promise, null))
+  const answered = settled(withTimeout('answered', () => first.promise, null))
   const outcomes: Promise<void>[] = []
   for (const name of ['one', 'two', 'three']) {
-    outcomes.push(failing(name, new Promise(() => {})))
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    outcomes.push(failing(name))
+    await new Promise((resolve) => setTimeout(resolve, 30))
   }
   first.resolve('in time')
   t.equal(await answered, 'in time')
@@ -101,46 +106,41 @@ test('those that began at different times each fail in their own, and those that
   t.strictSame(failures, ['one', 'two', 'three'])
 
   const timers = activeTimers()
-  const late = failing('much later', new Promise(() => {}))
+  const late = failing('much later')
   t.equal(activeTimers(), timers + 1)
   await late
-  t.strictSame(failures.slice(3), ['much later'], 'and it begins anew when nothing waits')
+  t.strictSame(failures.slice(3), ['much later'])
 })
 
-test('all that wait share a timer, and nothing keeps the process when none waits', async (t) => {
-  const bound = createTimeout(60_000, () => t.fail('no failure'))
+test('createTimeout: only a pending operation keeps the process alive', async (t) => {
+  const withTimeout = createTimeout(60_000, () => t.fail('no failure'))
   const timers = activeTimers()
   for (let round = 0; round < 3; round++) {
-    const reads = Array.from({ length: 100 }, () => held())
-    const outcomes = reads.map(({ promise }, index) => bound(`read ${index}`, () => promise, null))
-    t.equal(activeTimers(), timers + 1, 'one')
+    const reads = Array.from({ length: 100 }, () => deferred())
+    const outcomes = reads.map(({ promise }, index) => withTimeout(`read ${index}`, () => promise, null))
+    t.ok(activeTimers() > timers)
     reads.slice(1).forEach(({ resolve }) => resolve('answered'))
     await Promise.all(outcomes.slice(1))
-    t.equal(activeTimers(), timers + 1, 'one still waits')
+    t.equal(activeTimers(), timers + 1, 'one is pending')
     reads[0]!.resolve('answered')
     await outcomes[0]
-    t.equal(activeTimers(), timers, 'none')
+    t.equal(activeTimers(), timers, 'none is pending')
   }
 })
 
-interface Held {
+interface Deferred {
   promise: Promise<unknown>
   resolve (value: unknown): void
   reject (error: Error): void
 }
 
-/** A promise that the test settles. */
-function held (): Held {
-  let settle!: Pick<Held, 'resolve' | 'reject'>
+/** Returns a promise that the test settles. */
+function deferred (): Deferred {
+  let settle!: Pick<Deferred, 'resolve' | 'reject'>
   const promise = new Promise((resolve, reject) => { settle = { resolve, reject } })
   return { promise, ...settle }
 }
 
-async function waitFor<T> (outcome: T | Promise<T>): Promise<T> {
+async function settled<T> (outcome: T | Promise<T>): Promise<T> {
   return await outcome
-}
-
-/** Timers that keep this process alive. */
-function activeTimers (): number {
-  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
 }

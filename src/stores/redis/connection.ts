@@ -1,108 +1,144 @@
 /**
- * How the Redis store asks: at once or not at all. ioredis keeps commands for a server that is away and sends them
- * when it is back; what was answered 503 would then happen later. So a client that is not ready is refused here,
- * every command has its time, and only so many may be waiting.
+ * Sends commands at once or never. ioredis queues commands while its server is away and sends them later, after the
+ * caller was answered 503. So a command is rejected if the client is not ready, if it takes longer than the timeout, or
+ * if too many commands are unanswered.
  *
- * What ioredis holds all the same, it may send late: to a server that hung, again over a new connection, and on a
- * Cluster, whose client stays ready while one master is away, to the replica that took over. A late read harms nobody.
- * A late write would end a newer session or undo newer data, so each one carries the time by which it must have
- * happened, by the server's clock, and the server refuses it after that.
+ * ioredis may still send a command late: to a server that hung, over a new connection, or, on a Cluster, to the replica
+ * that took over. A late read is harmless. A late write would end a newer session or undo newer data. So each write
+ * carries a deadline in the server's own time, and the server rejects it after that.
  *
- * Nobody has to set clocks for it: every write's answer tells the server's time. It was a little earlier than when the
- * answer arrives, so the time derived from it errs towards refusing. Who is refused too early, at the first write or
- * after a clock was set, knows the time from the refusal and writes again.
+ * Clocks need not be synchronized, because every write's reply carries the server's time. The estimate lags by the
+ * network delay, so it errs towards rejecting. A write that is rejected too early, because it is the first one or
+ * because a clock was set, learns the time from the reply and retries.
  */
 import type { RedisScript } from './fence.js'
 import type { DuplicableClient } from './invalidation.js'
-import { DeadlineQueue, type Deadline } from '../../utils/deadline-queue.js'
-
-type Values = (string | null)[]
-
-/** Makes a read's result of what the server answered; what it throws is the read's error. */
-export type Decode<Result> = (error: Error | null, values: Values | null) => Result
+import { withDeadline, type Deadline } from '../../utils/deadline.js'
 
 /**
- * What the store uses of a Redis client: ioredis 5 or 6 (one server, Sentinel or Cluster) and the client of
- * `@fastify/redis` have it. The host makes the client, listens to its errors and closes it.
+ * The part of a Redis client that the store uses: of ioredis 5 or 6 (one server, Sentinel or Cluster), or of
+ * `@fastify/redis`. The host creates the client, listens to its errors and closes it.
  */
 export interface RedisClient extends DuplicableClient {
   readonly status: string
-  /** Only clients of one server have it. */
+  /** Undefined on a Cluster. */
   readonly stream?: { readonly writable: boolean, cork? (): void, uncork? (): void }
   readonly isCluster?: boolean
   connect (): Promise<unknown>
   once (event: 'ready', listener: () => void): unknown
-  hmget (key: string, ...fields: string[]): Promise<Values>
+  hmget (key: string, ...fields: string[]): Promise<(string | null)[]>
   evalsha (sha1: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>
   eval (source: string, numberOfKeys: number, ...keysAndArguments: string[]): Promise<unknown>
 }
 
-/** How many commands may wait for an answer; with more, the server does not keep up and memory would grow. */
-const MAX_WAITING = 1000
+/** Limits memory if the server does not keep up. */
+const MAX_UNANSWERED = 1000
 
-/** How often a write may be refused for its time before that is believed. */
-const MAX_REFUSALS = 4
+/** Attempts of a write before its rejection by the fence is final. */
+const MAX_ATTEMPTS = 4
 
-const TOO_LATE = { code: 'WEAPP_REDIS_TIMEOUT', message: 'Redis did not answer in time' }
-const TOO_MANY = { code: 'WEAPP_REDIS_TOO_MANY_WAITING', message: 'too many commands wait for Redis' }
+const TIMEOUT = { code: 'WEAPP_REDIS_TIMEOUT', message: 'Redis did not answer in time' }
+const QUEUE_FULL = { code: 'WEAPP_REDIS_TOO_MANY_WAITING', message: 'too many commands wait for Redis' }
 const NOT_CONNECTED = { code: 'WEAPP_REDIS_NOT_CONNECTED', message: 'Redis is not connected' }
 
-/** An error with a code, which is what a log shows of it. */
+/** Creates an error with a code, because logs contain only the code. */
 function redisError ({ code, message }: { code: string, message: string }): Error {
   return Object.assign(new Error(message), { code })
 }
 
 export class RedisConnection {
   readonly #client: RedisClient
-  readonly #limit: DeadlineQueue
-  /** Held back until the end of this turn of the event loop. */
+  readonly #timeout: number
+  /** The stream that is corked until the end of this turn of the event loop. */
   #corked: RedisClient['stream'] | null = null
-  /** Commands that ioredis has not answered: those that took too long for us are still among them. */
+  /** Number of commands that ioredis has not answered. Commands that timed out still count. */
   #unanswered = 0
-  /** Commands that wait for the client's first connection, which ioredis has not seen; null once there was one. */
-  #early: Set<() => void> | null = null
-  /** How far the server's clock is ahead of `performance.now()`, or a little less; null before it has told. */
-  #ahead: number | null = null
+  /** Commands that wait for the client's first connection, outside of ioredis. Null after that connection. */
+  #awaitingReady: Set<() => void> | null = null
+  /** The server's clock minus `performance.now()`, or a little less. Null before the first reply to a write. */
+  #clockOffset: number | null = null
 
   /** @param timeout milliseconds for one operation */
   constructor (client: RedisClient, timeout: number) {
     this.#client = client
-    this.#limit = new DeadlineQueue(timeout)
+    this.#timeout = timeout
     if (client.status === 'ready') return
-    const early = this.#early = new Set()
+    const waiting = this.#awaitingReady = new Set<() => void>()
     client.once('ready', () => {
-      this.#early = null
-      for (const send of early) send()
+      this.#awaitingReady = null
+      for (const resume of waiting) resume()
     })
   }
 
-  read<Result> (key: string, fields: string[], decode: Decode<Result>): Promise<Result> {
-    if (this.#early !== null) {
-      return this.#limit.run((wait) => this.#command(() => this.#client.hmget(key, ...fields), wait))
-        .then((values) => decode(null, values), (error) => decode(error, null))
-    }
-    return new Promise((resolve, reject) => {
-      if (this.#unanswered >= MAX_WAITING) throw redisError(TOO_MANY)
-      if (!this.#isReady()) throw redisError(NOT_CONNECTED)
-      this.#cork()
-      this.#unanswered++
-      const wait = this.#limit.add(() => reject(redisError(TOO_LATE)))
-      const settle = (error: Error | null, values: Values | null): void => {
-        this.#unanswered--
-        if (!this.#limit.settle(wait)) return
-        try {
-          resolve(decode(error, values))
-        } catch (thrown) {
-          reject(thrown)
-        }
-      }
-      this.#client.hmget(key, ...fields).then((values) => settle(null, values), (error) => settle(error, null))
+  read (key: string, fields: string[]): Promise<(string | null)[]> {
+    return withDeadline(this.#timeout, (deadline) => {
+      return this.#command(() => this.#client.hmget(key, ...fields), deadline)
     })
+  }
+
+  /** Runs a script without a fence. */
+  run (script: RedisScript, key: string, args: string[]): Promise<unknown> {
+    return withDeadline(this.#timeout, (deadline) => this.#script(script, key, args, deadline))
+  }
+
+  /** Runs a script with a fence. */
+  write (script: RedisScript, key: string, args: string[]): Promise<number> {
+    return withDeadline(this.#timeout, async (deadline) => {
+      // The first rejection teaches the time. Another means that a busy process read the reply late, or that a clock
+      // is being set.
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        const fence = this.#clockOffset === null ? 0 : Math.floor(deadline.until + this.#clockOffset)
+        const [time, ...result] = await this.#script(script, key, [String(fence), ...args], deadline) as unknown[]
+        this.#clockOffset = Number(time) - performance.now()
+        if (result.length > 0) return Number(result[0])
+      }
+      throw redisError(TIMEOUT)
+    })
+  }
+
+  /** Sends the digest of a script. Sends its source to a server that is new or was flushed. */
+  #script ({ source, sha1 }: RedisScript, key: string, args: string[], deadline: Deadline): Promise<unknown> {
+    return this.#command(() => this.#client.evalsha(sha1, 1, key, ...args), deadline).catch((error: unknown) => {
+      if (!isReply(error, 'NOSCRIPT')) throw error
+      return this.#command(() => this.#client.eval(source, 1, key, ...args), deadline)
+    })
+  }
+
+  /** Sends a command at once, or rejects it at once. Before the client's first connection, waits for that. */
+  async #command<Reply> (issue: () => Promise<Reply>, deadline: Deadline): Promise<Reply> {
+    if (this.#awaitingReady !== null) await this.#firstConnection(this.#awaitingReady, deadline)
+    if (this.#unanswered >= MAX_UNANSWERED) throw redisError(QUEUE_FULL)
+    if (!this.#isReady()) throw redisError(NOT_CONNECTED)
+    this.#cork()
+    this.#unanswered++
+    return await new Promise((resolve, reject) => {
+      deadline.expire = () => reject(redisError(TIMEOUT))
+      issue().finally(() => { this.#unanswered-- }).then(resolve, reject)
+    })
+  }
+
+  async #firstConnection (waiting: Set<() => void>, deadline: Deadline): Promise<void> {
+    if (waiting.size >= MAX_UNANSWERED) throw redisError(QUEUE_FULL)
+    if (this.#client.status === 'end') throw redisError(NOT_CONNECTED)
+    // A lazy client connects with its first command. Success is reported by 'ready'; a failure ends at the deadline.
+    if (this.#client.status === 'wait') this.#client.connect().catch(() => {})
+    await new Promise<void>((resolve, reject) => {
+      waiting.add(resolve)
+      deadline.expire = () => {
+        waiting.delete(resolve)
+        reject(redisError(TIMEOUT))
+      }
+    })
+  }
+
+  /** Checks the stream as well, because a closing connection is unwritable before the client's status changes. */
+  #isReady (): boolean {
+    return this.#client.status === 'ready' && this.#client.stream?.writable !== false
   }
 
   /**
-   * What is asked during one turn of the event loop goes out at its end, together: requests that arrive together cost one
-   * system call instead of one each. A pipeline of ioredis would do the same at twice the price.
+   * Delays what is sent in this turn of the event loop to its end. Requests that arrive together then cost one system
+   * call instead of one each. A pipeline of ioredis does the same at twice the cost.
    */
   #cork (): void {
     const { stream } = this.#client
@@ -112,75 +148,15 @@ export class RedisConnection {
     setImmediate(this.#uncork)
   }
 
-  // One function for all turns. One made for each would hold on to that request, and Node.js chains its immediates: the
-  // garbage collector would carry every request into the old generation.
+  // One function for all turns. A closure would reference its request, and Node.js links its immediates: the garbage
+  // collector would promote every request to the old generation.
   readonly #uncork = (): void => {
     this.#corked?.uncork?.()
     this.#corked = null
   }
-
-  run (script: RedisScript, key: string, args: string[]): Promise<unknown> {
-    return this.#limit.run((wait) => this.#run(script, key, args, wait))
-  }
-
-  /** Runs a script of those that do not write late. */
-  write (script: RedisScript, key: string, args: string[]): Promise<number> {
-    return this.#limit.run(async (wait) => {
-      // One refusal tells the time; more are a busy process, which hears it late, or a clock that is being set.
-      for (let attempt = 0; attempt < MAX_REFUSALS; attempt++) {
-        const fence = this.#ahead === null ? 0 : Math.floor(wait.until + this.#ahead)
-        const [time, ...result] = await this.#run(script, key, [String(fence), ...args], wait) as unknown[]
-        this.#ahead = Number(time) - performance.now()
-        if (result.length > 0) return Number(result[0])
-      }
-      throw redisError(TOO_LATE)
-    })
-  }
-
-  /** Sends the digest alone, and the text to a server that does not know it: a new one, or one that was flushed. */
-  #run ({ source, sha1 }: RedisScript, key: string, args: string[], wait: Deadline): Promise<unknown> {
-    return this.#command(() => this.#client.evalsha(sha1, 1, key, ...args), wait).catch((error: unknown) => {
-      if (!isReply(error, 'NOSCRIPT')) throw error
-      return this.#command(() => this.#client.eval(source, 1, key, ...args), wait)
-    })
-  }
-
-  #command<T> (issue: () => Promise<T>, wait: Deadline): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (this.#unanswered + (this.#early?.size ?? 0) >= MAX_WAITING) throw redisError(TOO_MANY)
-
-      const send = (): void => {
-        if (!this.#isReady()) return reject(redisError(NOT_CONNECTED))
-        this.#cork()
-        this.#unanswered++
-        issue().then((answer) => {
-          this.#unanswered--
-          resolve(answer)
-        }, (error) => {
-          this.#unanswered--
-          reject(error)
-        })
-      }
-      wait.expire = () => {
-        this.#early?.delete(send)
-        reject(redisError(TOO_LATE))
-      }
-
-      if (this.#early === null) return send()
-      if (this.#client.status === 'end') return reject(redisError(NOT_CONNECTED))
-      this.#early.add(send)
-      // A lazy client connects when it is first asked. Whether that works, its 'ready' says.
-      if (this.#client.status === 'wait') this.#client.connect().catch(() => {})
-    })
-  }
-
-  /** A connection that is being closed is not writable before its client's status says so. */
-  #isReady (): boolean {
-    return this.#client.status === 'ready' && this.#client.stream?.writable !== false
-  }
 }
 
-/** Whether an error is the server's own answer of this kind. */
+/** Whether an error is a reply of the server of this kind. */
 export function isReply (error: unknown, kind: 'NOSCRIPT' | 'WRONGTYPE'): boolean {
   return error instanceof Error && error.message.startsWith(kind)
 }

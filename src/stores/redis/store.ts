@@ -65,13 +65,14 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
         replaces ?? '', encodeUser(openid, unionid), labelArgument(label) + dataArgument(data), String(startedAt), ...key === null ? [] : keyArguments(key)) === 1
     },
 
-    read ({ userId, now, sessionId }) {
-      const fields = [`m${sessionId}`, 'o', `d${sessionId}`]
-      return connection.read(prefix + userId, fields, (error, values): SessionRecord | null => {
-        if (values !== null) return decodeRecord(sessionId, now, values)
+    async read ({ userId, now, sessionId }) {
+      try {
+        const values = await connection.read(prefix + userId, [`m${sessionId}`, 'o', `d${sessionId}`])
+        return decodeRecord(sessionId, now, values)
+      } catch (error) {
         if (isReply(error, 'WRONGTYPE')) return { status: 'unreadable' }
         throw error
-      })
+      }
     },
 
     async touch ({ sessionId, idleExpiresAt, ...user }) {
