@@ -1,4 +1,4 @@
-/** What a script of the Redis store is, and what comes before each that writes. */
+/** The type of a Redis script, and the fence in front of each script that writes. */
 import { createHash } from 'node:crypto'
 
 export interface RedisScript {
@@ -7,9 +7,9 @@ export interface RedisScript {
 }
 
 /**
- * Comes before every write, with one more argument in front: the time by the server's own clock from which on the caller
- * has been told that it failed. A write that waited longer, in a server that hung or in a client that was cut off, is
- * refused. The answer is the server's time, then what the operation gives unless it was refused.
+ * Rejects late writes. A write carries one more argument in front: the time, by the server's clock, at which its caller
+ * has given up. A hung server or a disconnected client may deliver it later. The reply is the server's time, followed
+ * by the result of the operation unless the write was rejected.
  */
 const FENCE = `
 local time = redis.call('TIME')
@@ -17,12 +17,12 @@ local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 if clock >= tonumber(table.remove(ARGV, 1)) then return { clock } end
 `
 
-/** A script of parts that run one after another; the last gives the answer. */
+/** Joins parts into a script without a fence. The last part returns the reply. */
 export function readScript (...parts: string[]): RedisScript {
   return scriptOf(parts)
 }
 
-/** The same behind the fence. */
+/** Joins parts into a script behind the fence. They may use its local `clock`, in epoch milliseconds. */
 export function writeScript (...parts: string[]): RedisScript {
   return scriptOf([FENCE, 'local function operation()', ...parts, 'end\nreturn { clock, operation() }\n'])
 }

@@ -46,7 +46,9 @@ test('the conformance suite passes over @fastify/redis in a Fastify app', async 
 })
 
 test('scripts name the key where a proxy looks for it: Alibaba Cloud refuses a script whose key stands in a variable', async (t) => {
-  for (const [name, { source }] of Object.entries(scripts)) {
+  for (const [name, script] of Object.entries(scripts)) {
+    if (typeof script === 'function') continue
+    const { source } = script
     const commands = [...source.matchAll(/redis\.\w+\((?=(.*))/g)].map(([, args]) => args!)
     t.ok(commands.length > 0, name)
     for (const args of commands) t.match(args, /^'TIME'\)|^'[A-Z]+', KEYS\[1\][,)]/, name)
