@@ -1,8 +1,8 @@
 import { PENDING_LOGIN_TTL_MS, type UserRef } from './store.js'
 
-/** When the pending logins of users were ended lately: beside the users, of whom they are few. */
+/** When the pending logins of users were ended lately. Separate from the users, because few users have an entry. */
 export class EndedLogins {
-  /** The latest at the end, in epoch milliseconds. */
+  /** Epoch milliseconds by user id, the latest last. */
   readonly #times = new Map<string, number>()
 
   add ({ userId, now }: UserRef): void {
@@ -14,10 +14,10 @@ export class EndedLogins {
     }
   }
 
-  /** Whether a login that began then was one of them. */
+  /** Whether a login that began at `startedAt` was ended. */
   include (userId: string, startedAt: number): boolean {
     const age = (this.#times.get(userId) ?? -Infinity) - startedAt
-    // None that began longer before is still on its way: the time was told by a clock that ran ahead, and has been set right.
+    // No login takes that long. A greater age means that a clock which ran ahead set the time.
     return age > 0 && age < PENDING_LOGIN_TTL_MS
   }
 }

@@ -1,22 +1,22 @@
 /**
- * The contract between the plugin and whatever keeps its sessions.
+ * The contract between the plugin and a session store.
  *
- * A user of one Mini Program is the unit: everything of one user lives together under `userId`, so that every operation
- * is atomic on one key and "sign out everywhere" is one write. What a store sees opens nothing: ids are digests,
- * WeChat's session_key arrives sealed.
+ * The unit is a user of one Mini Program. Everything of one user is stored together under `userId`, so that every
+ * operation is atomic on one key, and signing out everywhere is one write. A store's content grants no access: ids are
+ * digests, and WeChat's session_key arrives sealed.
  *
- * Three rules hold for every operation:
- * - A store has no clock of its own. `now` (epoch milliseconds, as is every time here) decides what is live, so all
- *   servers of one deployment agree with the tokens they issue, and tests need not sleep. What has ended by `now` may
- *   be forgotten for good; a store may use its own clock only for that.
- * - A session is live while `now < idleExpiresAt` and it was not ended. (`idleExpiresAt <= expiresAt` always holds.)
- * - A promise that rejects means "unknown": the caller answers 503 and a write may or may not have happened.
+ * Three rules apply to every operation:
+ * - A store has no clock of its own. `now` decides which sessions are live, so all servers of one deployment agree with
+ *   the tokens that they issue, and tests need not sleep. All times are epoch milliseconds. A store may drop what has
+ *   expired by `now`, and may use its own clock only for that.
+ * - A session is live while `now < idleExpiresAt`, unless it was ended. `idleExpiresAt <= expiresAt` always holds.
+ * - A rejected promise means "unknown". The caller responds with 503, and a write may or may not have happened.
  *
- * `storeSuite` in `fastify-weapp/testing` checks an implementation against all of this.
+ * `storeSuite` in `fastify-weapp/testing` checks an implementation against this contract.
  */
 import { isText } from '../utils/type-checks.js'
 
-/** Why a session ended before its time: its user's sign-out, the host, or a newer login beyond the limit. */
+/** Why a session ended before its expiry: its user's sign-out, the host, or a newer login beyond the limit. */
 export type EndReason = 'revoked' | 'kicked' | 'replaced'
 
 export interface StoredSession {
@@ -24,28 +24,28 @@ export interface StoredSession {
   id: string
   /** Always a whole second. */
   createdAt: number
-  /** The absolute end; nothing extends it. */
+  /** Absolute expiry. Activity does not extend it. */
   expiresAt: number
-  /** The end unless the session is used again before it; never later than `expiresAt`. */
+  /** Expiry without further activity. Never later than `expiresAt`. */
   idleExpiresAt: number
-  /** What the host calls this device, or null. */
+  /** The host's name of the device, or null. */
   label: string | null
-  /** The host's data as JSON text (at most 4 KiB), opaque to a store; null when there is none. */
+  /** The host's data as JSON text of at most 4 KiB, opaque to a store, or null. */
   data: string | null
 }
 
-/** Whether what a host's store gave can be a session; every part that is relied on is looked at. */
-export function isSession (given: unknown): given is StoredSession {
-  const session = given as Partial<StoredSession> | null | undefined
+/** Whether a value of a host's store is a session. Checks every field that the plugin relies on. */
+export function isSession (value: unknown): value is StoredSession {
+  const session = value as Partial<StoredSession> | null | undefined
   return isText(session?.id) &&
     Number.isFinite(session.createdAt) && Number.isFinite(session.expiresAt) && Number.isFinite(session.idleExpiresAt)
 }
 
-/** A session_key under seal, with what lets a store recognise the same key under another seal. */
+/** A sealed session_key, with fingerprints by which a store recognizes the same key under another seal. */
 export interface SealedKey {
   /** At most 64 characters of base64url for the keys that WeChat issues. */
   sealed: string
-  /** Keyed digests of the key: the one to keep, then those that earlier secrets would have given. */
+  /** Keyed digests of the key: the one to store, then those under earlier secrets. */
   fingerprints: readonly [string, ...string[]]
 }
 
@@ -60,16 +60,16 @@ export interface SessionRef extends UserRef {
 }
 
 export interface CreateSession extends UserRef {
-  /** When the login that made this session began, in epoch milliseconds: before WeChat and the host were asked. */
+  /** When this session's login began: before the requests to WeChat and to the host. */
   startedAt: number
   openid: string
   unionid: string | null
   session: StoredSession
-  /** The user's newest key; null forgets every key of this user. */
+  /** The user's newest key. Null removes all keys of this user. */
   key: SealedKey | null
-  /** How many sessions may be live, the new one included; null for any number. */
+  /** Maximum number of live sessions, including the new one. Null means any number. */
   limit: number | null
-  /** A session of this user that the new one takes the place of, leaving no reason behind; null for none. */
+  /** Id of a session of this user that the new one replaces without an end reason, or null. */
   replaces: string | null
 }
 
@@ -83,10 +83,10 @@ export interface LiveRecord {
 export type SessionRecord =
   | LiveRecord
   | { status: 'ended', reason: EndReason }
-  /** Something is stored there that this store did not write, or can no longer read. */
+  /** The record was written by another program or version, or is damaged. */
   | { status: 'unreadable' }
 
-/** Whether what a host's store gave is the live record of this session; every part that is relied on is looked at. */
+/** Whether a record of a host's store is that of this live session. Checks every field that the plugin relies on. */
 export function isLive (record: SessionRecord | null, sessionId: string): record is LiveRecord {
   if (record?.status !== 'live') return false
   const { openid, unionid, session } = record
@@ -96,75 +96,79 @@ export function isLive (record: SessionRecord | null, sessionId: string): record
 
 export interface SessionStore {
   /**
-   * Adds a session. In the same atomic step: the session in `replaces` is removed; sessions and reasons whose time
-   * is over are dropped; when more than `limit` sessions are live, the oldest others (by `createdAt`, then by order
-   * of creation) end with the reason `replaced`; openid and unionid become these; and `key` becomes the newest key. The
-   * key that was newest becomes the previous one, unless one of `fingerprints` says that it is the same key. It does
-   * so also when `replaces` or `limit` ends the user's last other session: only keys that were dead before are gone.
+   * Adds a session. The same atomic step
+   * - removes the session in `replaces`,
+   * - drops expired sessions and end reasons,
+   * - ends the oldest other sessions with the reason `replaced` if more than `limit` are live. The order is that of
+   *   `createdAt`, then that of creation,
+   * - stores `openid` and `unionid`,
+   * - makes `key` the newest key. The previously newest key becomes the previous one, unless one of `fingerprints`
+   *   shows that both are the same key. This also applies if `replaces` or `limit` ends the user's last other session.
+   *   Only keys without any live session before this step are removed.
    *
-   * False, and nothing has changed, when the pending logins of the user were ended after `startedAt` (see `revokeAll`): this one
-   * is one of them. Not when that was {@link PENDING_LOGIN_TTL_MS} after it or more, as told by a clock that ran ahead.
+   * Resolves to false, without any change, if the user's pending logins were ended after `startedAt` (see `revokeAll`).
+   * Ignores an end at least {@link PENDING_LOGIN_TTL_MS} after `startedAt`: a clock that ran ahead set it.
    */
   create (input: CreateSession): Promise<boolean>
 
   /**
-   * The session with its user, or why it ended, or null when nothing is known of it. This is what every guarded request
-   * asks: a store that need not wait may answer at once.
+   * Returns the session with its user, or why it ended, or null for an unknown session. Every guarded request reads, so
+   * a store may return the result synchronously.
    */
   read (ref: SessionRef): SessionRecord | null | Promise<SessionRecord | null>
 
-  /** Moves the idle end later, never earlier. False when no such session is live: an ended one is never revived. */
+  /** Moves the idle expiry later, never earlier. Resolves to false if the session is not live. */
   touch (ref: SessionRef & { idleExpiresAt: number }): Promise<boolean>
 
-  /** Replaces the data whole. False when no such session is live: an ended one is never revived. */
+  /** Replaces the data as a whole. Resolves to false if the session is not live. */
   update (ref: SessionRef & { data: string | null }): Promise<boolean>
 
   /**
-   * Ends one session. The reason is reported by `read` until the session would have ended by itself, at its `idleExpiresAt`; at most
-   * {@link MAX_END_REASONS} reasons are kept per user, the newest. False when no such session is live.
+   * Ends one session. `read` returns the reason until the session's `idleExpiresAt`. A store keeps the newest
+   * {@link MAX_END_REASONS} reasons per user. Resolves to false if the session is not live.
    */
   revoke (ref: SessionRef & { reason: EndReason }): Promise<boolean>
 
   /**
-   * Ends every live session of the user but `except`, as `revoke` does. Resolves to how many it ended. With `pendingLogins`, and
-   * for a user without any session too, `now` is remembered for {@link PENDING_LOGIN_TTL_MS}, for `create` to refuse the logins that
-   * began before.
+   * Ends every live session of the user except `except`, as `revoke` does. Resolves to the number of ended sessions.
+   * With `pendingLogins` the store also keeps `now` for {@link PENDING_LOGIN_TTL_MS}, even for a user without sessions,
+   * and `create` refuses logins that began before it.
    */
   revokeAll (ref: UserRef & { reason: EndReason, except: string | null, pendingLogins: boolean }): Promise<number>
 
-  /** The live sessions, oldest first. */
+  /** Resolves to the live sessions, oldest first. */
   list (ref: UserRef): Promise<StoredSession[]>
 
-  /** The sealed keys, newest first: none, one or two. None when no session of the user is live. */
+  /** Resolves to the sealed keys, newest first: two at most, and none if no session of the user is live. */
   readKeys (ref: UserRef): Promise<string[]>
 
-  /** Makes `key` the newest, as `create` does. False, and nothing is kept, when no session of the user is live. */
+  /** Makes `key` the newest, as `create` does. Resolves to false, without any change, if no session is live. */
   writeKey (ref: UserRef & { key: SealedKey }): Promise<boolean>
 
   /**
-   * Optional: within how many milliseconds every operation settles. It has to be less than the option `storeTimeout`: a write that
-   * the plugin has answered 503 for its time would otherwise still happen.
+   * Optional: milliseconds within which every operation settles. Must be less than the option `storeTimeout`. Otherwise
+   * a write could still happen after the plugin responded with 503.
    */
   readonly timeout?: number | undefined
 
   /**
-   * Optional, and what the option `cache` needs: tells of every change of any user, whoever makes it, within
-   * milliseconds. Returns what ends it.
+   * Optional, and required by the option `cache`: reports every change of any user, by any server, within milliseconds.
+   * Returns a function that stops it.
    */
   watch? (watcher: StoreWatcher): () => void
 }
 
 export interface StoreWatcher {
-  /** From now on every change is told, until `lost`. */
+  /** From now on the store reports every change, until it calls `lost`. */
   ready (): void
-  /** Changes may be missed from now on, until `live`. */
+  /** From now on the store may miss changes, until it calls `ready`. */
   lost (): void
-  /** Something of this user has changed; with null, anything of anybody may have. */
+  /** A user's sessions or data have changed. Null means that any user's may have changed. */
   invalidate (userId: string | null): void
 }
 
-/** How long a store remembers when the pending logins of a user were ended, in milliseconds: longer than any login takes. */
+/** How long a store keeps the time at which pending logins were ended, in milliseconds. No login takes that long. */
 export const PENDING_LOGIN_TTL_MS = 3_600_000
 
-/** How many reasons of ended sessions a store keeps per user: the newest; a forgotten one reads as unknown. */
+/** Maximum number of end reasons per user. A store keeps the newest; other ended sessions read as unknown. */
 export const MAX_END_REASONS = 16

@@ -4,7 +4,7 @@ import { LONGEST_TIMER } from './duration.js'
 export class Deadline {
   /** In milliseconds of `performance.now()`, which does not follow changes of the system clock. */
   readonly until: number
-  /** Runs when the time is over. Work in several steps replaces it. Null once the deadline is settled or has expired. */
+  /** Runs when the time is over. Work in steps replaces it. Null once the deadline is settled or has expired. */
   expire: (() => void) | null
   readonly #timer: NodeJS.Timeout
 
