@@ -1,15 +1,15 @@
-/** A TCP proxy on the loopback that can become a black hole: connections stay, and nothing comes through. */
+/** A TCP proxy on the loopback that can stop forwarding while its connections stay open. */
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { once } from 'node:events'
 import type { Teardown } from './processes.js'
 
 export interface Proxy {
   port: number
-  /** How many connections there have been. */
+  /** Number of connections so far. */
   readonly accepted: number
-  /** From now on nothing is forwarded, in either direction, of what is or becomes connected. */
+  /** Stops forwarding in both directions, on old and new connections. */
   stop (): void
-  /** What was held back is forwarded, late. */
+  /** Forwards again, beginning with the delayed bytes. */
   resume (): void
 }
 

@@ -1,4 +1,4 @@
-/** A real Redis behind Sentinel for tests: a master, two replicas, and three sentinels that fail over within seconds. */
+/** A real Redis behind Sentinel for tests: a master, two replicas and three sentinels. A failover takes seconds. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'

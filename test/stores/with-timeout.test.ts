@@ -27,7 +27,8 @@ for (const [name, failure] of Object.entries(FAILURES)) {
     }
     t.strictSame(failures.map(([operation]) => operation), OPERATIONS)
     const isSilent = name === 'hangs' || name === 'rejects with nothing'
-    for (const [operation, error] of failures) t.match(error, isSilent ? undefined : { message: STORE_WORDS }, operation)
+    const reported = isSilent ? undefined : { message: STORE_WORDS }
+    for (const [operation, error] of failures) t.match(error, reported, operation)
   })
 }
 

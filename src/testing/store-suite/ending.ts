@@ -4,10 +4,10 @@ import { HOUR, MINUTE, randomId, SECOND, sealedKey, TestUser, type StoreCheck } 
 
 const REASONS: EndReason[] = ['revoked', 'kicked', 'replaced']
 
-/** How sessions end before their time, and what is known of them afterwards. */
+/** Checks of sessions that end before their expiry, and of the reasons that a store keeps. */
 export const endingChecks: StoreCheck[] = [
   {
-    name: 'revoke: ends one session, and reads tell why',
+    name: 'revoke: ends one session, and read returns the reason',
     async run (store) {
       const user = new TestUser(store)
       const other = await user.signIn()
@@ -20,7 +20,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'revoke: a session ends once, and keeps its first reason',
+    name: 'revoke: a session ends once and keeps its first reason',
     async run (store) {
       const user = new TestUser(store)
       const { id } = await user.signIn()
@@ -31,7 +31,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'revoke: the reason is kept until the session would have ended by itself',
+    name: 'revoke: the reason is kept until the session would have expired',
     async run (store) {
       const user = new TestUser(store)
       const session = await user.signIn()
@@ -45,7 +45,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'revoke: a reason outlives later logins and the end of other sessions',
+    name: 'revoke: a reason outlives later logins and other sessions',
     async run (store) {
       const user = new TestUser(store)
       const { id } = await user.signIn({ idleExpiresAt: user.now + 2 * HOUR })
@@ -58,7 +58,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'an ended session is never revived by touch or update',
+    name: 'revoke: touch and update do not revive an ended session',
     async run (store) {
       const user = new TestUser(store)
       const { id, idleExpiresAt } = await user.signIn()
@@ -70,7 +70,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'revokeAll: ends every live session and says how many',
+    name: 'revokeAll: ends every live session and returns their number',
     async run (store) {
       const user = new TestUser(store)
       const ids = [await user.signIn(), await user.signIn(), await user.signIn()].map(({ id }) => id)
@@ -82,7 +82,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'revokeAll: spares the session in except',
+    name: 'revokeAll: does not end the session in except',
     async run (store) {
       const user = new TestUser(store)
       const session = await user.signIn({ data: '{"a":1}' })
@@ -94,12 +94,12 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: `reasons: the newest ${MAX_END_REASONS} are kept, an older one reads as unknown`,
+    name: `reasons: the newest ${MAX_END_REASONS} are kept, older ones read as unknown`,
     async run (store) {
       const user = new TestUser(store)
       const ids: string[] = []
       for (let i = 0; i < MAX_END_REASONS + 4; i++) ids.push((await user.signIn()).id)
-      // Not in the order of creation: it is the order of ending that counts.
+      // The order of ending decides, not that of creation.
       ids.reverse()
       for (const id of ids) await user.revoke(id)
       const records = await Promise.all(ids.map((id) => user.read(id)))
@@ -108,7 +108,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: `reasons: a sign-out of more than ${MAX_END_REASONS} sessions keeps ${MAX_END_REASONS}`,
+    name: `reasons: revokeAll of more than ${MAX_END_REASONS} sessions keeps ${MAX_END_REASONS}`,
     async run (store) {
       const user = new TestUser(store)
       const ids: string[] = []
@@ -119,7 +119,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'limit: the oldest sessions beyond it end as replaced',
+    name: 'limit: the oldest sessions beyond it end with the reason replaced',
     async run (store) {
       const user = new TestUser(store)
       const newer = await user.signIn()
@@ -130,7 +130,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'limit: within one second the order of creation decides, even past ten',
+    name: 'limit: within one second the order of creation decides, also beyond ten',
     async run (store) {
       const user = new TestUser(store)
       const ids: string[] = []
@@ -140,7 +140,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'limit: the new session stays, even when it is the oldest by createdAt',
+    name: 'limit: the new session stays even if it is the oldest by createdAt',
     async run (store) {
       const user = new TestUser(store)
       const first = await user.signIn()
@@ -160,11 +160,11 @@ export const endingChecks: StoreCheck[] = [
       user.now = brief.idleExpiresAt
       const newest = await user.signIn({ limit: 2 })
       assert.deepEqual(await user.liveIds(), [kept.id, newest.id])
-      assert.equal(await user.read(brief.id), null, 'what ended by itself is not replaced')
+      assert.equal(await user.read(brief.id), null, 'an expired session is not replaced')
     }
   },
   {
-    name: 'limit: a login within it ends nothing',
+    name: 'limit: a login within it ends no session',
     async run (store) {
       const user = new TestUser(store)
       const sessions: StoredSession[] = []
@@ -175,7 +175,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'limit: null is any number',
+    name: 'limit: null allows any number',
     async run (store) {
       const user = new TestUser(store)
       for (let i = 0; i < 40; i++) await user.signIn({ limit: null })
@@ -183,7 +183,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'replaces: the session is gone without a reason, and makes room within the limit',
+    name: 'replaces: removes the session without a reason, before the limit applies',
     async run (store) {
       const user = new TestUser(store)
       const kept = await user.signIn()
@@ -194,7 +194,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'replaces: of a session that has ended, the reason is gone',
+    name: 'replaces: removes the reason of an ended session',
     async run (store) {
       const user = new TestUser(store)
       const [old, other] = [await user.signIn(), await user.signIn()]
@@ -206,7 +206,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'replaces: an unknown session is nothing to replace',
+    name: 'replaces: ignores an unknown session',
     async run (store) {
       const user = new TestUser(store)
       const kept = await user.signIn()
@@ -215,7 +215,7 @@ export const endingChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'time: nothing of a user is left after the last session and reason',
+    name: 'expiry: nothing of a user is left after the last session and reason',
     async run (store) {
       const user = new TestUser(store)
       const live = await user.signIn({ key: sealedKey() })

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { HOUR, sealedKey, TestUser, type StoreCheck } from './test-user.js'
 
-/** WeChat's session_key under seal: the newest and the one before it. */
+/** Checks of WeChat's sealed session_keys: the newest and the previous one. */
 export const keyChecks: StoreCheck[] = [
   {
-    name: 'keys: none, then one, then the newest before the previous',
+    name: 'keys: the newest comes before the previous',
     async run (store) {
       const user = new TestUser(store)
       const [first, second, third] = [sealedKey(), sealedKey(), sealedKey()]
@@ -18,7 +18,7 @@ export const keyChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'keys: the same key under a new seal takes the place of the newest, and the previous stays',
+    name: 'keys: the same key under a new seal replaces the newest only',
     async run (store) {
       const user = new TestUser(store)
       const [previous, newest, again] = [sealedKey(), sealedKey('f'), sealedKey('f')]
@@ -27,7 +27,7 @@ export const keyChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'keys: the same key is known by the fingerprint of an earlier secret',
+    name: 'keys: a fingerprint of an earlier secret identifies the same key',
     async run (store) {
       const user = new TestUser(store)
       const [previous, newest, rotated] = [sealedKey(), sealedKey('old'), sealedKey('new', 'older', 'old')]
@@ -36,19 +36,19 @@ export const keyChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'keys: the first fingerprint is the one that is kept',
+    name: 'keys: the first fingerprint is stored',
     async run (store) {
       const user = new TestUser(store)
       const [rotated, again, other] = [sealedKey('new', 'old'), sealedKey('new'), sealedKey('newer', 'old')]
       await user.signIn({ key: rotated })
       await user.signIn({ key: again })
-      assert.deepEqual(await user.readKeys(), [again.sealed], 'known by the first')
+      assert.deepEqual(await user.readKeys(), [again.sealed], 'identified by the first')
       await user.signIn({ key: other })
       assert.deepEqual(await user.readKeys(), [other.sealed, again.sealed], 'not by another')
     }
   },
   {
-    name: 'keys: a login without a key forgets them all',
+    name: 'keys: a login without a key removes all keys',
     async run (store) {
       const user = new TestUser(store)
       await user.signIn({ key: sealedKey() })
@@ -61,7 +61,7 @@ export const keyChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'keys: they stay while one session is live, and go with the last that is revoked',
+    name: 'keys: the end of the last live session removes them',
     async run (store) {
       const user = new TestUser(store)
       const key = sealedKey('f')
@@ -73,11 +73,11 @@ export const keyChecks: StoreCheck[] = [
       assert.deepEqual(await user.readKeys(), [])
       const fresh = sealedKey('f')
       await user.signIn({ key: fresh })
-      assert.deepEqual(await user.readKeys(), [fresh.sealed], 'and do not come back')
+      assert.deepEqual(await user.readKeys(), [fresh.sealed], 'a new login does not restore them')
     }
   },
   {
-    name: 'keys: they go with the last session that ends by time',
+    name: 'keys: the expiry of the last live session removes them',
     async run (store) {
       const user = new TestUser(store)
       const { idleExpiresAt } = await user.signIn({ key: sealedKey() })
@@ -86,14 +86,14 @@ export const keyChecks: StoreCheck[] = [
       user.now = idleExpiresAt - 1
       assert.equal((await user.readKeys()).length, 2)
       user.now = idleExpiresAt
-      assert.deepEqual(await user.readKeys(), [], 'though a reason is still kept')
+      assert.deepEqual(await user.readKeys(), [], 'although a reason is still kept')
       const fresh = sealedKey()
       await user.signIn({ key: fresh })
-      assert.deepEqual(await user.readKeys(), [fresh.sealed], 'and do not come back')
+      assert.deepEqual(await user.readKeys(), [fresh.sealed], 'a new login does not restore them')
     }
   },
   {
-    name: 'keys: a login in the place of the only session keeps the previous key',
+    name: 'keys: a login that replaces the only session keeps the previous key',
     async run (store) {
       const user = new TestUser(store)
       const [first, second, third] = [sealedKey(), sealedKey(), sealedKey()]
@@ -117,7 +117,7 @@ export const keyChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'writeKey: keeps nothing when no session is live',
+    name: 'writeKey: stores nothing if no session is live',
     async run (store) {
       const user = new TestUser(store)
       assert.equal(await user.writeKey(sealedKey()), false, 'unknown user')
@@ -126,14 +126,14 @@ export const keyChecks: StoreCheck[] = [
       assert.equal(await user.writeKey(sealedKey()), false, 'all revoked')
       const { idleExpiresAt } = await user.signIn()
       user.now = idleExpiresAt
-      assert.equal(await user.writeKey(sealedKey()), false, 'all over')
+      assert.equal(await user.writeKey(sealedKey()), false, 'all expired')
       await user.signIn()
       assert.equal(await user.writeKey(sealedKey()), true)
       assert.equal((await user.readKeys()).length, 1)
     }
   },
   {
-    name: 'keys: long ones, as tests and simulators issue, are kept too',
+    name: 'keys: long keys of tests and simulators are stored too',
     async run (store) {
       const user = new TestUser(store)
       const key = { ...sealedKey(), sealed: 'A-_z'.repeat(300) }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { HOUR, MINUTE, randomId, SECOND, TestUser, type StoreCheck } from './test-user.js'
 
-/** What a live session is: how it begins, what keeps it alive, and when time ends it. */
+/** Checks of live sessions: creation, activity and expiry. */
 export const lifecycleChecks: StoreCheck[] = [
   {
-    name: 'create: the session reads live, whole, with its user',
+    name: 'create: the session reads as live, complete and with its user',
     async run (store) {
       const user = new TestUser(store)
       const session = await user.signIn({ unionid: 'union', label: 'iPhone', data: '{"a":1}' })
@@ -12,7 +12,7 @@ export const lifecycleChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'create: no unionid, label or data reads as null',
+    name: 'create: an absent unionid, label or data reads as null',
     async run (store) {
       const user = new TestUser(store)
       const session = await user.signIn()
@@ -28,7 +28,7 @@ export const lifecycleChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'create: the unionid of the latest login holds for every session of the user',
+    name: 'create: the latest unionid applies to every session of the user',
     async run (store) {
       const user = new TestUser(store)
       const { id } = await user.signIn({ unionid: null })
@@ -50,7 +50,7 @@ export const lifecycleChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'read: a session is live until the millisecond of its idle end, then unknown',
+    name: 'read: a session is live until idleExpiresAt, then unknown',
     async run (store) {
       const user = new TestUser(store)
       const session = await user.signIn()
@@ -61,7 +61,7 @@ export const lifecycleChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'time: a session that is over cannot be touched, updated, revoked or listed',
+    name: 'expiry: an expired session is not touched, updated, revoked or listed',
     async run (store) {
       const user = new TestUser(store)
       const session = await user.signIn()
@@ -75,7 +75,7 @@ export const lifecycleChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'touch: moves the idle end later',
+    name: 'touch: moves the idle expiry later',
     async run (store) {
       const user = new TestUser(store)
       const session = await user.signIn()
@@ -90,7 +90,7 @@ export const lifecycleChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'touch: never moves the idle end earlier',
+    name: 'touch: never moves the idle expiry earlier',
     async run (store) {
       const user = new TestUser(store)
       const session = await user.signIn()
@@ -99,7 +99,7 @@ export const lifecycleChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'touch: changes nothing else, and no other session',
+    name: 'touch: changes no other field and no other session',
     async run (store) {
       const user = new TestUser(store)
       const touched = await user.signIn({ label: 'phone', data: '{"a":1}' })
@@ -109,7 +109,7 @@ export const lifecycleChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'update: replaces the data whole, and nothing else',
+    name: 'update: replaces the data as a whole and changes no other field',
     async run (store) {
       const user = new TestUser(store)
       const session = await user.signIn({ label: 'phone', data: '{"a":1,"b":2}' })
@@ -120,7 +120,7 @@ export const lifecycleChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'unknown sessions: touch, update and revoke are false and create nothing',
+    name: 'unknown session: touch, update and revoke return false and create nothing',
     async run (store) {
       const user = new TestUser(store)
       const unknown = randomId()
@@ -143,7 +143,7 @@ export const lifecycleChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'list: sessions of one second come in the order of creation',
+    name: 'list: sessions of one second are in the order of creation',
     async run (store) {
       const user = new TestUser(store)
       const ids: string[] = []
@@ -152,17 +152,17 @@ export const lifecycleChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'users: nothing of one is seen or changed through another',
+    name: 'users: sessions of one user are not accessible to another',
     async run (store) {
       const user = new TestUser(store)
-      const stranger = new TestUser(store)
+      const other = new TestUser(store)
       const session = await user.signIn()
-      await stranger.signIn()
-      assert.equal(await stranger.read(session.id), null, 'read')
-      assert.equal(await stranger.touch(session.id, session.idleExpiresAt + HOUR), false, 'touch')
-      assert.equal(await stranger.update(session.id, '{}'), false, 'update')
-      assert.equal(await stranger.revoke(session.id), false, 'revoke')
-      assert.equal(await stranger.revokeAll(), 1, 'revokeAll')
+      await other.signIn()
+      assert.equal(await other.read(session.id), null, 'read')
+      assert.equal(await other.touch(session.id, session.idleExpiresAt + HOUR), false, 'touch')
+      assert.equal(await other.update(session.id, '{}'), false, 'update')
+      assert.equal(await other.revoke(session.id), false, 'revoke')
+      assert.equal(await other.revokeAll(), 1, 'revokeAll')
       assert.deepEqual(await user.list(), [session])
     }
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { HOUR, sealedKey, TestUser, type StoreCheck } from './test-user.js'
 
-/** Operations of one user at the same time: each is one step, so some order of them explains every result. */
+/** Checks of concurrent operations of one user. Each is atomic, so some order of them explains every result. */
 export function raceChecks (rounds: number): StoreCheck[] {
   function race (name: string, round: (user: TestUser, swapped: boolean) => Promise<void>): StoreCheck {
     return {
@@ -13,19 +13,20 @@ export function raceChecks (rounds: number): StoreCheck[] {
   }
 
   return [
-    race('20 logins at once under limit 2 leave exactly 2', async (user) => {
+    race('20 concurrent logins under limit 2 leave exactly 2', async (user) => {
       const sessions = await Promise.all(Array.from({ length: 20 }, () => user.signIn({ limit: 2 })))
       assert.equal((await user.list()).length, 2)
       const records = await Promise.all(sessions.map(({ id }) => user.read(id)))
       assert.equal(records.filter((record) => record?.status === 'live').length, 2)
     }),
-    race('touch does not revive what is revoked', async (user) => {
+    race('touch does not revive a revoked session', async (user) => {
       const { id, idleExpiresAt } = await user.signIn()
-      await Promise.all([user.touch(id, idleExpiresAt + HOUR), user.revoke(id), user.touch(id, idleExpiresAt + 2 * HOUR)])
+      const later = idleExpiresAt + HOUR
+      await Promise.all([user.touch(id, later), user.revoke(id), user.touch(id, later + HOUR)])
       assert.deepEqual(await user.read(id), { status: 'ended', reason: 'revoked' })
       assert.deepEqual(await user.list(), [])
     }),
-    race('update does not revive what is revoked', async (user) => {
+    race('update does not revive a revoked session', async (user) => {
       const { id } = await user.signIn()
       await Promise.all([user.update(id, '{"a":1}'), user.revoke(id), user.update(id, '{"a":2}')])
       assert.deepEqual(await user.read(id), { status: 'ended', reason: 'revoked' })
@@ -37,7 +38,7 @@ export function raceChecks (rounds: number): StoreCheck[] {
       assert.deepEqual(results.toSorted(), [false, true])
       assert.deepEqual(await user.read(id), { status: 'ended', reason: results[0] ? 'revoked' : 'kicked' })
     }),
-    race('a login and a sign-out of all: what was there ends, what is new lives or ends', async (user, swapped) => {
+    race('revokeAll and a login: the old session ends, the new one may live', async (user, swapped) => {
       const old = await user.signIn()
       const [fresh, count] = await both(swapped, () => user.signIn({ key: sealedKey() }), () => user.revokeAll())
       assert.deepEqual(await user.read(old.id), { status: 'ended', reason: 'revoked' })
@@ -46,18 +47,18 @@ export function raceChecks (rounds: number): StoreCheck[] {
       assert.equal((await user.list()).length, survived ? 1 : 0)
       assert.equal((await user.readKeys()).length, survived ? 1 : 0)
     }),
-    race('two logins with different keys lose neither', async (user) => {
+    race('two logins with different keys keep both', async (user) => {
       const keys = [sealedKey(), sealedKey()]
       await Promise.all(keys.map((key) => user.signIn({ key })))
       assert.deepEqual((await user.readKeys()).toSorted(), keys.map(({ sealed }) => sealed).toSorted())
     }),
-    race('two updates: one of them holds, whole', async (user) => {
+    race('two updates: one of them is stored as a whole', async (user) => {
       const { id } = await user.signIn()
       assert.deepEqual(await Promise.all([user.update(id, '{"a":1}'), user.update(id, '{"b":2}')]), [true, true])
       const [session] = await user.list()
       assert.ok(session?.data === '{"a":1}' || session?.data === '{"b":2}')
     }),
-    race('touch and update lose nothing of each other', async (user) => {
+    race('touch and update keep both changes', async (user) => {
       const { id, idleExpiresAt } = await user.signIn()
       await Promise.all([user.touch(id, idleExpiresAt + HOUR), user.update(id, '{}'), user.signIn()])
       const record = await user.read(id)
@@ -68,7 +69,7 @@ export function raceChecks (rounds: number): StoreCheck[] {
   ]
 }
 
-/** Starts both before it waits for either, the second one first when swapped. */
+/** Starts both before it awaits either. Starts the second one first if swapped. */
 function both<A, B> (swapped: boolean, first: () => Promise<A>, second: () => Promise<B>): Promise<[A, B]> {
   if (!swapped) return Promise.all([first(), second()])
   const started = second()

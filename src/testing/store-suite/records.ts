@@ -8,13 +8,14 @@ const OPAQUE_DATA = [
 ]
 
 const LABELS = [
-  'iPhone 15', '小明的手机 📱', 'a,b,c', 'two\nlines\r\n', ' spaces ', '!r,1,2', '=', 'null', '%d\\"\'', 'x'.repeat(128)
+  'iPhone 15', '小明的手机 📱', 'a,b,c', 'two\nlines\r\n', ' spaces ', '!r,1,2', '=', 'null', '%d\\"\'',
+  'x'.repeat(128)
 ]
 
-/** Values are kept as they came, and nobody holds what is stored. */
+/** Checks that values are stored unchanged, and that no caller shares a stored object. */
 export const recordChecks: StoreCheck[] = [
   {
-    name: 'data: kept byte by byte, whatever it says',
+    name: 'data: any text is stored unchanged',
     async run (store) {
       const user = new TestUser(store)
       for (const data of OPAQUE_DATA) {
@@ -24,11 +25,11 @@ export const recordChecks: StoreCheck[] = [
         const record = await user.read(session.id)
         assert.equal(record?.status === 'live' && record.session.data, `${data} `)
       }
-      assert.equal(({} as { admin?: boolean }).admin, undefined, 'no prototype is reached')
+      assert.equal(({} as { admin?: boolean }).admin, undefined, 'no prototype was changed')
     }
   },
   {
-    name: 'labels: kept letter by letter',
+    name: 'labels: any text is stored unchanged',
     async run (store) {
       const user = new TestUser(store)
       const ids = new Map<string, string>()
@@ -37,15 +38,16 @@ export const recordChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'times: every millisecond is kept',
+    name: 'times: milliseconds are stored',
     async run (store) {
       const user = new TestUser(store)
-      const session = await user.signIn({ expiresAt: user.now + 68 * 365 * 24 * HOUR + 123, idleExpiresAt: user.now + HOUR + 7 })
+      const expiresAt = user.now + 68 * 365 * 24 * HOUR + 123
+      const session = await user.signIn({ expiresAt, idleExpiresAt: user.now + HOUR + 7 })
       assert.deepEqual(await user.list(), [session])
     }
   },
   {
-    name: 'copies: what the caller changes after an operation is not stored',
+    name: 'copies: later changes of an input are not stored',
     async run (store) {
       const user = new TestUser(store)
       const { userId, openid, now } = user
@@ -54,7 +56,9 @@ export const recordChecks: StoreCheck[] = [
       const fingerprints: [string, ...string[]] = ['f']
       const key = { ...sealedKey(), fingerprints }
       const before = { ...session }
-      await store.create({ userId, now, startedAt: now, openid, unionid: null, session, key, limit: null, replaces: null })
+      await store.create({
+        userId, now, startedAt: now, openid, unionid: null, session, key, limit: null, replaces: null
+      })
       Object.assign(session, { expiresAt: 0, idleExpiresAt: 0, label: 'changed', data: '"changed"' })
       fingerprints[0] = 'changed'
       assert.deepEqual(await user.list(), [before])
@@ -64,7 +68,7 @@ export const recordChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'copies: what the caller changes in an answer is not stored',
+    name: 'copies: changes of a result are not stored',
     async run (store) {
       const user = new TestUser(store)
       const session = await user.signIn({ key: sealedKey() })
@@ -77,15 +81,15 @@ export const recordChecks: StoreCheck[] = [
       for (const listed of await user.list()) Object.assign(listed, changed)
       const emptied = await user.list()
       emptied.length = 0
-      const answered = await user.readKeys()
-      answered.length = 0
+      const emptiedKeys = await user.readKeys()
+      emptiedKeys.length = 0
       assert.deepEqual(await user.read(session.id), { status: 'live', openid: user.openid, unionid: null, session })
       assert.deepEqual(await user.list(), [session])
       assert.deepEqual(await user.readKeys(), keys)
     }
   },
   {
-    name: 'many sessions: each keeps its own',
+    name: 'many sessions: each keeps its own values',
     async run (store) {
       const user = new TestUser(store)
       const sessions = []

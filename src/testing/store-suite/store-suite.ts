@@ -1,6 +1,6 @@
 /**
- * The conformance suite of session stores: every sentence of the {@link SessionStore} contract as a test. An adapter
- * that passes it works with the plugin.
+ * The conformance suite of session stores. It checks every sentence of the {@link SessionStore} contract, so an adapter
+ * that passes works with the plugin.
  */
 import type { SessionStore } from '../../stores/store.js'
 import { assertKnownKeys } from '../assert-options.js'
@@ -11,30 +11,29 @@ import { pendingLoginChecks } from './pending-logins.js'
 import { raceChecks } from './races.js'
 import { recordChecks } from './records.js'
 
-/** A test runner's function: that of node:test, tap's `t.test`, `it` of others. */
+/** A test runner's function, such as `test` of node:test, `t.test` of tap, or `it`. */
 export type TestFunction = (name: string, check: () => Promise<void>) => unknown
 
 export interface OpenStore {
   store: SessionStore
-  /** Called when the check is over, whether it passed or not. */
+  /** Runs after the check, whether it passed or not. */
   close (): unknown
 }
 
-/** Opens a store for one check. All may share one: every check has users of its own. */
+/** Opens a store for one check. Checks may share a store, because each has users of its own. */
 export type StoreFactory = () => SessionStore | OpenStore | Promise<SessionStore | OpenStore>
 
 export interface StoreSuiteOptions {
   /**
-   * How often each race is run.
+   * Number of rounds of each race.
    * @default 20
    */
   rounds?: number
 }
 
 /**
- * Registers the suite with a test runner. Nothing sleeps: time is the `now` of each operation, starting from the present.
- *
- * @returns when every test is over, for runners whose tests are promises; await it inside a parent test
+ * Registers the suite with a test runner. No check sleeps, because each operation has its own `now`, which starts at
+ * the present. Resolves when every test has finished, if the runner's tests are promises. Await it in a parent test.
  *
  * @example
  * import { test } from 'node:test'
@@ -47,8 +46,10 @@ export async function storeSuite (
 ): Promise<void> {
   assertKnownKeys('storeSuite', options, ['rounds'])
   const { rounds = 20 } = options
-  const checks = [...lifecycleChecks, ...endingChecks, ...pendingLoginChecks, ...keyChecks, ...recordChecks, ...raceChecks(rounds)]
-  // All at once: runners that collect tests before they run any would miss what is registered later.
+  const checks = [
+    lifecycleChecks, endingChecks, pendingLoginChecks, keyChecks, recordChecks, raceChecks(rounds)
+  ].flat()
+  // All at once, because some runners collect tests before they run any, and would miss later ones.
   await Promise.all(checks.map(({ name, run }) => test(name, async () => {
     const opened = await createStore()
     if (!('store' in opened)) return await run(opened)

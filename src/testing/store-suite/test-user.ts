@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import type { CreateSession, EndReason, SealedKey, SessionRecord, SessionStore, StoredSession } from '../../stores/store.js'
+import type {
+  CreateSession, EndReason, SealedKey, SessionRecord, SessionStore, StoredSession
+} from '../../stores/store.js'
 
-/** One promise of the contract, and how to find out whether a store keeps it. */
+/** A check of one sentence of the contract. Throws if the store violates it. */
 export interface StoreCheck {
   name: string
   run (store: SessionStore): Promise<void>
@@ -15,14 +17,14 @@ export const DAY = 24 * HOUR
 export interface SignIn extends Partial<Omit<CreateSession, 'userId' | 'session'>>, Partial<StoredSession> {}
 
 /**
- * A user that no store has seen, with a clock of its own: `now` goes with every operation. A check moves it on and never
- * back, since a store may forget what has ended.
+ * A user unknown to every store, with a clock of its own: `now` is passed to every operation. Checks move it forward,
+ * because a store may drop what has expired.
  */
 export class TestUser {
   readonly userId = randomId()
   readonly openid = randomBytes(21).toString('base64url')
-  /** What the last login was answered. */
-  isIn: unknown
+  /** The result of the latest `create`. */
+  accepted: unknown
   now = Math.ceil(Date.now() / SECOND) * SECOND
   readonly #store: SessionStore
 
@@ -30,9 +32,11 @@ export class TestUser {
     this.#store = store
   }
 
-  /** Creates a session that is idle after an hour and ends after a day, but for what is given. */
+  /** Creates a session. By default its idle expiry is after an hour, and its absolute expiry after a day. */
   async signIn (login: SignIn = {}): Promise<StoredSession> {
-    const { startedAt = this.now, openid = this.openid, unionid = null, key = null, limit = null, replaces = null, ...fields } = login
+    const {
+      startedAt = this.now, openid = this.openid, unionid = null, key = null, limit = null, replaces = null, ...fields
+    } = login
     const session: StoredSession = {
       id: randomId(),
       createdAt: Math.floor(this.now / SECOND) * SECOND,
@@ -42,7 +46,9 @@ export class TestUser {
       data: null,
       ...fields
     }
-    this.isIn = await this.#store.create({ ...this.#ref, startedAt, openid, unionid, key, limit, replaces, session: { ...session } })
+    this.accepted = await this.#store.create({
+      ...this.#ref, startedAt, openid, unionid, key, limit, replaces, session: { ...session }
+    })
     return session
   }
 
@@ -54,7 +60,7 @@ export class TestUser {
     return (await this.read(sessionId))?.status === 'live'
   }
 
-  /** The ids of the live sessions, oldest first. */
+  /** Returns the ids of the live sessions, oldest first. */
   async liveIds (): Promise<string[]> {
     return (await this.list()).map(({ id }) => id)
   }
@@ -92,7 +98,7 @@ export class TestUser {
   }
 }
 
-/** A sealed key of the usual length. Two with the same fingerprint are seals of the same key. */
+/** Returns a sealed key of the usual length. Two results with a common fingerprint are seals of the same key. */
 export function sealedKey (...fingerprints: [string?, ...string[]]): SealedKey {
   const [current = randomId(), ...earlier] = fingerprints
   return { sealed: randomBytes(48).toString('base64url'), fingerprints: [current, ...earlier] as [string, ...string[]] }

@@ -6,12 +6,12 @@ import { memoryStore } from '../../../src/stores/memory.js'
 import type { SessionStore, StoredSession } from '../../../src/stores/store.js'
 import { storeSuite, type StoreFactory } from '../../../src/testing/store-suite/store-suite.js'
 
-/** Small, since every check opens its own. */
+/** Returns a small store, because every check opens one. */
 function createStore (): SessionStore {
   return memoryStore({ max: 100 })
 }
 
-/** A runner made by hand: the suite needs a function and nothing else. */
+/** Runs the suite with a minimal test runner. Returns the names of the failed checks. */
 async function failuresOf (factory: StoreFactory): Promise<string[]> {
   const failures: string[] = []
   await storeSuite(async (name, check) => {
@@ -24,25 +24,26 @@ async function failuresOf (factory: StoreFactory): Promise<string[]> {
   return failures
 }
 
-test('the suite passes with tap', (t) => storeSuite(t.test, createStore, { rounds: 2 }))
+test('storeSuite: passes with tap', (t) => storeSuite(t.test, createStore, { rounds: 2 }))
 
-test('the suite passes with node:test', async (t) => {
+test('storeSuite: passes with node:test', async (t) => {
   const file = fileURLToPath(new URL('../../fixtures/store-suite.node-test.ts', import.meta.url))
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
-  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, '--test-reporter=tap', file], { env })
+  const args = [...process.execArgv, '--test-reporter=tap', file]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env })
   const subtests = stdout.match(/^ {4}ok /gm)
   t.ok(subtests !== null && subtests.length > 50)
   t.match(stdout, /^# fail 0$/m)
   t.match(stdout, /^# cancelled 0$/m)
 })
 
-test('every check has a name of its own', async (t) => {
+test('storeSuite: each check has a unique name', async (t) => {
   const names: string[] = []
   await storeSuite((name) => { names.push(name) }, createStore)
   t.equal(new Set(names).size, names.length)
 })
 
-test('a factory may give a promise, and how to close what it opened', async (t) => {
+test('storeSuite: a factory may return a promise and a close function', async (t) => {
   let opened = 0
   let closed = 0
   const failures = await failuresOf(async () => {
@@ -54,7 +55,7 @@ test('a factory may give a promise, and how to close what it opened', async (t) 
   t.equal(closed, opened)
 })
 
-test('what was opened is closed when its check fails', async (t) => {
+test('storeSuite: closes the store of a failed check', async (t) => {
   let closed = 0
   const store = { ...createStore(), create: async () => { throw new Error('broken') } }
   const failures = await failuresOf(() => ({ store, close: () => { closed++ } }))
@@ -62,18 +63,18 @@ test('what was opened is closed when its check fails', async (t) => {
   t.ok(closed > failures.length)
 })
 
-test('one store may serve every check', async (t) => {
+test('storeSuite: all checks may share one store', async (t) => {
   const store = createStore()
   t.strictSame(await failuresOf(() => store), [])
 })
 
-/** Each has one defect, and the check that it must fail is named. */
+/** Stores with one defect each, and the check that must fail. */
 const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<SessionStore>, fails: string }> = {
-  'whoever was on the way in is let in': {
+  'pending logins are accepted after their end': {
     change: (good) => ({ create: async (input) => await good.create({ ...input, startedAt: input.now }) }),
-    fails: 'revokeAll: with pendingLogins, logins that began before are refused, and leave nothing'
+    fails: 'pendingLogins: a login that began before is refused and changes nothing'
   },
-  'all who come after pending logins were ended are refused': {
+  'all logins after an end of pending logins are refused': {
     change: (good) => {
       const ended = new Set<string>()
       return {
@@ -84,9 +85,9 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
         create: async (input) => !ended.has(input.userId) && await good.create(input)
       }
     },
-    fails: 'revokeAll: with pendingLogins, logins that begin then or later are let in'
+    fails: 'pendingLogins: a login that begins then or later is accepted'
   },
-  'a clock that ran ahead keeps its users out': {
+  'a mark in the future refuses logins': {
     change: (good) => {
       const ended = new Map<string, number>()
       return {
@@ -97,72 +98,84 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
         create: async (input) => input.startedAt >= (ended.get(input.userId) ?? 0) && await good.create(input)
       }
     },
-    fails: 'revokeAll: with pendingLogins, by a clock that ran ahead: logins that begin an hour or more before that are let in'
+    fails: 'pendingLogins: a mark an hour or more after a login does not refuse it'
   },
   'every revokeAll ends pending logins': {
     change: (good) => ({ revokeAll: async (ref) => await good.revokeAll({ ...ref, pendingLogins: true }) }),
-    fails: 'revokeAll: without pendingLogins, and with revoke, no login is refused'
+    fails: 'pendingLogins: without it, revokeAll and revoke refuse no login'
   },
   'pending logins end only for users with sessions': {
-    change: (good) => ({ revokeAll: async (ref) => (await good.list(ref)).length === 0 ? 0 : await good.revokeAll(ref) }),
-    fails: 'revokeAll: with pendingLogins, a user without any session is remembered for an hour'
+    change: (good) => ({
+      revokeAll: async (ref) => (await good.list(ref)).length === 0 ? 0 : await good.revokeAll(ref)
+    }),
+    fails: 'pendingLogins: applies to a user without sessions, for an hour'
   },
-  'create says nothing': {
+  'create returns nothing': {
     change: (good) => ({ create: async (input) => await good.create(input) && undefined as unknown as boolean }),
-    fails: 'create: says that the session is there'
+    fails: 'create: returns true'
   },
   'touch revives': {
     change: (good) => {
-      const sessions = remembering(good)
+      const sessions = recording(good)
       return {
         ...sessions.operations,
         touch: async (ref) => await good.touch(ref) ||
           await sessions.revive(ref.sessionId, { idleExpiresAt: ref.idleExpiresAt }, ref.now)
       }
     },
-    fails: 'an ended session is never revived by touch or update'
+    fails: 'revoke: touch and update do not revive an ended session'
   },
   'update revives': {
     change: (good) => {
-      const sessions = remembering(good)
+      const sessions = recording(good)
       return {
         ...sessions.operations,
-        update: async (ref) => await good.update(ref) || await sessions.revive(ref.sessionId, { data: ref.data }, ref.now)
+        update: async (ref) => await good.update(ref) ||
+          await sessions.revive(ref.sessionId, { data: ref.data }, ref.now)
       }
     },
-    fails: 'race: update does not revive what is revoked'
+    fails: 'race: update does not revive a revoked session'
   },
-  'touch moves the idle end earlier': {
+  'touch moves the idle expiry earlier': {
     change: (good) => ({
       touch: async (ref) => {
         const record = await good.read(ref)
         if (record?.status !== 'live') return false
         const { openid, unionid } = record
         const session = { ...record.session, idleExpiresAt: ref.idleExpiresAt }
-        await good.create({ ...userOf(ref), startedAt: ref.now, openid, unionid, session, key: null, limit: null, replaces: ref.sessionId })
+        await good.create({
+          ...userOf(ref),
+          startedAt: ref.now,
+          openid,
+          unionid,
+          session,
+          key: null,
+          limit: null,
+          replaces: ref.sessionId
+        })
         return true
       }
     }),
-    fails: 'touch: never moves the idle end earlier'
+    fails: 'touch: never moves the idle expiry earlier'
   },
-  'reasons are forgotten': {
+  'reasons are lost': {
     change: (good) => ({
       read: async (ref) => {
         const record = await good.read(ref)
         return record?.status === 'ended' ? null : record
       }
     }),
-    fails: 'revoke: ends one session, and reads tell why'
+    fails: 'revoke: ends one session, and read returns the reason'
   },
-  'reasons are forgotten a millisecond early': {
+  'reasons are lost a millisecond early': {
     change: (good) => ({ read: async (ref) => await good.read({ ...ref, now: ref.now + 1 }) }),
-    fails: 'revoke: the reason is kept until the session would have ended by itself'
+    fails: 'revoke: the reason is kept until the session would have expired'
   },
   'a session lives a millisecond too long': {
     change: (good) => ({ read: async (ref) => await good.read({ ...ref, now: ref.now - 1 }) }),
-    fails: 'read: a session is live until the millisecond of its idle end, then unknown'
+    fails: 'read: a session is live until idleExpiresAt, then unknown'
   },
-  'the newest session is evicted': {
+  'the newest session is ended by the limit': {
     change: (good) => ({
       create: async (input) => {
         const isOpen = await good.create({ ...input, limit: null })
@@ -174,9 +187,9 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
         return isOpen
       }
     }),
-    fails: 'limit: the oldest sessions beyond it end as replaced'
+    fails: 'limit: the oldest sessions beyond it end with the reason replaced'
   },
-  'the limit is checked before the step that adds': {
+  'the limit is not checked atomically': {
     change: (good) => ({
       create: async (input) => {
         const live = await good.list(input)
@@ -185,26 +198,28 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
         return await good.create({ ...input, limit: null })
       }
     }),
-    fails: 'race: 20 logins at once under limit 2 leave exactly 2'
+    fails: 'race: 20 concurrent logins under limit 2 leave exactly 2'
   },
-  'there is no limit': {
+  'the limit is ignored': {
     change: (good) => ({ create: async (input) => await good.create({ ...input, limit: null }) }),
-    fails: 'limit: within one second the order of creation decides, even past ten'
+    fails: 'limit: within one second the order of creation decides, also beyond ten'
   },
   'sessions of one second are listed by id': {
     change: (good) => ({
       list: async (ref) => (await good.list(ref)).sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
     }),
-    fails: 'list: sessions of one second come in the order of creation'
+    fails: 'list: sessions of one second are in the order of creation'
   },
-  'replaced sessions leave a reason': {
+  'a session in replaces leaves a reason': {
     change: (good) => ({
       create: async (input) => {
-        if (input.replaces !== null) await good.revoke({ ...userOf(input), sessionId: input.replaces, reason: 'replaced' })
+        if (input.replaces !== null) {
+          await good.revoke({ ...userOf(input), sessionId: input.replaces, reason: 'replaced' })
+        }
         return await good.create({ ...input, replaces: null })
       }
     }),
-    fails: 'replaces: the session is gone without a reason, and makes room within the limit'
+    fails: 'replaces: removes the session without a reason, before the limit applies'
   },
   'records are shared with the caller': {
     change: (good) => {
@@ -219,9 +234,9 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
         }
       }
     },
-    fails: 'copies: what the caller changes in an answer is not stored'
+    fails: 'copies: changes of a result are not stored'
   },
-  'data is parsed and written again': {
+  'data is parsed and serialized again': {
     change: (good) => ({
       update: async (ref) => {
         try {
@@ -231,19 +246,23 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
         }
       }
     }),
-    fails: 'data: kept byte by byte, whatever it says'
+    fails: 'data: any text is stored unchanged'
   },
   'an empty label is null': {
     change: (good) => ({
-      create: async (input) => await good.create({ ...input, session: { ...input.session, label: input.session.label || null } })
+      create: async (input) => {
+        return await good.create({ ...input, session: { ...input.session, label: input.session.label || null } })
+      }
     }),
     fails: 'create: an empty label is a label, not null'
   },
-  'the same key is kept twice': {
+  'the same key is stored twice': {
     change: (good) => ({
-      create: async (input) => await good.create({ ...input, key: input.key && { ...input.key, fingerprints: [input.key.sealed] } })
+      create: async ({ key, ...input }) => {
+        return await good.create({ ...input, key: key && { ...key, fingerprints: [key.sealed] } })
+      }
     }),
-    fails: 'keys: the same key under a new seal takes the place of the newest, and the previous stays'
+    fails: 'keys: the same key under a new seal replaces the newest only'
   },
   'fingerprints of earlier secrets are ignored': {
     change: (good) => ({
@@ -251,7 +270,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
         return await good.create({ ...input, key: key && { ...key, fingerprints: [key.fingerprints[0]] } })
       }
     }),
-    fails: 'keys: the same key is known by the fingerprint of an earlier secret'
+    fails: 'keys: a fingerprint of an earlier secret identifies the same key'
   },
   'keys outlive the last session': {
     change: (good) => {
@@ -264,22 +283,22 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
         }
       }
     },
-    fails: 'keys: they stay while one session is live, and go with the last that is revoked'
+    fails: 'keys: the end of the last live session removes them'
   },
-  'revokeAll spares nobody': {
+  'revokeAll ignores except': {
     change: (good) => ({ revokeAll: async (ref) => await good.revokeAll({ ...ref, except: null }) }),
-    fails: 'revokeAll: spares the session in except'
+    fails: 'revokeAll: does not end the session in except'
   },
-  'users are not told apart': {
+  'users are not separated': {
     change: (good) => Object.fromEntries(Object.entries(good).map(([operation, run]) => [
-      operation, (ref: object) => (run as (ref: object) => unknown)({ ...ref, userId: 'everybody' })
+      operation, (ref: object) => (run as (ref: object) => unknown)({ ...ref, userId: 'all' })
     ])),
-    fails: 'users: nothing of one is seen or changed through another'
+    fails: 'users: sessions of one user are not accessible to another'
   }
 }
 
 for (const [name, { change, fails }] of Object.entries(BROKEN_STORES)) {
-  test(`the suite fails a store where ${name}`, async (t) => {
+  test(`storeSuite: fails a store where ${name}`, async (t) => {
     const failures = await failuresOf(() => {
       const good = createStore()
       return { ...good, ...change(good) }
@@ -292,8 +311,8 @@ function userOf ({ userId, now }: { userId: string, now: number }): { userId: st
   return { userId, now }
 }
 
-/** Remembers what was created, as a store does that writes a whole record without looking. */
-function remembering (good: SessionStore): {
+/** Records what was created, and revives it like a store that writes a whole record blindly. */
+function recording (good: SessionStore): {
   operations: Pick<SessionStore, 'create'>
   revive: (id: string, fields: Partial<StoredSession>, now: number) => Promise<boolean>
 } {
