@@ -1,144 +1,132 @@
 import { createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { test, type Test } from 'tap'
 import type { RedisClient } from '../../../src/stores/redis/connection.js'
 import { redisStore } from '../../../src/stores/redis/store.js'
 import { randomId, TestUser } from '../../../src/testing/store-suite/test-user.js'
-import { startRedis, type RedisServer } from '../../helpers/redis.js'
+import { connectRedis, startRedis, type RedisServer } from '../../helpers/redis.js'
 
 const NOT_CONNECTED = { message: 'Redis is not connected' }
-const TOO_LATE = { message: 'Redis did not answer in time' }
-const TOO_MANY = { message: 'too many commands wait for Redis' }
+const TIMEOUT = { message: 'Redis did not answer in time' }
+const QUEUE_FULL = { message: 'too many commands wait for Redis' }
 
-/** Long enough that a test which would wait for it fails by tap's own time limit. */
-const FOREVER = '1h'
-
-interface ClientOptions {
-  lazyConnect?: boolean
-  enableOfflineQueue?: boolean
-}
-
-function connect (t: Test, { port }: { port: number }, options: ClientOptions = {}): Redis {
-  const client = new Redis({ port, retryStrategy: () => 20, ...options })
-  client.on('error', () => {})
-  t.teardown(() => client.disconnect())
-  return client
-}
+/** Longer than tap's own time limit. */
+const NO_TIMEOUT = '1h'
 
 async function readyClient (t: Test, server: RedisServer): Promise<Redis> {
-  const client = connect(t, server)
+  const client = connectRedis(t, server.url)
   await event(client, 'ready')
   return client
 }
 
-/** Not `once` of node:events, which rejects when a client that is still reconnecting reports an error. */
+/** Awaits an event. `once` of node:events would reject if a client that is reconnecting emits an error. */
 function event (client: Redis, name: 'ready' | 'close' | 'end'): Promise<unknown> {
   return new Promise((resolve) => client.once(name, () => resolve(null)))
 }
 
-test('before the first connection an operation waits for it', async (t) => {
+test('first connection: an operation waits for it', async (t) => {
   const server = await startRedis(t)
-  const client = connect(t, server)
-  const user = new TestUser(redisStore({ client, timeout: FOREVER }))
+  const client = connectRedis(t, server.url)
+  const user = new TestUser(redisStore({ client, timeout: NO_TIMEOUT }))
   t.not(client.status, 'ready')
   const { id } = await user.signIn()
   t.equal(await user.isLive(id), true)
   t.equal(client.listenerCount('ready'), 0)
 })
 
-test('a server that comes up later is waited for, in order', async (t) => {
+test('first connection: operations run in order when the server starts later', async (t) => {
   const server = await startRedis(t)
   await server.kill()
-  const client = connect(t, server)
-  const user = new TestUser(redisStore({ client, timeout: FOREVER }))
+  const client = connectRedis(t, server.url)
+  const user = new TestUser(redisStore({ client, timeout: NO_TIMEOUT }))
   const listeners = client.listenerCount('ready')
   const logins = Array.from({ length: 5 }, () => user.signIn())
-  t.equal(client.listenerCount('ready'), listeners, 'no listener for each')
+  t.equal(client.listenerCount('ready'), listeners, 'one listener for all operations')
   await server.restart()
   const sessions = await Promise.all(logins)
   t.strictSame(await user.liveIds(), sessions.map(({ id }) => id))
 })
 
-test('what waited for the first connection too long never happens', async (t) => {
+test('first connection: an operation that timed out never happens', async (t) => {
   const server = await startRedis(t)
   await server.kill()
-  const client = connect(t, server)
+  const client = connectRedis(t, server.url)
   const user = new TestUser(redisStore({ client, timeout: 50 }))
-  await t.rejects(user.signIn(), TOO_LATE)
+  await t.rejects(user.signIn(), TIMEOUT)
   await server.restart()
   if (client.status !== 'ready') await event(client, 'ready')
   await client.ping()
   t.equal(await client.dbsize(), 0)
 })
 
-test('at most 1,000 wait for the first connection', async (t) => {
+test('first connection: at most 1,000 operations wait for it', async (t) => {
   const server = await startRedis(t)
   await server.kill()
-  const client = connect(t, server)
-  const user = new TestUser(redisStore({ client, timeout: FOREVER }))
+  const client = connectRedis(t, server.url)
+  const user = new TestUser(redisStore({ client, timeout: NO_TIMEOUT }))
   const reads = Array.from({ length: 1500 }, () => user.read(randomId()))
-  const refused = await Promise.allSettled(reads.slice(1000))
-  t.ok(refused.every((result) => result.status === 'rejected' && result.reason.message === TOO_MANY.message))
+  const results = await Promise.allSettled(reads.slice(1000))
+  t.ok(results.every((result) => result.status === 'rejected' && result.reason.message === QUEUE_FULL.message))
   await server.restart()
   t.strictSame(new Set(await Promise.all(reads.slice(0, 1000))), new Set([null]))
 })
 
-test('what waited for the first connection too long makes room for others', async (t) => {
+test('first connection: an operation that timed out no longer counts', async (t) => {
   const server = await startRedis(t)
   await server.kill()
-  const user = new TestUser(redisStore({ client: connect(t, server), timeout: 50 }))
-  const refused = await Promise.allSettled(Array.from({ length: 1000 }, () => user.read(randomId())))
-  t.ok(refused.every((result) => result.status === 'rejected' && result.reason.message === TOO_LATE.message))
-  await t.rejects(user.read(randomId()), TOO_LATE)
+  const user = new TestUser(redisStore({ client: connectRedis(t, server.url), timeout: 50 }))
+  const results = await Promise.allSettled(Array.from({ length: 1000 }, () => user.read(randomId())))
+  t.ok(results.every((result) => result.status === 'rejected' && result.reason.message === TIMEOUT.message))
+  await t.rejects(user.read(randomId()), TIMEOUT)
 })
 
-test('a lazy client connects when it is first asked', async (t) => {
-  const client = connect(t, await startRedis(t), { lazyConnect: true })
-  const user = new TestUser(redisStore({ client, timeout: FOREVER }))
+test('first connection: a lazy client connects with the first operation', async (t) => {
+  const client = connectRedis(t, (await startRedis(t)).url, { lazyConnect: true })
+  const user = new TestUser(redisStore({ client, timeout: NO_TIMEOUT }))
   t.equal(client.status, 'wait')
   const [session] = await Promise.all([user.signIn(), user.read(randomId())])
   t.strictSame(await user.liveIds(), [session.id])
 })
 
-test('a lazy client without a server rejects in time, and nothing is left unhandled', async (t) => {
+test('first connection: a lazy client without a server rejects in time', async (t) => {
   const server = await startRedis(t)
   await server.kill()
-  const client = connect(t, server, { lazyConnect: true })
+  const client = connectRedis(t, server.url, { lazyConnect: true })
   const user = new TestUser(redisStore({ client, timeout: 50 }))
-  await t.rejects(user.read(randomId()), TOO_LATE)
+  await t.rejects(user.read(randomId()), TIMEOUT)
 })
 
-test('a client without an offline queue works from the first command on', async (t) => {
-  const client = connect(t, await startRedis(t), { enableOfflineQueue: false })
-  const user = new TestUser(redisStore({ client, timeout: FOREVER }))
+test('first connection: a client without an offline queue works at once', async (t) => {
+  const client = connectRedis(t, (await startRedis(t)).url, { enableOfflineQueue: false })
+  const user = new TestUser(redisStore({ client, timeout: NO_TIMEOUT }))
   const { id } = await user.signIn()
   t.equal(await user.isLive(id), true)
 })
 
-test('a client that was closed before it connected rejects at once', async (t) => {
+test('first connection: a client that was closed before rejects at once', async (t) => {
   const server = await startRedis(t)
-  const client = connect(t, server, { lazyConnect: true })
-  const user = new TestUser(redisStore({ client, timeout: FOREVER }))
+  const client = connectRedis(t, server.url, { lazyConnect: true })
+  const user = new TestUser(redisStore({ client, timeout: NO_TIMEOUT }))
   client.disconnect()
   if (client.status !== 'end') await event(client, 'end')
   await t.rejects(user.read(randomId()), NOT_CONNECTED)
 })
 
-test('a client that is closed while commands wait for it rejects them in time', async (t) => {
+test('first connection: a client that is closed meanwhile rejects in time', async (t) => {
   const server = await startRedis(t)
   await server.kill()
-  const client = connect(t, server)
+  const client = connectRedis(t, server.url)
   const user = new TestUser(redisStore({ client, timeout: 100 }))
   const read = user.read(randomId())
   client.disconnect()
-  await t.rejects(read, TOO_LATE)
+  await t.rejects(read, TIMEOUT)
 })
 
-test('a server that dies: rejected at once, nothing happens later, and it recovers', async (t) => {
+test('outage: a dead server rejects at once, without late writes', async (t) => {
   const server = await startRedis(t)
   const client = await readyClient(t, server)
-  const user = new TestUser(redisStore({ client, timeout: FOREVER }))
+  const user = new TestUser(redisStore({ client, timeout: NO_TIMEOUT }))
   await user.signIn()
 
   const closed = event(client, 'close')
@@ -150,12 +138,12 @@ test('a server that dies: rejected at once, nothing happens later, and it recove
   const ready = event(client, 'ready')
   await server.restart()
   await ready
-  t.equal(await client.dbsize(), 0, 'what was refused did not happen')
+  t.equal(await client.dbsize(), 0, 'a rejected write did not happen')
   const { id } = await user.signIn()
   t.strictSame(await user.liveIds(), [id])
 })
 
-test('a server that hangs: rejected in time, bounded, and what was refused does not happen later', async (t) => {
+test('outage: a hung server rejects in time, without late writes', async (t) => {
   const server = await startRedis(t)
   const client = await readyClient(t, server)
   const user = new TestUser(redisStore({ client, timeout: 500 }))
@@ -163,84 +151,87 @@ test('a server that hangs: rejected in time, bounded, and what was refused does 
 
   server.pause()
   const burst = await Promise.allSettled(Array.from({ length: 1500 }, () => user.read(randomId())))
-  t.equal(burst.filter((result) => result.status === 'rejected' && result.reason.message === TOO_LATE.message).length, 1000)
-  t.equal(burst.filter((result) => result.status === 'rejected' && result.reason.message === TOO_MANY.message).length, 500)
-  // Those that timed out are still with ioredis, and still count.
-  await t.rejects(user.signIn(), TOO_MANY)
+  const rejectedWith = ({ message }: { message: string }) => {
+    return burst.filter((result) => result.status === 'rejected' && result.reason.message === message).length
+  }
+  t.equal(rejectedWith(TIMEOUT), 1000)
+  t.equal(rejectedWith(QUEUE_FULL), 500)
+  // ioredis still holds the commands that timed out, so they count.
+  await t.rejects(user.signIn(), QUEUE_FULL)
 
   server.resume()
   await client.ping()
   t.equal(await client.dbsize(), 0)
   const { id } = await user.signIn()
-  t.strictSame(await user.liveIds(), [id], 'and there is room again')
+  t.strictSame(await user.liveIds(), [id], 'new commands are accepted')
 })
 
-test('a script that the server turns out not to know too late is not sent again', async (t) => {
+test('outage: a NOSCRIPT reply after the timeout does not send the source', async (t) => {
   const server = await startRedis(t)
   const client = await readyClient(t, server)
   const user = new TestUser(redisStore({ client, timeout: 50 }))
   server.pause()
-  await t.rejects(user.signIn(), TOO_LATE)
+  await t.rejects(user.signIn(), TIMEOUT)
   server.resume()
   await client.ping()
   t.equal(await client.dbsize(), 0)
 })
 
-test('a connection that is closing is not written to', async (t) => {
+test('connection: nothing is written while it closes', async (t) => {
   const client = fakeClient({ stream: { writable: false } })
   const user = new TestUser(redisStore({ client }))
   await t.rejects(user.read(randomId()), NOT_CONNECTED)
-  t.equal(client.asked, 0)
+  t.equal(client.commands, 0)
 })
 
-test('a client that is no longer ready when its first connection is announced is not written to', async (t) => {
+test('connection: nothing is written if the client is not ready after its event', async (t) => {
   const client = fakeClient({ status: 'connecting' })
-  const user = new TestUser(redisStore({ client, timeout: FOREVER }))
+  const user = new TestUser(redisStore({ client, timeout: NO_TIMEOUT }))
   const read = user.read(randomId())
-  client.announceReady()
+  client.emitReady()
   await t.rejects(read, NOT_CONNECTED)
-  t.equal(client.asked, 0)
+  t.equal(client.commands, 0)
 })
 
-test('an error of the client passes, without keys or values in ours', async (t) => {
+test('errors: those of the client pass, and the own contain no keys', async (t) => {
   const client = fakeClient({})
   const user = new TestUser(redisStore({ client }))
   await t.rejects(user.read(randomId()), { message: 'ERR of the server' })
   await t.rejects(user.signIn(), { message: 'ERR of the server' })
-  for (const { message } of [NOT_CONNECTED, TOO_LATE, TOO_MANY]) t.notMatch(message, user.userId)
+  for (const { message } of [NOT_CONNECTED, TIMEOUT, QUEUE_FULL]) t.notMatch(message, user.userId)
 })
 
-test('a port that accepts and never answers: rejected in time', async (t) => {
+test('outage: a port that accepts and never responds rejects in time', async (t) => {
   const silent = createServer().listen(0, '127.0.0.1')
   await once(silent, 'listening')
   t.teardown(() => silent.close())
-  const client = connect(t, { port: (silent.address() as AddressInfo).port })
+  const client = connectRedis(t, `redis://127.0.0.1:${(silent.address() as AddressInfo).port}`)
   const user = new TestUser(redisStore({ client, timeout: 50 }))
-  await t.rejects(user.read(randomId()), TOO_LATE)
+  await t.rejects(user.read(randomId()), TIMEOUT)
 })
 
 interface FakeClient extends RedisClient {
-  asked: number
-  announceReady (): void
+  commands: number
+  emitReady (): void
 }
 
-/** For the moments that a real client passes through too quickly to be caught. */
+/** Returns a client in a state that a real client leaves too quickly to be tested. */
 function fakeClient (state: { status?: string, stream?: { writable: boolean } }): FakeClient {
   const listeners: (() => void)[] = []
-  const refuse = async (): Promise<never> => {
-    client.asked++
+  const fail = async (): Promise<never> => {
+    client.commands++
     throw new Error('ERR of the server')
   }
   const client: FakeClient = {
     status: 'ready',
-    asked: 0,
+    commands: 0,
     connect: async () => {},
     once: (_event: 'ready', listener: () => void) => listeners.push(listener),
-    hmget: refuse,
+    hmget: fail,
     duplicate: () => client,
-    evalsha: refuse,
-    eval: refuse,
-    announceReady: () => { for (const listener of listeners) listener() },
+    evalsha: fail,
+    eval: fail,
+    emitReady: () => { for (const listener of listeners) listener() },
     ...state
   }
   return client

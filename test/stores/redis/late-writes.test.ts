@@ -1,21 +1,19 @@
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { test, type Test } from 'tap'
 import type { RedisClient } from '../../../src/stores/redis/connection.js'
 import { redisStore } from '../../../src/stores/redis/store.js'
 import { sealedKey, TestUser } from '../../../src/testing/store-suite/test-user.js'
 import { HOUR } from '../../helpers/clock.js'
-import { startRedis } from '../../helpers/redis.js'
+import { connectRedis, startRedis, type RedisServer } from '../../helpers/redis.js'
 
-const TOO_LATE = { message: 'Redis did not answer in time' }
+const TIMEOUT = { message: 'Redis did not answer in time' }
 
-function connect (t: Test, port: number): Redis {
-  const client = new Redis({ port, retryStrategy: () => 20, maxRetriesPerRequest: null })
-  client.on('error', () => {})
-  t.teardown(() => client.disconnect())
-  return client
+/** Returns a client that keeps commands until it is connected again. */
+function connect (t: Test, server: RedisServer): Redis {
+  return connectRedis(t, server.url, { maxRetriesPerRequest: null })
 }
 
-/** So that the server knows every script and the store the server's time, and a single command is a whole operation. */
+/** Runs every write once. The server then has every script, and the store has the server's time. */
 async function everyWrite (user: TestUser): Promise<void> {
   const { id, idleExpiresAt } = await user.signIn({ key: sealedKey() })
   await user.touch(id, idleExpiresAt + 1)
@@ -25,9 +23,11 @@ async function everyWrite (user: TestUser): Promise<void> {
   await user.revokeAll()
 }
 
-async function refusesLateWrites (t: Test, recover: (server: Awaited<ReturnType<typeof startRedis>>, client: Redis) => Promise<void>): Promise<void> {
+type Recover = (server: RedisServer, client: Redis) => Promise<void>
+
+async function assertNoLateWrites (t: Test, recover: Recover): Promise<void> {
   const server = await startRedis(t)
-  const client = connect(t, server.port)
+  const client = connect(t, server)
   const user = new TestUser(redisStore({ client, timeout: 300 }))
   await everyWrite(new TestUser(redisStore({ client })))
   const session = await user.signIn({ key: sealedKey(), data: '{"newer":true}' })
@@ -43,27 +43,29 @@ async function refusesLateWrites (t: Test, recover: (server: Awaited<ReturnType<
     user.revokeAll(),
     user.revoke(session.id)
   ]
-  await Promise.all(writes.map((write) => t.rejects(write, TOO_LATE)))
+  await Promise.all(writes.map((write) => t.rejects(write, TIMEOUT)))
 
   await recover(server, client)
   await client.ping()
   t.strictSame(await client.hgetall(`weapp:${user.userId}`), before)
-  t.equal(await user.update(session.id, '{}'), true, 'and it goes on')
+  t.equal(await user.update(session.id, '{}'), true, 'new writes work')
 }
 
-test('what a server that hung had received does not happen when it is back', (t) => refusesLateWrites(t, async (server) => {
-  server.resume()
-}))
+test('late writes: what a hung server had received does not happen', async (t) => {
+  await assertNoLateWrites(t, async (server) => server.resume())
+})
 
-test('what ioredis sends again over a new connection does not happen either', (t) => refusesLateWrites(t, async (server, client) => {
-  client.disconnect(true)
-  server.resume()
-  await new Promise((resolve) => client.once('ready', () => resolve(null)))
-}))
+test('late writes: what ioredis resends over a new connection does not happen', async (t) => {
+  await assertNoLateWrites(t, async (server, client) => {
+    client.disconnect(true)
+    server.resume()
+    await new Promise((resolve) => client.once('ready', () => resolve(null)))
+  })
+})
 
-test('a server that hung for less than the timeout does it all', async (t) => {
+test('late writes: a server that hung for less than the timeout runs them', async (t) => {
   const server = await startRedis(t)
-  const user = new TestUser(redisStore({ client: connect(t, server.port), timeout: '1h' }))
+  const user = new TestUser(redisStore({ client: connect(t, server), timeout: '1h' }))
   await everyWrite(user)
   server.pause()
   const login = user.signIn()
@@ -71,9 +73,9 @@ test('a server that hung for less than the timeout does it all', async (t) => {
   t.strictSame(await user.liveIds(), [(await login).id])
 })
 
-test('the clock of the server may differ, and be set: no write is refused for it', async (t) => {
+test("clock: no write fails because the server's clock differs or is set", async (t) => {
   const server = await startRedis(t)
-  const clock = shiftedClock(connect(t, server.port))
+  const clock = shiftedClock(connect(t, server))
   const user = new TestUser(redisStore({ client: clock.client }))
   await everyWrite(user)
   for (const shift of [HOUR, 0, -HOUR, 24 * HOUR]) {
@@ -82,23 +84,32 @@ test('the clock of the server may differ, and be set: no write is refused for it
     t.equal(await user.update(id, '{}'), true, `${shift} ms`)
     clock.commands = 0
     await user.revokeAll()
-    t.equal(clock.commands, 1, 'a clock that goes on costs nothing')
+    t.equal(clock.commands, 1, 'a steady clock costs no attempt')
   }
 })
 
-test('a clock that jumps with every command: rejected, not tried for ever', async (t) => {
+test('clock: one that jumps with every command rejects after four attempts', async (t) => {
   const server = await startRedis(t)
-  const clock = shiftedClock(connect(t, server.port))
+  const clock = shiftedClock(connect(t, server))
   const user = new TestUser(redisStore({ client: clock.client }))
   await everyWrite(user)
   clock.jump = HOUR
   clock.commands = 0
-  await t.rejects(user.signIn(), TOO_LATE)
+  await t.rejects(user.signIn(), TIMEOUT)
   t.equal(clock.commands, 4)
 })
 
-/** A server whose clock is ahead by `shift`, and by `jump` more with each write: both the deadline and the answer say so. */
-function shiftedClock (client: Redis): { client: RedisClient, shift: number, jump: number, commands: number } {
+interface ShiftedClock {
+  client: RedisClient
+  /** Milliseconds by which the server's clock is ahead. */
+  shift: number
+  /** Milliseconds that each write adds to it. */
+  jump: number
+  commands: number
+}
+
+/** Shifts the server's clock, in the fence of each write and in its reply. */
+function shiftedClock (client: Redis): ShiftedClock {
   const clock = {
     shift: 0,
     jump: 0,
@@ -110,10 +121,10 @@ function shiftedClock (client: Redis): { client: RedisClient, shift: number, jum
           clock.commands++
           clock.shift += clock.jump
           const isWrite = rest.length > 0
-          const deadline = isWrite ? `${Number(first) - clock.shift}` : first
-          const answer = await target[name](script, keys, key, deadline, ...rest)
-          if (!isWrite) return answer
-          const [time, ...result] = answer as number[]
+          const fence = isWrite ? `${Number(first) - clock.shift}` : first
+          const reply = await target[name](script, keys, key, fence, ...rest)
+          if (!isWrite) return reply
+          const [time, ...result] = reply as number[]
           return [time! + clock.shift, ...result]
         }
       }

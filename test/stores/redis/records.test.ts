@@ -1,22 +1,15 @@
 import { readFileSync } from 'node:fs'
-import { Redis } from 'ioredis'
-import tap, { test, type Test } from 'tap'
+import tap, { test } from 'tap'
 import { redisStore } from '../../../src/stores/redis/store.js'
 import { storeSuite } from '../../../src/testing/store-suite/store-suite.js'
 import { randomId, sealedKey, TestUser } from '../../../src/testing/store-suite/test-user.js'
 import { DAY, HOUR, MINUTE, SECOND } from '../../helpers/clock.js'
-import { redisUrl, startRedis, uniquePrefix } from '../../helpers/redis.js'
+import { connectRedis, redisUrl, startRedis, uniquePrefix } from '../../helpers/redis.js'
 
 const url = await redisUrl(tap)
 
-function connect (t: Test): Redis {
-  const client = new Redis(url)
-  t.teardown(() => client.disconnect())
-  return client
-}
-
-test('an ordinary user is a listpack of at most 600 bytes', async (t) => {
-  const client = connect(t)
+test('size: an ordinary user is a listpack of at most 600 bytes', async (t) => {
+  const client = connectRedis(t, url)
   const user = new TestUser(redisStore({ client }))
   const unionid = user.openid
   await user.signIn({ unionid, key: sealedKey() })
@@ -28,43 +21,44 @@ test('an ordinary user is a listpack of at most 600 bytes', async (t) => {
   t.ok(bytes <= 600, `${bytes} bytes`)
 
   for (let i = 0; i < 30; i++) {
-    await user.signIn({ unionid, key: sealedKey(), limit: 10, label: 'iPhone 15 Pro Max<iPhone16,2>', data: '{"userId":1}' })
+    const fields = { label: 'iPhone 15 Pro Max<iPhone16,2>', data: '{"userId":1}' }
+    await user.signIn({ unionid, key: sealedKey(), limit: 10, ...fields })
   }
-  t.match(await client.object('ENCODING', key), /^(?:listpack|ziplist)$/, 'also with every session and reason')
+  t.match(await client.object('ENCODING', key), /^(?:listpack|ziplist)$/, 'with all sessions and reasons as well')
   for (const value of Object.values(await client.hgetall(key))) t.ok(value.length <= 64)
 })
 
-test('the key lasts as long as the latest session or reason', async (t) => {
-  const client = connect(t)
+test('expiry: the key expires with the latest session or reason', async (t) => {
+  const client = connectRedis(t, url)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
   const key = prefix + user.userId
-  async function lasts (end: number, message: string): Promise<void> {
+  async function expires (end: number, message: string): Promise<void> {
     const left = await client.pttl(key)
-    // Two clocks, and the way between them: a second is enough for both.
+    // A second for two clocks and the network delay.
     t.ok(Math.abs(Date.now() + left - end) < SECOND, message)
   }
 
   const first = await user.signIn()
-  await lasts(first.idleExpiresAt, 'one session')
+  await expires(first.idleExpiresAt, 'one session')
   await user.touch(first.id, first.idleExpiresAt + HOUR)
-  await lasts(first.idleExpiresAt + HOUR, 'touched')
+  await expires(first.idleExpiresAt + HOUR, 'touched')
   const second = await user.signIn()
-  await lasts(first.idleExpiresAt + HOUR, 'a session that ends earlier')
+  await expires(first.idleExpiresAt + HOUR, 'a session that expires earlier')
   await user.touch(second.id, second.idleExpiresAt + MINUTE)
-  await lasts(first.idleExpiresAt + HOUR, 'touched, and still earlier')
+  await expires(first.idleExpiresAt + HOUR, 'touched, but still earlier')
   await user.revoke(first.id)
-  await lasts(first.idleExpiresAt + HOUR, 'a reason')
+  await expires(first.idleExpiresAt + HOUR, 'a reason')
   const third = await user.signIn({ idleExpiresAt: user.now + DAY })
-  await lasts(third.idleExpiresAt, 'a session that ends later')
+  await expires(third.idleExpiresAt, 'a session that expires later')
   await user.signIn({ replaces: third.id })
-  await lasts(first.idleExpiresAt + HOUR, 'what is replaced leaves nothing')
+  await expires(first.idleExpiresAt + HOUR, 'a replaced session leaves nothing')
   await user.revokeAll()
-  await lasts(first.idleExpiresAt + HOUR, 'only reasons')
+  await expires(first.idleExpiresAt + HOUR, 'only reasons')
 })
 
-test('a user whose last session is replaced by one that is over leaves nothing', async (t) => {
-  const client = connect(t)
+test('expiry: replacing the last session by an expired one leaves no key', async (t) => {
+  const client = connectRedis(t, url)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
   const { id } = await user.signIn()
@@ -72,8 +66,8 @@ test('a user whose last session is replaced by one that is over leaves nothing',
   t.equal(await client.exists(prefix + user.userId), 0)
 })
 
-test('10,000 logins leave no key behind when they end', async (t) => {
-  const client = connect(t)
+test('expiry: 10,000 expired logins leave no key', async (t) => {
+  const client = connectRedis(t, url)
   const prefix = uniquePrefix()
   const store = redisStore({ client, prefix, timeout: '30s' })
   const users = Array.from({ length: 10_000 }, () => new TestUser(store))
@@ -96,17 +90,17 @@ test('10,000 logins leave no key behind when they end', async (t) => {
   }
 })
 
-test('a login loop of 3,000 under limit 1 leaves a small user', async (t) => {
-  const client = connect(t)
+test('size: a login loop of 3,000 under limit 1 leaves a small user', async (t) => {
+  const client = connectRedis(t, url)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
   for (let i = 0; i < 3000; i++) await user.signIn({ limit: 1 })
   t.equal((await user.list()).length, 1)
-  t.equal(await client.hlen(prefix + user.userId), 1 + 1 + 16, 'openid, the session, and the reasons')
+  t.equal(await client.hlen(prefix + user.userId), 1 + 1 + 16, 'openid, the session and the reasons')
 })
 
-test('foreign records are unreadable, and break no other session of the user', async (t) => {
-  const client = connect(t)
+test('foreign values: a session is unreadable, and affects no other session', async (t) => {
+  const client = connectRedis(t, url)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
   const key = prefix + user.userId
@@ -141,7 +135,7 @@ function sessionOfVersion2 (user: TestUser, order = 1): string {
 }
 
 test('versions: no operation ends, changes or removes a session of another version', async (t) => {
-  const client = connect(t)
+  const client = connectRedis(t, url)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
   const key = prefix + user.userId
@@ -199,7 +193,7 @@ test('versions: no operation ends, changes or removes a session of another versi
 })
 
 test('versions: the user and the keys stay while a session of another version exists', async (t) => {
-  const client = connect(t)
+  const client = connectRedis(t, url)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
   const key = prefix + user.userId
@@ -214,7 +208,7 @@ test('versions: the user and the keys stay while a session of another version ex
 })
 
 test('versions: the key expires later for a session of this version, and never earlier', async (t) => {
-  const client = connect(t)
+  const client = connectRedis(t, url)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
   const key = prefix + user.userId
@@ -228,8 +222,8 @@ test('versions: the key expires later for a session of this version, and never e
   t.ok(Math.abs(Date.now() + await client.pttl(key) - user.now - DAY) < 10 * SECOND, 'not earlier')
 })
 
-test('a session whose user is not readable is not readable either', async (t) => {
-  const client = connect(t)
+test('foreign values: a session of an unreadable user is unreadable', async (t) => {
+  const client = connectRedis(t, url)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
   const { id } = await user.signIn()
@@ -241,13 +235,17 @@ test('a session whose user is not readable is not readable either', async (t) =>
   t.strictSame(await user.read(id), { status: 'unreadable' })
 })
 
-test('label and data that were not written here are unreadable, and break no list', async (t) => {
-  const client = connect(t)
+test('foreign values: label and data are unreadable, and list still works', async (t) => {
+  const client = connectRedis(t, url)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
   const kept = await user.signIn({ label: 'phone', data: '{"a":1}' })
   const { id } = await user.signIn()
-  for (const value of ['', '{"admin":true}', ':', ':\n', ':"label"', ':"label', ':label\n', ':"a"b"\n', ':"label"\n{}', ':"label"\n\n=', 'x=', '\0']) {
+  const foreign = [
+    '', '{"admin":true}', ':', ':\n', ':"label"', ':"label', ':label\n', ':"a"b"\n', ':"label"\n{}', ':"label"\n\n=',
+    'x=', '\0'
+  ]
+  for (const value of foreign) {
     await client.hset(prefix + user.userId, `d${id}`, value)
     t.match(await user.read(id), { status: 'live', session: { label: null, data: '' } }, JSON.stringify(value))
     t.match(await user.list(), [{ id: kept.id, label: 'phone', data: '{"a":1}' }, { id, data: '' }])
@@ -256,8 +254,8 @@ test('label and data that were not written here are unreadable, and break no lis
   t.match(await user.read(id), { session: { data: '{"b":2}' } })
 })
 
-test('a label stays when data comes and goes', async (t) => {
-  const client = connect(t)
+test('label: stays when data changes', async (t) => {
+  const client = connectRedis(t, url)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
   for (const label of [null, 'iPhone 15 Pro Max<iPhone16,2>', '']) {
@@ -270,9 +268,12 @@ test('a label stays when data comes and goes', async (t) => {
   }
 })
 
-test('openid, unionid and label come back as they were, whatever is in them', async (t) => {
-  const store = redisStore({ client: connect(t), prefix: uniquePrefix() })
-  const texts = ['', ',', '=', '3,', '=3,x', 'a,b', '\n', '\r\n,', '\0', 'é', '我的手机', '😀', '\u2028', `,${'x'.repeat(127)}`]
+test('text: openid, unionid and label are stored unchanged', async (t) => {
+  const store = redisStore({ client: connectRedis(t, url), prefix: uniquePrefix() })
+  const texts = [
+    '', ',', '=', '3,', '=3,x', 'a,b', '\n', '\r\n,', '\0', 'é', '我的手机', '😀', '\u2028',
+    `,${'x'.repeat(127)}`
+  ]
   for (const [i, text] of texts.entries()) {
     for (const unionid of [null, text, `${text}u`]) {
       const user = new TestUser(store)
@@ -282,23 +283,22 @@ test('openid, unionid and label come back as they were, whatever is in them', as
       t.match(await user.read(id), live)
       await user.touch(id, user.now + 2 * DAY)
       await user.update(id, '{"a":1}')
-      t.match(await user.read(id), { ...live, session: { label: text, idleExpiresAt: user.now + 2 * DAY, data: '{"a":1}' } }, `text ${i}`)
+      const session = { label: text, idleExpiresAt: user.now + 2 * DAY, data: '{"a":1}' }
+      t.match(await user.read(id), { ...live, session }, `text ${i}`)
       t.match(await user.list(), [{ id, label: text, data: '{"a":1}' }])
     }
   }
 })
 
-test('what Redis refuses to do is never taken for done, nor for nothing to do', async (t) => {
+test('refusals: an operation that Redis refuses rejects', async (t) => {
   const server = await startRedis(t)
-  const admin = new Redis(server.url)
-  t.teardown(() => admin.disconnect())
+  const admin = connectRedis(t, server.url)
   await admin.call('ACL', 'SETUSER', 'weapp', 'on', '>password', '~*', '+@all')
-  const client = new Redis(server.url, { username: 'weapp', password: 'password' })
-  t.teardown(() => client.disconnect())
+  const client = connectRedis(t, `redis://weapp:password@127.0.0.1:${server.port}`)
   const store = redisStore({ client })
-  const [user, stranger] = [new TestUser(store), new TestUser(store)]
+  const [user, unknown] = [new TestUser(store), new TestUser(store)]
   const { id } = await user.signIn({ key: sealedKey() })
-  const tell = (command: string) => admin.call(...command.split(' ') as [string])
+  const configure = (command: string) => admin.call(...command.split(' ') as [string])
   const ban = (user: TestUser) => user.revokeAll('kicked', null, true)
 
   for (const [state, begin, end] of [
@@ -306,11 +306,11 @@ test('what Redis refuses to do is never taken for done, nor for nothing to do', 
     ['NOREPLICAS', 'CONFIG SET min-replicas-to-write 1', 'CONFIG SET min-replicas-to-write 0'],
     ['READONLY', 'REPLICAOF 127.0.0.1 1', 'REPLICAOF NO ONE']
   ] as const) {
-    await tell(begin)
+    await configure(begin)
     await t.rejects(ban(user), { message: new RegExp(`^${state}`) }, state)
-    await t.rejects(ban(stranger), { message: new RegExp(`^${state}`) }, `${state}, who never signed in`)
-    await tell(end)
-    t.equal(await user.isLive(id), true, `as it was before ${state}`)
+    await t.rejects(ban(unknown), { message: new RegExp(`^${state}`) }, `${state}, without any session`)
+    await configure(end)
+    t.equal(await user.isLive(id), true, `unchanged after ${state}`)
   }
 
   const operations: Record<string, () => Promise<unknown>> = {
@@ -323,38 +323,37 @@ test('what Redis refuses to do is never taken for done, nor for nothing to do', 
     list: () => user.list(),
     writeKey: () => user.writeKey(sealedKey())
   }
-  for (const [command, those] of Object.entries({
+  for (const [command, affected] of Object.entries({
     TYPE: Object.keys(operations),
     HGETALL: ['create', 'readKeys', 'revoke', 'revokeAll', 'list', 'writeKey'],
     HGET: ['touch', 'update', 'create', 'readKeys']
   })) {
     await admin.call('ACL', 'SETUSER', 'weapp', `-${command}`)
-    for (const operation of those) await t.rejects(operations[operation]!(), `${operation} without ${command}`)
+    for (const operation of affected) await t.rejects(operations[operation]!(), `${operation} without ${command}`)
     await admin.call('ACL', 'SETUSER', 'weapp', `+${command}`)
-    t.equal(await user.isLive(id), true, `as it was before there was no ${command}`)
+    t.equal(await user.isLive(id), true, `unchanged without ${command}`)
   }
   t.equal(await ban(user), 1)
 })
 
-test('a user of Redis needs no more commands than the README lists', async (t) => {
+test('permissions: the commands that the README lists are sufficient', async (t) => {
   const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
   const commands = /A Redis user of limited rights needs `([^`]+)`/.exec(readme)![1]!.split(' ')
   const server = await startRedis(t)
-  const admin = new Redis(server.url)
-  t.teardown(() => admin.disconnect())
-  await admin.call('ACL', 'SETUSER', 'weapp', 'on', '>password', '~weapp:*', '-@all', ...commands.map((command) => `+${command}`))
-  const client = new Redis(server.url, { username: 'weapp', password: 'password' })
-  t.teardown(() => client.disconnect())
+  const admin = connectRedis(t, server.url)
+  const permitted = commands.map((command) => `+${command}`)
+  await admin.call('ACL', 'SETUSER', 'weapp', 'on', '>password', '~weapp:*', '-@all', ...permitted)
+  const client = connectRedis(t, `redis://weapp:password@127.0.0.1:${server.port}`)
   const store = redisStore({ client })
   await storeSuite((name, check) => t.test(name, check), () => store, { rounds: 1 })
 })
 
-test('a key of another type is unreadable, has no live session, and is left alone', async (t) => {
-  const client = connect(t)
+test('foreign values: a key of another type is unreadable and unchanged', async (t) => {
+  const client = connectRedis(t, url)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
   const key = prefix + user.userId
-  await client.set(key, 'of somebody else')
+  await client.set(key, 'foreign')
   t.strictSame(await user.read(randomId()), { status: 'unreadable' })
   t.equal(await user.touch(randomId(), user.now + DAY), false)
   t.equal(await user.update(randomId(), '{}'), false)
@@ -364,5 +363,5 @@ test('a key of another type is unreadable, has no live session, and is left alon
   t.strictSame(await user.readKeys(), [])
   t.equal(await user.writeKey(sealedKey()), false)
   await t.rejects(user.signIn())
-  t.equal(await client.get(key), 'of somebody else')
+  t.equal(await client.get(key), 'foreign')
 })

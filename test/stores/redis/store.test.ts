@@ -1,43 +1,37 @@
 import fastifyRedis from '@fastify/redis'
 import Fastify from 'fastify'
 import { Redis, type Cluster } from 'ioredis'
-import tap, { test, type Test } from 'tap'
+import tap, { test } from 'tap'
 import type { RedisClient } from '../../../src/stores/redis/connection.js'
 import * as scripts from '../../../src/stores/redis/scripts.js'
 import { redisStore, type RedisStoreOptions } from '../../../src/stores/redis/store.js'
 import type { SessionStore } from '../../../src/stores/store.js'
 import { storeSuite } from '../../../src/testing/store-suite/store-suite.js'
 import { randomId, sealedKey, TestUser } from '../../../src/testing/store-suite/test-user.js'
-import { redisUrl, uniquePrefix } from '../../helpers/redis.js'
+import { connectRedis, redisUrl, uniquePrefix } from '../../helpers/redis.js'
 
-/** The clients of both packages are taken as they are, without a cast. */
-export type TakenAsTheyAre = [
+/** The clients of both packages are assignable without a cast. */
+export type Assignable = [
   Redis extends RedisClient ? true : never,
   Cluster extends RedisClient ? true : never,
   fastifyRedis.FastifyRedis extends RedisClient ? true : never
 ]
-export const takenAsTheyAre: TakenAsTheyAre = [true, true, true]
+export const assignable: Assignable = [true, true, true]
 
 const url = await redisUrl(tap)
 
-function connect (t: Test, options: { keyPrefix?: string, enableAutoPipelining?: boolean } = {}): Redis {
-  const client = new Redis(url, options)
-  t.teardown(() => client.disconnect())
-  return client
-}
-
-test('the conformance suite passes over ioredis', async (t) => {
-  const store = redisStore({ client: connect(t), prefix: uniquePrefix() })
+test('redisStore: conforms to the contract over ioredis', async (t) => {
+  const store = redisStore({ client: connectRedis(t, url), prefix: uniquePrefix() })
   await storeSuite((name, check) => t.test(name, check), () => store)
 })
 
-test('the conformance suite passes with a keyPrefix of the client and automatic pipelines', async (t) => {
-  const client = connect(t, { keyPrefix: uniquePrefix(), enableAutoPipelining: true })
+test('redisStore: conforms with keyPrefix and automatic pipelines', async (t) => {
+  const client = connectRedis(t, url, { keyPrefix: uniquePrefix(), enableAutoPipelining: true })
   const store = redisStore({ client })
   await storeSuite((name, check) => t.test(name, check), () => store)
 })
 
-test('the conformance suite passes over @fastify/redis in a Fastify app', async (t) => {
+test('redisStore: conforms over @fastify/redis in a Fastify app', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(fastifyRedis, { url })
@@ -45,7 +39,8 @@ test('the conformance suite passes over @fastify/redis in a Fastify app', async 
   await storeSuite((name, check) => t.test(name, check), () => store)
 })
 
-test('scripts name the key where a proxy looks for it: Alibaba Cloud refuses a script whose key stands in a variable', async (t) => {
+// Alibaba Cloud's proxy rejects a script whose key is in a variable.
+test('scripts: every command has KEYS[1] as its key', async (t) => {
   for (const [name, script] of Object.entries(scripts)) {
     if (typeof script === 'function') continue
     const { source } = script
@@ -56,10 +51,10 @@ test('scripts name the key where a proxy looks for it: Alibaba Cloud refuses a s
   }
 })
 
-test('the key is keyPrefix, prefix and user id', async (t) => {
+test('keys: consist of keyPrefix, prefix and user id', async (t) => {
   const keyPrefix = uniquePrefix()
-  const client = connect(t, { keyPrefix })
-  const plain = connect(t)
+  const client = connectRedis(t, url, { keyPrefix })
+  const plain = connectRedis(t, url)
   const user = new TestUser(redisStore({ client }))
   await user.signIn()
   const other = new TestUser(redisStore({ client, prefix: '' }))
@@ -68,13 +63,13 @@ test('the key is keyPrefix, prefix and user id', async (t) => {
   t.equal(await plain.type(`${keyPrefix}${other.userId}`), 'hash')
 })
 
-test('a read is one HMGET, any other operation one script, and no operation searches for keys', async (t) => {
-  const client = connect(t)
+test('commands: a read is one HMGET, any other operation one script', async (t) => {
+  const client = connectRedis(t, url)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
   const { id, idleExpiresAt } = await user.signIn({ key: sealedKey() })
   const warm = new TestUser(redisStore({ client, prefix }))
-  await everyVerb(warm)
+  await everyOperation(warm)
 
   const monitor = await client.monitor()
   t.teardown(() => monitor.disconnect())
@@ -87,10 +82,12 @@ test('a read is one HMGET, any other operation one script, and no operation sear
     await operation()
     const marker = randomId()
     await client.ping(marker)
-    while (!commands.some(([, argument]) => argument === marker)) await new Promise((resolve) => monitor.once('monitor', resolve))
-    const ours = commands.filter((args) => args.some((arg) => arg === `${prefix}${user.userId}`))
-    t.equal(commands.length, ours.length + 1, 'every command names the key of the user')
-    return ours.map(([name]) => name!.toLowerCase())
+    while (!commands.some(([, argument]) => argument === marker)) {
+      await new Promise((resolve) => monitor.once('monitor', resolve))
+    }
+    const own = commands.filter((args) => args.some((arg) => arg === `${prefix}${user.userId}`))
+    t.equal(commands.length, own.length + 1, 'every command names the key of the user')
+    return own.map(([name]) => name!.toLowerCase())
   }
 
   t.strictSame(await sent(() => user.read(id)), ['hmget'])
@@ -104,8 +101,8 @@ test('a read is one HMGET, any other operation one script, and no operation sear
   t.strictSame(await sent(() => user.revokeAll()), ['evalsha'])
 })
 
-test('every operation works after SCRIPT FLUSH', async (t) => {
-  const client = connect(t)
+test('scripts: every operation works after SCRIPT FLUSH', async (t) => {
+  const client = connectRedis(t, url)
   const user = new TestUser(redisStore({ client, prefix: uniquePrefix() }))
   await client.script('FLUSH')
   const { id, idleExpiresAt } = await user.signIn()
@@ -115,27 +112,28 @@ test('every operation works after SCRIPT FLUSH', async (t) => {
   t.strictSame(await user.liveIds(), [id])
 })
 
-test('races: a thousand rounds each', async (t) => {
+test('redisStore: passes 1,000 rounds of each race', async (t) => {
   const prefix = uniquePrefix()
   const store = alternating([
-    redisStore({ client: connect(t), prefix, timeout: '30s' }), redisStore({ client: connect(t), prefix, timeout: '30s' })
+    redisStore({ client: connectRedis(t, url), prefix, timeout: '30s' }),
+    redisStore({ client: connectRedis(t, url), prefix, timeout: '30s' })
   ])
   const race = (name: string, check: () => Promise<void>) => name.startsWith('race:') ? t.test(name, check) : undefined
   await storeSuite(race, () => store, { rounds: 1000 })
 })
 
-test('the host\'s client gets no command of ours and one listener at most', async (t) => {
-  const client = connect(t)
+test("client: the store adds no command and no lasting listener to the host's", async (t) => {
+  const client = connectRedis(t, url)
   await client.ping()
   const before = Object.keys(client)
   const user = new TestUser(redisStore({ client, prefix: uniquePrefix() }))
   await user.signIn()
-  await everyVerb(user)
+  await everyOperation(user)
   t.strictSame(Object.keys(client).filter((name) => !before.includes(name)), [])
   t.equal(client.listenerCount('ready'), 0)
 })
 
-test('a wrong option fails, and is named', async (t) => {
+test('options: an invalid one throws an error that names it', async (t) => {
   const client = new Redis({ lazyConnect: true })
   for (const [name, options] of Object.entries({
     client: {},
@@ -148,18 +146,23 @@ test('a wrong option fails, and is named', async (t) => {
     }, name)
   }
   const hmget = async (): Promise<void> => {}
-  for (const wrong of [undefined, null, 'redis://127.0.0.1', new Map(), { status: 'ready' }, { hmget }, { hmget, evalsha: hmget }]) {
+  const invalid = [
+    undefined, null, 'redis://127.0.0.1', new Map(), { status: 'ready' }, { hmget }, { hmget, evalsha: hmget }
+  ]
+  for (const wrong of invalid) {
     t.throws(() => redisStore({ client: wrong as unknown as RedisClient }), { message: /redisStore\.client / })
   }
   t.throws(() => redisStore(undefined as unknown as RedisStoreOptions), { message: /redisStore\.client / })
   for (const wrong of [null, 'redis://127.0.0.1', () => client]) {
-    t.throws(() => redisStore(wrong as unknown as RedisStoreOptions), { message: /option redisStore must be an object/ })
+    const message = /option redisStore must be an object/
+    t.throws(() => redisStore(wrong as unknown as RedisStoreOptions), { message })
   }
-  t.throws(() => redisStore({ client, timeout: '25d' }), { message: /redisStore\.timeout must be a duration of 1 to 2147483647 ms/ })
-  t.equal(client.status, 'wait', 'nothing connects before it is needed')
+  const message = /redisStore\.timeout must be a duration of 1 to 2147483647 ms/
+  t.throws(() => redisStore({ client, timeout: '25d' }), { message })
+  t.equal(client.status, 'wait', 'no connection before the first operation')
 })
 
-async function everyVerb (user: TestUser): Promise<void> {
+async function everyOperation (user: TestUser): Promise<void> {
   const { id, idleExpiresAt } = await user.signIn({ key: sealedKey() })
   await user.read(id)
   await user.touch(id, idleExpiresAt + 1)
@@ -171,7 +174,7 @@ async function everyVerb (user: TestUser): Promise<void> {
   await user.revokeAll()
 }
 
-/** Sends each operation over another connection than the one before, so that the server decides which comes first. */
+/** Sends consecutive operations over different connections, so that the server decides their order. */
 function alternating (stores: [SessionStore, SessionStore]): SessionStore {
   let turn = 0
   return new Proxy(stores[0], { get: (_, operation: keyof SessionStore) => stores[turn++ % 2]![operation] })
