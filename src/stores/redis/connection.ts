@@ -9,7 +9,7 @@
  *
  * Clocks need not be synchronized, because every write's reply carries the server's time. The estimate lags by the
  * network delay, so it errs towards rejecting. A write that is rejected too early, because it is the first one or
- * because a clock was set, learns the time from the reply and retries.
+ * because a clock was set, takes the time from the reply and retries.
  */
 import type { RedisScript } from './fence.js'
 import type { DuplicableClient } from './invalidation.js'
@@ -84,7 +84,7 @@ export class RedisConnection {
   /** Runs a script with a fence. */
   write (script: RedisScript, key: string, args: string[]): Promise<number> {
     return withDeadline(this.#timeout, async (deadline) => {
-      // The first rejection teaches the time. Another means that a busy process read the reply late, or that a clock
+      // The first rejection returns the time. Another means that a busy process read the reply late, or that a clock
       // is being set.
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         const fence = this.#clockOffset === null ? 0 : Math.floor(deadline.until + this.#clockOffset)

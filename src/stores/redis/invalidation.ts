@@ -8,7 +8,7 @@
  */
 import type { StoreWatcher } from '../store.js'
 
-/** The part of an ioredis client that watching needs. A Cluster has no `duplicate` of this shape. */
+/** The part of an ioredis client that `watchRedis` uses. The client must not be a Cluster. */
 export interface DuplicableClient {
   readonly options?: { readonly keyPrefix?: string | undefined }
   duplicate (...options: any[]): unknown

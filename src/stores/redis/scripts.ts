@@ -18,15 +18,14 @@
  * Versions: a session's value starts with the version of the store that wrote it (RECORD_VERSION). A session of another
  * version, or in any other form, is neither live nor ended. It reads as unreadable, does not count towards the limit,
  * and is not listed, touched, updated or revoked, also not by revokeAll. A login adds its own session next to it. No
- * script removes or rewrites its fields, or the user's openid and keys while it exists, except that a login stores its
- * own openid, unionid and key. No script lets the key expire earlier than before.
+ * script removes or rewrites its fields, or lets the key expire earlier than before. While it exists, `o`, `k`, `f` and
+ * `p` stay as well, until a login or writeKey of this version stores its own.
  *
  * Each script is followed by the function that makes its arguments, in the order of the script's first lines.
  */
-import type {
-  CreateSession, EndReason, SealedKey, SessionRef, UserRef
+import {
+  PENDING_LOGIN_TTL_MS, type CreateSession, type EndReason, type SealedKey, type SessionRef, type UserRef
 } from '../store.js'
-import { PENDING_LOGIN_TTL_MS } from '../store.js'
 import { readScript, writeScript } from './fence.js'
 import { encodeContent, encodeData, encodeUser, REASON_LETTERS } from './records.js'
 import { LOAD, ONE, PRELUDE, SAVE } from './script-parts.js'

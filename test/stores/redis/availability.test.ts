@@ -156,7 +156,7 @@ test('outage: a hung server rejects in time, without late writes', async (t) => 
   }
   t.equal(rejectedWith(TIMEOUT), 1000)
   t.equal(rejectedWith(QUEUE_FULL), 500)
-  // ioredis still holds the commands that timed out, so they count.
+  // Commands that timed out still count, because ioredis has not answered them.
   await t.rejects(user.signIn(), QUEUE_FULL)
 
   server.resume()
