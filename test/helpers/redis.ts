@@ -77,6 +77,11 @@ export function connectRedis (t: Teardown, url: string, options: ConnectOptions 
   return client
 }
 
+/** Returns the number of connections that the server has accepted. */
+export async function connectionsReceived (client: Redis): Promise<number> {
+  return Number(/total_connections_received:(\d+)/.exec(await client.info('stats'))![1])
+}
+
 export function uniquePrefix (): string {
   return `test:${randomUUID()}:`
 }

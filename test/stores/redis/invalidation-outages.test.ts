@@ -10,7 +10,7 @@ import { recordingStore } from '../../helpers/recording-store.js'
 import {
   cacheIsOn, DETECTED_MS, FAST, lastAcceptance, redisCachedHost, signInCached, twoHosts
 } from '../../helpers/redis-cached-host.js'
-import { connectRedis, redisMajorVersion, startRedis } from '../../helpers/redis.js'
+import { connectionsReceived, connectRedis, startRedis } from '../../helpers/redis.js'
 
 interface Connection {
   id: string
@@ -27,12 +27,9 @@ async function watchingConnections (client: Redis): Promise<Connection[]> {
   return (await connections(client)).filter(({ flags }) => /[Pt]/.test(flags))
 }
 
-async function statistic (client: Redis, section: string, pattern: RegExp): Promise<number> {
-  return Number(pattern.exec(await client.info(section))?.[1] ?? 0)
+async function pings (client: Redis): Promise<number> {
+  return Number(/cmdstat_ping:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0)
 }
-
-const connectionsReceived = (client: Redis) => statistic(client, 'stats', /total_connections_received:(\d+)/)
-const pings = (client: Redis) => statistic(client, 'commandstats', /cmdstat_ping:calls=(\d+)/)
 
 /** Starts two hosts. B's client is connected directly; its watching connection goes through a proxy. */
 async function hostsAndProxy (t: Test, { maxAge }: { maxAge?: number } = {}) {
@@ -182,45 +179,6 @@ test('Redis down at the start: the host starts without it', async (t) => {
   await cacheIsOn(b)
   await signInCached(t, b, b)
 })
-
-const INCAPABLE: Record<string, { options?: string[], forbid?: string[], permit?: string[] }> = {
-  'CLIENT TRACKING is forbidden': { forbid: ['-client|tracking'], permit: ['+client|tracking'] },
-  'CLIENT ID is forbidden': { forbid: ['-client|id'], permit: ['+client|id'] },
-  'the channel is forbidden': { forbid: ['resetchannels'], permit: ['allchannels'] },
-  'CLIENT is unknown': { options: ['--rename-command', 'CLIENT', ''] }
-}
-
-for (const [name, { options = [], forbid, permit }] of Object.entries(INCAPABLE)) {
-  const skip = forbid !== undefined && redisMajorVersion() < 7 &&
-    'before Redis 7 no rules apply to channels and subcommands'
-  test(`no tracking: the store works without the cache if ${name}`, { skip }, async (t) => {
-    const server = await startRedis(t, options)
-    const admin = connectRedis(t, server.url)
-    const setUser = (rules: string[]) => admin.call('ACL', 'SETUSER', 'weapp', 'on', '>password', '~*', ...rules)
-    if (forbid !== undefined) await setUser(['allchannels', '+@all', ...forbid])
-    const url = forbid === undefined ? server.url : `redis://weapp:password@127.0.0.1:${server.port}`
-    const b = await redisCachedHost(t, url, { timing: FAST })
-    const { token } = await b.signIn()
-    for (let i = 0; i < 3; i++) t.equal(await b.readsOf(async () => t.equal(await b.stateOf(token), 'live')), 1)
-
-    const first = await connectionsReceived(admin)
-    await until('it is retried', async () => await connectionsReceived(admin) > first)
-    const start = performance.now()
-    const second = await connectionsReceived(admin)
-    await until('it is retried again', async () => await connectionsReceived(admin) > second)
-    const ms = performance.now() - start
-    t.ok(ms > FAST.maxRetryDelay / 2, `after ${ms.toFixed(0)} ms`)
-    t.strictSame(b.watched.states, [], 'the cache stays off')
-    await b.post('/weapp/logout', undefined, token)
-    t.equal(await b.stateOf(token), 'FST_WEAPP_SESSION_REVOKED')
-
-    if (permit !== undefined) {
-      await setUser(permit)
-      await cacheIsOn(b)
-      await signInCached(t, b, b)
-    }
-  })
-}
 
 test('app.close: closes the watching connection, with or without Redis', async (t) => {
   const server = await startRedis(t)

@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs'
 import tap, { test } from 'tap'
 import { redisStore } from '../../../src/stores/redis/store.js'
-import { storeSuite } from '../../../src/testing/store-suite/store-suite.js'
 import { randomId, sealedKey, TestUser } from '../../../src/testing/store-suite/test-user.js'
 import { DAY, HOUR, MINUTE, SECOND } from '../../helpers/clock.js'
-import { connectRedis, redisUrl, startRedis, uniquePrefix } from '../../helpers/redis.js'
+import { connectRedis, redisUrl, uniquePrefix } from '../../helpers/redis.js'
 
 const url = await redisUrl(tap)
 
@@ -129,99 +127,6 @@ test('foreign values: a session is unreadable, and affects no other session', as
   t.strictSame(await user.list(), [])
 })
 
-/** Another version's session in the same form, so that only the version differs. */
-function sessionOfVersion2 (user: TestUser, order = 1): string {
-  return `2,${order},${user.now},${user.now + DAY},${user.now + HOUR}`
-}
-
-test('versions: no operation ends, changes or removes a session of another version', async (t) => {
-  const client = connectRedis(t, url)
-  const prefix = uniquePrefix()
-  const user = new TestUser(redisStore({ client, prefix }))
-  const key = prefix + user.userId
-  const [live, ended] = [randomId(), randomId()]
-  const written = {
-    o: 'user of version 2',
-    k: 'newest key of version 2',
-    p: 'previous key of version 2',
-    f: 'fingerprint of version 2',
-    [`m${live}`]: sessionOfVersion2(user),
-    [`d${live}`]: 'content of version 2',
-    [`m${ended}`]: `2,!r,9,${user.now + HOUR}`
-  }
-  await client.hset(key, written)
-  await client.pexpireat(key, user.now + 30 * DAY)
-
-  async function isUnchanged (after: string, fields: Record<string, string> = written): Promise<void> {
-    const names = Object.keys(fields)
-    t.strictSame(await client.hmget(key, ...names), names.map((name) => fields[name]), `unchanged after ${after}`)
-    const left = await client.pttl(key)
-    t.ok(Math.abs(Date.now() + left - user.now - 30 * DAY) < 10 * SECOND, `expires as before after ${after}`)
-    for (const id of [live, ended]) t.strictSame(await user.read(id), { status: 'unreadable' }, `after ${after}`)
-  }
-
-  for (const id of [live, ended]) {
-    t.equal(await user.touch(id, user.now + 2 * DAY), false)
-    t.equal(await user.update(id, '{}'), false)
-    t.equal(await user.revoke(id), false)
-  }
-  t.equal(await user.revokeAll(), 0)
-  t.equal(await user.revokeAll('kicked', null, true), 0)
-  t.equal(await user.writeKey(sealedKey()), false)
-  t.strictSame(await user.list(), [])
-  t.strictSame(await user.readKeys(), [])
-  t.strictSame(await client.hkeys(key).then((names) => names.sort()), [...Object.keys(written), 'n'].sort())
-  await isUnchanged('every write but create')
-
-  const { o: _o, k: _k, p: _p, f: _f, ...sessions } = written
-  user.now += SECOND
-  const login = sealedKey()
-  const first = await user.signIn({ limit: 1, key: login, replaces: live })
-  t.strictSame(await user.liveIds(), [first.id], 'the login adds its own session')
-  t.strictSame(await user.readKeys(), [login.sealed, written.k], 'and its key, before the other')
-  user.now -= SECOND
-  await isUnchanged('a login that replaces it', sessions)
-  const second = await user.signIn({ limit: 1, replaces: ended })
-  t.strictSame(await user.read(first.id), { status: 'ended', reason: 'replaced' })
-  t.equal(await user.touch(second.id, user.now + 2 * HOUR), true)
-  t.equal(await user.update(second.id, '{}'), true)
-  await isUnchanged('logins beyond the limit, touch and update', sessions)
-  t.equal(await user.revoke(second.id), true)
-  await user.signIn()
-  t.equal(await user.revokeAll(), 1)
-  await isUnchanged('the end of all sessions of this version', sessions)
-})
-
-test('versions: the user and the keys stay while a session of another version exists', async (t) => {
-  const client = connectRedis(t, url)
-  const prefix = uniquePrefix()
-  const user = new TestUser(redisStore({ client, prefix }))
-  const key = prefix + user.userId
-  await user.signIn({ key: sealedKey() })
-  await client.hset(key, `m${randomId()}`, sessionOfVersion2(user))
-  const before = await client.hmget(key, 'o', 'k', 'f')
-  t.equal(await user.revokeAll(), 1)
-  t.strictSame(await client.hmget(key, 'o', 'k', 'f'), before)
-  const next = sealedKey()
-  await user.signIn({ key: next })
-  t.strictSame(await user.readKeys(), [next.sealed, before[1]])
-})
-
-test('versions: the key expires later for a session of this version, and never earlier', async (t) => {
-  const client = connectRedis(t, url)
-  const prefix = uniquePrefix()
-  const user = new TestUser(redisStore({ client, prefix }))
-  const key = prefix + user.userId
-  await client.hset(key, `m${randomId()}`, sessionOfVersion2(user))
-  await user.signIn()
-  t.equal(await client.pttl(key), -1, 'a key without expiry keeps none')
-  await client.pexpireat(key, user.now + HOUR)
-  const { id } = await user.signIn({ idleExpiresAt: user.now + DAY })
-  t.ok(Math.abs(Date.now() + await client.pttl(key) - user.now - DAY) < 10 * SECOND, 'later')
-  await user.signIn({ replaces: id })
-  t.ok(Math.abs(Date.now() + await client.pttl(key) - user.now - DAY) < 10 * SECOND, 'not earlier')
-})
-
 test('foreign values: a session of an unreadable user is unreadable', async (t) => {
   const client = connectRedis(t, url)
   const prefix = uniquePrefix()
@@ -288,64 +193,6 @@ test('text: openid, unionid and label are stored unchanged', async (t) => {
       t.match(await user.list(), [{ id, label: text, data: '{"a":1}' }])
     }
   }
-})
-
-test('refusals: an operation that Redis refuses rejects', async (t) => {
-  const server = await startRedis(t)
-  const admin = connectRedis(t, server.url)
-  await admin.call('ACL', 'SETUSER', 'weapp', 'on', '>password', '~*', '+@all')
-  const client = connectRedis(t, `redis://weapp:password@127.0.0.1:${server.port}`)
-  const store = redisStore({ client })
-  const [user, unknown] = [new TestUser(store), new TestUser(store)]
-  const { id } = await user.signIn({ key: sealedKey() })
-  const configure = (command: string) => admin.call(...command.split(' ') as [string])
-  const ban = (user: TestUser) => user.revokeAll('kicked', null, true)
-
-  for (const [state, begin, end] of [
-    ['OOM', 'CONFIG SET maxmemory 1', 'CONFIG SET maxmemory 0'],
-    ['NOREPLICAS', 'CONFIG SET min-replicas-to-write 1', 'CONFIG SET min-replicas-to-write 0'],
-    ['READONLY', 'REPLICAOF 127.0.0.1 1', 'REPLICAOF NO ONE']
-  ] as const) {
-    await configure(begin)
-    await t.rejects(ban(user), { message: new RegExp(`^${state}`) }, state)
-    await t.rejects(ban(unknown), { message: new RegExp(`^${state}`) }, `${state}, without any session`)
-    await configure(end)
-    t.equal(await user.isLive(id), true, `unchanged after ${state}`)
-  }
-
-  const operations: Record<string, () => Promise<unknown>> = {
-    touch: () => user.touch(id, user.now + DAY),
-    update: () => user.update(id, '{}'),
-    create: () => user.signIn(),
-    readKeys: () => user.readKeys(),
-    revoke: () => user.revoke(id),
-    revokeAll: () => ban(user),
-    list: () => user.list(),
-    writeKey: () => user.writeKey(sealedKey())
-  }
-  for (const [command, affected] of Object.entries({
-    TYPE: Object.keys(operations),
-    HGETALL: ['create', 'readKeys', 'revoke', 'revokeAll', 'list', 'writeKey'],
-    HGET: ['touch', 'update', 'create', 'readKeys']
-  })) {
-    await admin.call('ACL', 'SETUSER', 'weapp', `-${command}`)
-    for (const operation of affected) await t.rejects(operations[operation]!(), `${operation} without ${command}`)
-    await admin.call('ACL', 'SETUSER', 'weapp', `+${command}`)
-    t.equal(await user.isLive(id), true, `unchanged without ${command}`)
-  }
-  t.equal(await ban(user), 1)
-})
-
-test('permissions: the commands that the README lists are sufficient', async (t) => {
-  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
-  const commands = /A Redis user of limited rights needs `([^`]+)`/.exec(readme)![1]!.split(' ')
-  const server = await startRedis(t)
-  const admin = connectRedis(t, server.url)
-  const permitted = commands.map((command) => `+${command}`)
-  await admin.call('ACL', 'SETUSER', 'weapp', 'on', '>password', '~weapp:*', '-@all', ...permitted)
-  const client = connectRedis(t, `redis://weapp:password@127.0.0.1:${server.port}`)
-  const store = redisStore({ client })
-  await storeSuite((name, check) => t.test(name, check), () => store, { rounds: 1 })
 })
 
 test('foreign values: a key of another type is unreadable and unchanged', async (t) => {
