@@ -1,141 +1,169 @@
-/** The sign-in of a Mini Program: one login for all who ask, and requests that survive the end of a session. */
-import { payloadOf, readAnswer, refusal, RECOVERY, type Reply } from './answer.js'
-import { clientError, type WeappClientError } from './errors.js'
-import { openAuthState } from './sign-in.js'
+/** The client of a Mini Program: shares one login among all callers, and renews the session when it expires. */
+import { openAuthState } from './auth-state.js'
+import { clientError } from './errors.js'
+import { bodyOf, isRefusal, readResponse, refusal, RECOVERY, type Recovery, type Reply } from './response.js'
 import { createTransfer } from './transfer.js'
-import type { Auth, LoginAnswer, SessionAnswer, WeappClient, WeappClientOptions, WeappRequest, WeappUpload } from './types.js'
-import { call, globalWx, platformError, type Answer } from './wx.js'
+import type {
+  Auth, LoginAnswer, SessionAnswer, WeappClient, WeappClientOptions, WeappRequest, WeappUpload
+} from './types.js'
+import { parseBaseUrl } from './url.js'
+import { callWx, globalWx, platformError, type WxResponse } from './wx.js'
 
-/** A platform that never calls back would hold up everybody who waits for the login. */
-const WX_LOGIN_MS = 10_000
+/** Without a timeout, a platform that never calls back would block every caller that waits for the login. */
+const WX_LOGIN_TIMEOUT_MS = 10_000
+
+const MAX_ATTEMPTS = 3
 
 const REVOKED = 'FST_WEAPP_SESSION_REVOKED'
 
-type Extra = Record<string, unknown> | undefined
+type LoginExtra = Record<string, unknown> | undefined
 type SendWith = (token: string | null) => Promise<Reply>
 
+/** A refused request and the recovery that is still allowed. */
+interface Refused {
+  token: string | null
+  reply: Reply
+  mayRenew: boolean
+  isLast: boolean
+}
+
 /**
- * One per Mini Program and server: make it in app.js and share it.
+ * Creates a client. Create one per Mini Program and server in app.js, and share it.
  *
  * @example
  * const client = createWeappClient({ baseUrl: 'https://api.example.com' })
  * const { data } = await client.request({ url: '/me' })
+ *
+ * @throws WEAPP_BAD_URL, WEAPP_NO_WX
  */
 export function createWeappClient (options: WeappClientOptions): WeappClient {
-  const baseUrl = checkedBaseUrl(options.baseUrl)
-  // A key for each server: none is ever sent what another has issued.
-  const { prefix = '/weapp', wx = globalWx(), storageKey = `weapp ${baseUrl}${prefix}`, onSignedOut, unwrap = (body) => body } = options
+  const baseUrl = parseBaseUrl(options.baseUrl)
+  const { prefix = '/weapp', wx = globalWx(), onSignedOut, unwrap = (body) => body } = options
+  // The default key is different for each server, so that a server never receives the token of another.
+  const { storageKey = `weapp ${baseUrl}${prefix}` } = options
   const { sendRequest, sendFile } = createTransfer(wx, baseUrl, `${prefix}/session`)
-  const phone = openAuthState(wx, storageKey)
-  /** The login under way. */
-  let flight: { promise: Promise<LoginAnswer>, extra: string | undefined } | null = null
+  const authState = openAuthState(wx, storageKey)
+  let pendingLogin: { promise: Promise<LoginAnswer>, extra: string | undefined } | null = null
+  let pendingLogout: { promise: Promise<void>, all: boolean } | null = null
   let keyCheck: Promise<void> | null = null
-  /** The sign-out under way. */
-  let departure: { promise: Promise<void>, all: boolean } | null = null
 
-  async function exchange (extra: Extra, isRepeated = false): Promise<LoginAnswer> {
-    const { code } = await call<{ code: string }>((callbacks) => wx.login({ ...callbacks, timeout: WX_LOGIN_MS })).catch((error) => {
-      throw platformError('WEAPP_WX_LOGIN_FAILED', 'wx.login failed.', error)
-    })
-    if (!code) throw clientError('WEAPP_WX_LOGIN_FAILED', 'wx.login gave no code.')
-    // The old token goes along, so that the server replaces its session instead of adding one.
-    const reply = await sendRequest({ url: `${prefix}/login`, method: 'POST', data: { ...extra, code } }, phone.token)
-    // Such as that of a request which the network repeated.
-    const isSpent = reply.code === 'FST_WEAPP_CODE_USED' || reply.code === 'FST_WEAPP_CODE_INVALID'
-    if (isSpent && !isRepeated) return await exchange(extra, true)
-    // The host ended all sessions of the user while this login was on its way.
-    if (RECOVERY[reply.code!] === 'none, signed out') endedBy(reply.code!)
-    const answer = unwrap(payloadOf(reply))
-    if (!answer || typeof answer.token !== 'string') {
-      throw clientError('WEAPP_BAD_ANSWER', 'The answer to the login has no token. Does the host wrap its answers? Then give unwrap.')
-    }
-    phone.begin(answer.token)
-    return answer
-  }
-
-  async function login (extra?: Extra): Promise<LoginAnswer> {
+  async function login (extra?: LoginExtra): Promise<LoginAnswer> {
     const text = JSON.stringify(extra)
-    if (flight !== null) {
-      if (text === undefined || text === flight.extra) return await flight.promise
-      await landing()
+    if (pendingLogin !== null) {
+      if (text === undefined || text === pendingLogin.extra) return await pendingLogin.promise
+      await afterPendingLogin()
       return await login(extra)
     }
-    const promise = exchange(extra)
-    flight = { promise, extra: text }
+    const promise = performLogin(extra)
+    pendingLogin = { promise, extra: text }
     try {
       return await promise
     } finally {
-      flight = null
+      pendingLogin = null
     }
   }
 
-  /** When no login is under way, however the last one ended. */
-  async function landing (): Promise<void> {
-    if (flight === null) return
-    await flight.promise.catch(() => {})
-    await landing()
+  async function performLogin (extra: LoginExtra, isRetry = false): Promise<LoginAnswer> {
+    const code = await loginCode()
+    // Sends the old token too, so that the server replaces its session instead of adding one.
+    const request = { url: `${prefix}/login`, method: 'POST', data: { ...extra, code } } as const
+    const reply = await sendRequest(request, authState.token)
+    // A spent code is worth one retry. The network may have repeated the request, for example.
+    const isSpent = reply.code === 'FST_WEAPP_CODE_USED' || reply.code === 'FST_WEAPP_CODE_INVALID'
+    if (isSpent && !isRetry) return await performLogin(extra, true)
+    // The host ended all sessions of the user while this login was in flight.
+    if (RECOVERY[reply.code!] === 'signed-out') markSignedOut(reply.code!)
+    const answer = unwrap(bodyOf(reply))
+    if (!answer || typeof answer.token !== 'string') {
+      const message = 'The login response has no token. If the server wraps its responses, set the unwrap option.'
+      throw clientError('WEAPP_BAD_ANSWER', message)
+    }
+    authState.signIn(answer.token)
+    return answer
   }
 
-  /** Signs in when nobody has yet; a phone that is signed out stays so, unless somebody is signing in just now. */
-  async function demandSignIn (): Promise<void> {
-    if (phone.token !== null) return
-    if (phone.signedOut !== null && flight === null) throw signedOutError(phone.signedOut)
+  async function loginCode (): Promise<string> {
+    const { code } = await callWx<{ code: string }>((callbacks) => {
+      return wx.login({ ...callbacks, timeout: WX_LOGIN_TIMEOUT_MS })
+    }).catch((error) => {
+      throw platformError('WEAPP_WX_LOGIN_FAILED', 'wx.login failed', error)
+    })
+    if (!code) throw clientError('WEAPP_WX_LOGIN_FAILED', 'wx.login returned no code.')
+    return code
+  }
+
+  /** Resolves when no login is pending, whether the last one succeeded or failed. */
+  async function afterPendingLogin (): Promise<void> {
+    if (pendingLogin === null) return
+    await pendingLogin.promise.catch(() => {})
+    await afterPendingLogin()
+  }
+
+  /** Signs in if this device is in the initial state. A signed-out device only waits for a pending login. */
+  async function ensureSignedIn (): Promise<void> {
+    if (authState.token !== null) return
+    if (authState.signedOut !== null && pendingLogin === null) {
+      throw clientError(authState.signedOut, 'This device is signed out. Call login() to sign in.')
+    }
     await login()
   }
 
-  async function request ({ auth, ...plain }: WeappRequest): Promise<Answer> {
-    return await signedIn((token) => sendRequest(plain, token), auth)
-  }
-
-  async function upload ({ auth, ...plain }: WeappUpload): Promise<Answer> {
-    return await signedIn((token) => sendFile(plain, token), auth)
-  }
-
-  async function signedIn (sendWith: SendWith, auth: Auth = 'required'): Promise<Answer> {
-    return auth === false ? (await sendWith(null)).answer : await attempt(sendWith, auth, 0, false)
-  }
-
-  /** Sends and, where that helps, renews the sign-in (once) and sends again (at most twice). */
-  async function attempt (sendWith: SendWith, auth: 'required' | 'optional', repeats: number, isRenewed: boolean): Promise<Answer> {
-    if (auth === 'required') await demandSignIn()
-    const { token } = phone
-    const reply = await sendWith(token)
-    const { answer, code } = reply
-    const remedy = token !== null && RECOVERY[code!]
-
-    if (remedy === 'none, signed out') {
-      // A login that was under way may have brought a newer session, which this answer does not speak of.
-      await landing()
-      if (phone.token === token) endedBy(code!)
-      if (phone.token === null) throw refusal(reply)
-      if (repeats > 1) return answer
-    } else if (remedy === 'login') {
-      if (auth === 'optional' || isRenewed || repeats > 1) return answer
-      // Otherwise the sign-in is newer than what failed.
-      if (phone.token === token) {
-        isRenewed = true
-        await login()
-      }
-    } else if (remedy === 'new key') {
-      if (auth === 'optional' || isRenewed) throw refusal(reply, 'The data was encrypted with an old session_key: ask for the tap again.')
-      isRenewed = true
-      if (phone.token === token) await login()
-    } else {
-      return answer
-    }
-    return await attempt(sendWith, auth, repeats + 1, isRenewed)
-  }
-
-  /** The server has signed this phone out. */
-  function endedBy (code: string): void {
-    phone.end(code)
-    // What it throws is its author's, and must not take the place of the refusal.
+  /** Records that the server signed this device out, and notifies the host. */
+  function markSignedOut (code: string): void {
+    authState.signOut(code)
+    // Runs in a microtask: an error in onSignedOut must not replace the rejection.
     if (onSignedOut) Promise.resolve(code).then(onSignedOut)
   }
 
+  async function request ({ auth, ...plain }: WeappRequest): Promise<WxResponse> {
+    return await send((token) => sendRequest(plain, token), auth)
+  }
+
+  async function upload ({ auth, ...plain }: WeappUpload): Promise<WxResponse> {
+    return await send((token) => sendFile(plain, token), auth)
+  }
+
+  /** Sends a request. If the guard refuses it, recovers and sends it again. */
+  async function send (sendWith: SendWith, auth: Auth = 'required'): Promise<WxResponse> {
+    if (auth === false) return (await sendWith(null)).response
+    let mayRenew = auth === 'required'
+    for (let attempt = 1; ; attempt += 1) {
+      if (auth === 'required') await ensureSignedIn()
+      const { token } = authState
+      const reply = await sendWith(token)
+      const recovery = token === null ? undefined : RECOVERY[reply.code!]
+      if (recovery === undefined) return reply.response
+      const outcome = await recover(recovery, { token, reply, mayRenew, isLast: attempt >= MAX_ATTEMPTS })
+      if (outcome === 'give-up') return reply.response
+      if (outcome === 'renewed') mayRenew = false
+    }
+  }
+
+  /** @throws the refusal, if no further attempt can succeed */
+  async function recover (recovery: Recovery, refused: Refused): Promise<'renewed' | 'retry' | 'give-up'> {
+    const { token, reply, mayRenew, isLast } = refused
+    if (recovery === 'signed-out') {
+      // A pending login may bring a newer session, to which this response does not apply.
+      await afterPendingLogin()
+      if (authState.token === token) markSignedOut(reply.code!)
+      if (authState.token === null) throw refusal(reply)
+      return isLast ? 'give-up' : 'retry'
+    }
+    if (recovery === 'refresh-key') {
+      if (!mayRenew) throw refusal(reply, 'The data was encrypted with an old session_key. Ask the user to tap again.')
+      if (authState.token === token) await login()
+      return 'renewed'
+    }
+    if (!mayRenew || isLast) return 'give-up'
+    // Another caller has already signed in again.
+    if (authState.token !== token) return 'retry'
+    await login()
+    return 'renewed'
+  }
+
   async function ensureSessionKey (): Promise<void> {
-    // A login brings a key that lives.
-    if (phone.token === null) return await demandSignIn()
+    // A login brings a fresh session_key.
+    if (authState.token === null) return await ensureSignedIn()
     keyCheck = keyCheck || checkKey().catch((error) => {
       keyCheck = null
       throw error
@@ -144,54 +172,63 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
   }
 
   async function checkKey (): Promise<void> {
-    const { token } = phone
-    const isAlive = await call((callbacks) => wx.checkSession(callbacks)).then(() => true, () => false)
-    if (!isAlive && phone.token === token) await login()
-    else await demandSignIn()
+    const { token } = authState
+    const isAlive = await callWx((callbacks) => wx.checkSession(callbacks)).then(() => true, () => false)
+    if (!isAlive && authState.token === token) await login()
+    else await ensureSignedIn()
   }
 
   async function logout ({ all = false } = {}): Promise<void> {
-    if (departure !== null && all === departure.all) return await departure.promise
+    if (pendingLogout !== null && all === pendingLogout.all) return await pendingLogout.promise
     const promise = signOut(all)
-    departure = { promise, all }
+    pendingLogout = { promise, all }
     try {
       await promise
     } finally {
-      // Another kind of sign-out may have taken its place, and even be over.
-      if (departure !== null && departure.promise === promise) departure = null
+      // A logout with another `all` may have replaced this one, and may even have completed.
+      if (pendingLogout !== null && pendingLogout.promise === promise) pendingLogout = null
     }
   }
 
   async function signOut (all: boolean): Promise<void> {
-    // What a login brings that is under way has to end too.
-    await landing()
-    if (all) await demandSignIn()
-    if (phone.token !== null) await endSession(phone.token, all, true)
-    else if (phone.signedOut === null) phone.end(REVOKED)
+    // The session of a pending login must end too.
+    await afterPendingLogin()
+    if (all) await ensureSignedIn()
+    const { token } = authState
+    if (token === null) {
+      if (authState.signedOut === null) authState.signOut(REVOKED)
+      return
+    }
+    let reply = await endSession(token, all)
+    if (!all) return
+    if (RECOVERY[reply.code!] === 'reauthenticate') {
+      // This session had already expired, so the server ended no other session. Only a live session can end them.
+      const renewed = await orRestore(token, login())
+      reply = await endSession(renewed.token, all)
+    }
+    if (RECOVERY[reply.code!] && reply.code !== REVOKED) throw refusal(reply)
   }
 
-  async function endSession (token: string, all: boolean, mayRenew: boolean): Promise<void> {
-    // Before it is true, so that no request signs in meanwhile.
-    phone.end(REVOKED)
-    const asked = sendRequest({ url: `${prefix}/logout${all ? '?all=true' : ''}`, method: 'POST' }, token)
-    const reply = await orAsBefore(token, asked.then((reply) => {
-      if (!RECOVERY[reply.code!]) payloadOf(reply)
+  /** Ends a session on the server. Returns the reply, even if the session had already ended. */
+  async function endSession (token: string, all: boolean): Promise<Reply> {
+    // Before the server confirms it, so that no request signs in meanwhile.
+    authState.signOut(REVOKED)
+    const url = `${prefix}/logout${all ? '?all=true' : ''}`
+    return await orRestore(token, sendRequest({ url, method: 'POST' }, token).then((reply) => {
+      if (isRefusal(reply) && !RECOVERY[reply.code!]) throw refusal(reply)
       return reply
     }))
-    const remedy = RECOVERY[reply.code!]
-    if (!all || !remedy || reply.code === REVOKED) return
-    // It has ended, and so it could not end the others; but a new one can.
-    if (remedy !== 'login' || !mayRenew) throw refusal(reply)
-    const renewed = await orAsBefore(token, login())
-    await endSession(renewed.token, all, false)
   }
 
-  /** A step of a sign-out that fails leaves this phone signed in, so that it can be repeated. */
-  function orAsBefore<Result> (token: string, step: Promise<Result>): Promise<Result> {
-    return step.catch((error) => {
-      if (phone.signedOut === REVOKED) phone.begin(token)
+  /** Waits for a step of a logout. If it fails, this device stays signed in, so that the caller can retry. */
+  async function orRestore<Result> (token: string, step: Promise<Result>): Promise<Result> {
+    try {
+      return await step
+    } catch (error) {
+      // Meanwhile a login may have succeeded, or the server may have signed this device out.
+      if (authState.signedOut === REVOKED) authState.signIn(token)
       throw error
-    })
+    }
   }
 
   return {
@@ -200,19 +237,7 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     upload,
     ensureSessionKey,
     logout,
-    session: async () => unwrap(payloadOf(readAnswer(await request({ url: `${prefix}/session` })))) as SessionAnswer,
-    get token () { return phone.token }
+    session: async () => unwrap(bodyOf(readResponse(await request({ url: `${prefix}/session` })))) as SessionAnswer,
+    get token () { return authState.token }
   }
-}
-
-/** @throws WEAPP_BAD_URL */
-function checkedBaseUrl (url: string): string {
-  if (!/^https?:\/\/[^/]/.test(url) || /^https:\/\/api\.weixin\.qq\.com\b/.test(url)) {
-    throw clientError('WEAPP_BAD_URL', 'baseUrl has to be where your own server is, such as https://api.example.com.')
-  }
-  return url.replace(/\/+$/, '')
-}
-
-function signedOutError (code: string): WeappClientError {
-  return clientError(code, 'This phone is signed out: only login() ends that.')
 }

@@ -1,24 +1,24 @@
 /**
- * What every rejection is: an Error with fields and not a class of its own, because a class that extends Error loses
- * its `instanceof` when DevTools compiles it to ES5. Decide by `code`.
+ * The error of every rejection: an Error with fields. It has no class of its own, because a class that extends Error
+ * loses its `instanceof` when DevTools compiles it to ES5. Decide by `code`.
  */
 export interface WeappClientError extends Error {
   /**
-   * The server's code (`FST_WEAPP_…`, or one of the host's own), or what went wrong on the phone:
-   * - `WEAPP_NETWORK_FAILED`: no answer arrived, or it was aborted; `errMsg` and `errno` are the platform's
-   * - `WEAPP_WX_LOGIN_FAILED`: wx.login gave no code; `errMsg` and `errno` are wx.login's
-   * - `WEAPP_REFUSED`: the server refused and named no code
-   * - `WEAPP_UNAUTHORIZED`: the login or the logout was answered by a 401 that arrived without headers
-   * - `WEAPP_BAD_ANSWER`: the answer to the login has no token
-   * - `WEAPP_BAD_URL`: a url that is not under `baseUrl`, where the token must not go; or a `baseUrl` that is none
-   * - `WEAPP_NO_WX`: no `wx` was given, and there is no global one; or it cannot upload
+   * The server's code (`FST_WEAPP_…`, or one of the host's own), or one of the client's:
+   * - `WEAPP_NETWORK_FAILED`: no response arrived, or the request was aborted; `errMsg` and `errno` are the platform's
+   * - `WEAPP_WX_LOGIN_FAILED`: wx.login returned no code; `errMsg` and `errno` are those of wx.login
+   * - `WEAPP_REFUSED`: the server refused the request without a code
+   * - `WEAPP_UNAUTHORIZED`: the response to the login or the logout was a 401 without headers
+   * - `WEAPP_BAD_ANSWER`: the login response has no token
+   * - `WEAPP_BAD_URL`: the url is not below `baseUrl`, so the token must not go there; or `baseUrl` is invalid
+   * - `WEAPP_NO_WX`: no `wx` was passed and there is no global one, or `wx` cannot upload
    */
   code: string
-  /** The HTTP status, where the server answered. */
+  /** The HTTP status, if the server responded. */
   statusCode?: number
-  /** Seconds to wait before it is worth trying again, where the server said so. */
+  /** Seconds to wait before a retry, if the server sent Retry-After. */
   retryAfter?: number
-  /** The body of the server's answer. */
+  /** The body of the server's response. */
   data?: unknown
   errMsg?: string
   errno?: number

@@ -1,85 +1,110 @@
-/** The public face of the client. */
-import type { Answer, Wx } from './wx.js'
+/** The public types of the client. */
+import type { Wx, WxResponse } from './wx.js'
 
 export interface WeappClientOptions {
-  /** Where the server is, such as 'https://api.example.com'. The token goes nowhere else. */
+  /** The URL of the server, such as 'https://api.example.com'. The token is sent to this server only. */
   baseUrl: string
-  /** The plugin's `prefix` on the server. Default '/weapp'. */
+  /**
+   * The `prefix` of the plugin on the server.
+   *
+   * @default '/weapp'
+   */
   prefix?: string | undefined
-  /** The platform: Taro, uni, or a fake one in tests. Default: the global `wx`. */
+  /**
+   * The platform: Taro, uni, or a fake one in tests.
+   *
+   * @default the global `wx`
+   */
   wx?: Wx | undefined
-  /** Under which key the sign-in is kept in the phone's storage. Default: a key of this `baseUrl` and `prefix`. */
+  /**
+   * The key of the sign-in state in the device's storage.
+   *
+   * @default a key derived from `baseUrl` and `prefix`
+   */
   storageKey?: string | undefined
   /**
-   * The server has ended this sign-in: FST_WEAPP_SESSION_REVOKED (by its user, elsewhere), _KICKED (by the server's
-   * people) or _REPLACED (by a newer device). Also a login that was on its way when the server's
-   * people ended all sessions of the user. Called once, before the request that learned of it rejects. Show a page
-   * with a button that calls `login()`. Your own `logout()` does not call it.
+   * Called when the server has signed this device out. The code is FST_WEAPP_SESSION_REVOKED (by the user, on another
+   * device), _KICKED (by the host) or _REPLACED (by a newer device). Also called if the host ends all sessions of the
+   * user while a login is in flight. Called once, before the request rejects. Show a page with a button that calls
+   * `login()`. Your own `logout()` does not call it.
    */
   onSignedOut?: ((code: string) => void) | undefined
   /**
-   * Takes what the plugin sent out of what the host wraps every answer in: `(body) => body.data` for hosts that answer
-   * `{ data: … }`. Used for the plugin's own routes alone; `request` resolves with what the host sent. Default: as it is.
+   * Returns the plugin's body from the body of a response, if the host wraps its responses. Use `(body) => body.data`
+   * for a host that sends `{ data: … }`. Applies to the plugin's own routes only. `request` resolves with the host's
+   * body as it is.
+   *
+   * @default (body) => body
    */
   unwrap?: ((body: any) => any) | undefined
 }
 
-/** The answer to a login; whatever else there is, the host's `onLogin` put there. */
+/** The response to a login. Further fields come from the host's `onLogin`. */
 export interface LoginAnswer {
   token: string
   tokenType: 'Bearer'
-  /** Seconds until the session's absolute end. */
+  /** Seconds until the session's absolute expiry. */
   expiresIn: number
-  /** The session's absolute end, in epoch milliseconds. */
+  /** The session's absolute expiry, in epoch milliseconds. */
   expiresAt: number
   [field: string]: any
 }
 
-/** A device of this user. Times are epoch milliseconds. */
+/** A session of this user. Times are epoch milliseconds. */
 export interface SessionInfo {
   id: string
   createdAt: number
-  /** The absolute end. */
+  /** Absolute expiry. Activity does not extend it. */
   expiresAt: number
-  /** The end unless it is used before. */
+  /** Idle expiry. Activity extends it. */
   idleExpiresAt: number
 }
 
 export interface SessionAnswer extends SessionInfo {
-  /** All devices that are signed in, oldest first. */
+  /** All sessions of the user, oldest first. */
   sessions: Array<SessionInfo & { current: boolean, label: string | null }>
 }
 
 /**
- * - 'required' (default): signs in first when nobody is, and again when the session has expired
+ * How a request authenticates:
+ * - 'required': signs in first if necessary, and again if the session has expired
  * - 'optional': sends the token if there is one, and never signs in
- * - false: neither; the answer is not looked at
+ * - false: sends no token, and returns every response as it is
  */
 export type Auth = 'required' | 'optional' | false
 
-/** What requests and uploads have in common. */
+/** The options that requests and uploads have in common. */
 export interface WeappTransfer {
-  /** A path on the server such as '/me', or a whole URL below `baseUrl`. */
+  /** A path on the server such as '/me', or a URL below `baseUrl`. */
   url: string
   header?: Record<string, string>
-  /** In milliseconds. Default: the platform's, 60 seconds. */
+  /**
+   * In milliseconds.
+   *
+   * @default the platform's, 60 seconds
+   */
   timeout?: number
   enableHttp2?: boolean
   enableQuic?: boolean
+  /** @default 'required' */
   auth?: Auth
   /**
-   * Told what wx.request or wx.uploadFile returned, whenever this is sent: to abort it, to show its progress, to read
-   * its chunks. A repetition is a task of its own. What was aborted rejects with WEAPP_NETWORK_FAILED.
+   * Called with the return value of wx.request or wx.uploadFile, once per attempt. Use it to abort the task, to show
+   * its progress or to read its chunks. An aborted request rejects with WEAPP_NETWORK_FAILED.
    */
   onTask?: (task: any) => void
 }
 
 export interface WeappRequest extends WeappTransfer {
-  /** Default 'GET'. */
+  /** @default 'GET' */
   method?: 'OPTIONS' | 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE' | 'TRACE' | 'CONNECT'
-  /** As for wx.request. JSON without data is sent as `{}`, for a server refuses JSON that is empty. */
+  /** The same as for wx.request. JSON without data is sent as `{}`, because Fastify rejects an empty JSON body. */
   data?: string | object | ArrayBuffer
-  /** Anything but 'json', the default, leaves `data` a string. */
+  /**
+   * With any value but 'json', `data` stays a string.
+   *
+   * @default 'json'
+   */
   dataType?: string
   responseType?: 'text' | 'arraybuffer'
   enableCache?: boolean
@@ -87,64 +112,76 @@ export interface WeappRequest extends WeappTransfer {
 }
 
 export interface WeappUpload extends WeappTransfer {
-  /** Such as what `chooseAvatar` or wx.chooseMedia gave. */
+  /** The path of a file, such as the one that `chooseAvatar` or wx.chooseMedia returns. */
   filePath: string
-  /** The field of the form that holds the file. */
+  /** The form field of the file. */
   name: string
-  /** The other fields of the form. */
+  /** The other form fields. */
   formData?: Record<string, any>
 }
 
-/** Every promise rejects with a WeappClientError, but for what an `onTask` of yours throws, which passes as it is. */
+/** A client. Every promise rejects with a WeappClientError, except that an error of your `onTask` passes unchanged. */
 export interface WeappClient {
   /**
-   * Signs in: wx.login, then the server's login route. There is one login at a time, and who asks meanwhile gets its
-   * outcome; only other `extra` than that login has waits for its turn. The only way out of being signed out.
+   * Signs in: calls wx.login, then the login route. Only one login is in flight at a time, and concurrent callers share
+   * its result. A login with a different `extra` waits for its turn. A signed-out device signs in only by this call.
    *
-   * @param extra goes into the body of the login beside the code, for the host's `onLogin`
-   * @throws FST_WEAPP_* of the login route, whatever else the host refuses with,
-   * WEAPP_WX_LOGIN_FAILED, WEAPP_NETWORK_FAILED, WEAPP_BAD_ANSWER
+   * @param extra further fields of the login body, for the host's `onLogin`
+   * @throws the server's code, WEAPP_REFUSED, WEAPP_UNAUTHORIZED, WEAPP_WX_LOGIN_FAILED, WEAPP_NETWORK_FAILED,
+   * WEAPP_BAD_ANSWER
    */
   login (extra?: Record<string, unknown>): Promise<LoginAnswer>
 
   /**
-   * wx.request, signed in. Resolves with every answer of the host whatever its status. When the guard refuses because
-   * the session has expired, it signs in, once for all requests, and repeats; when a session_key is dead, too.
+   * Sends a request with wx.request and the token. Resolves with every response of the host, whatever its status. If
+   * the session has expired, signs in once for all requests and sends them again. Does the same if the session_key is
+   * stale. If the session_key is still stale after that, the data was encrypted with an old key. Then ask the user to
+   * tap again.
    *
-   * @throws when no answer arrives (WEAPP_NETWORK_FAILED), when the login fails, when this phone is
-   * signed out (FST_WEAPP_SESSION_REVOKED, _KICKED, _REPLACED), and FST_WEAPP_SESSION_KEY_STALE or _MISSING when the
-   * repetition did not open the data either: it was made with a key of the past, so ask for the tap again
+   * @throws WEAPP_NETWORK_FAILED, WEAPP_BAD_URL, FST_WEAPP_SESSION_REVOKED, FST_WEAPP_SESSION_KICKED,
+   * FST_WEAPP_SESSION_REPLACED, FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_SESSION_KEY_MISSING, and the codes of `login`
    */
-  request<Data = any> (request: WeappRequest): Promise<Answer<Data>>
+  request<Data = any> (request: WeappRequest): Promise<WxResponse<Data>>
 
   /**
-   * wx.uploadFile, signed in, and repeated as a `request` is: one file by POST as multipart/form-data. Resolves with every
-   * answer of the host; `data` is parsed where it is JSON, and `header` is empty, because the platform keeps the headers.
+   * Sends a file with wx.uploadFile and the token, by POST as multipart/form-data. Recovers as `request` does. Resolves
+   * with every response of the host. `data` is parsed if it is JSON. `header` is empty, because the platform omits it.
    *
-   * @throws as `request`, and WEAPP_NO_WX when the `wx` that was given has no uploadFile
+   * @throws the codes of `request`, and WEAPP_NO_WX if `wx` has no uploadFile
    */
-  upload<Data = any> (upload: WeappUpload): Promise<Answer<Data>>
+  upload<Data = any> (upload: WeappUpload): Promise<WxResponse<Data>>
 
   /**
-   * Makes sure that what the next tap encrypts can be opened: call it when a page with such a button appears, not in
-   * its callback. Asks wx.checkSession once per launch, and signs in when the key is dead or nobody is signed in.
+   * Ensures that the server can decrypt the data of the next tap. Call it when a page with such a button opens, not in
+   * the callback of the tap. Checks wx.checkSession once per launch. Signs in if the key has expired or no session
+   * exists.
    *
-   * @throws as `login`, or when this phone is signed out
+   * @throws the codes of `login`, FST_WEAPP_SESSION_REVOKED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED
    */
   ensureSessionKey (): Promise<void>
 
   /**
-   * Signs out, here or with `all` on every device of the user, and stays signed out until `login()`. A session that
-   * has already ended counts as success. When the server cannot be asked, this phone is signed in as before: repeat it.
+   * Signs out this device, or with `all` every device of the user. This device stays signed out until `login()`. A
+   * session that has already ended counts as success. If the server is unreachable, this device stays signed in, so
+   * that you can retry.
    *
-   * With `all` it takes a live session to end the others, so an expired one is renewed; where that is not to be, because
-   * this phone is signed out, it rejects: the others may be signed in.
+   * Only a live session can end the others, so `all` renews an expired session first. It rejects if this device is
+   * signed out, because the other devices may still be signed in.
+   *
+   * @throws the codes of `request`
    */
   logout (options?: { all?: boolean }): Promise<void>
 
-  /** This session and the other devices of its user. */
+  /**
+   * Returns this session and all sessions of the user.
+   *
+   * @throws the codes of `request`, and WEAPP_REFUSED if the server refuses without a code
+   */
   session (): Promise<SessionAnswer>
 
-  /** The token, for what does not go through `request`, such as a header of wx.downloadFile. Null when not signed in. */
+  /**
+   * The token, or null if this device is not signed in. Use it for transfers that `request` does not cover, such as a
+   * header of wx.downloadFile.
+   */
   readonly token: string | null
 }

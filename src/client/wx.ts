@@ -1,35 +1,35 @@
-/** The platform: of `wx` only what is used here, so that the native one, Taro and uni all fit. */
+/** The part of `wx` that the client uses. The native `wx`, Taro and uni all implement it. */
 import { clientError, type WeappClientError } from './errors.js'
 
-export interface Callbacks<Result> {
+export interface WxCallbacks<Result> {
   success: (result: Result) => void
-  fail: (failure: Failure) => void
+  fail: (failure: WxFailure) => void
 }
 
-/** What the platform says when it does not do what it was asked. */
-export interface Failure {
+/** The argument of a `fail` callback. */
+export interface WxFailure {
   errMsg?: string
   errno?: number
 }
 
-/** An answer of the server, as wx.request gives it. */
-export interface Answer<Data = any> {
+/** A response of the server, as wx.request returns it. */
+export interface WxResponse<Data = any> {
   statusCode: number
-  /** Each platform writes the names in its own way: look them up without regard to case. */
+  /** Header names have the case that the platform chose: look them up case-insensitively. */
   header: Record<string, any>
   data: Data
 }
 
-/** An answer as it may arrive: wx.uploadFile keeps the headers for itself. */
-export type PlatformAnswer = Omit<Answer, 'header'> & Partial<Answer>
+/** A response as the platform returns it. wx.uploadFile omits the headers. */
+export type RawResponse = Omit<WxResponse, 'header'> & Partial<WxResponse>
 
-/** What wx.request and wx.uploadFile are called with. */
-export interface WxTransfer<Result> extends Callbacks<Result> {
+/** The options that wx.request and wx.uploadFile have in common. */
+export interface WxTransfer<Result> extends WxCallbacks<Result> {
   url: string
   header?: Record<string, string>
 }
 
-export interface WxRequest extends WxTransfer<Answer> {
+export interface WxRequest extends WxTransfer<WxResponse> {
   method?: any
   data?: any
 }
@@ -40,44 +40,45 @@ export interface WxUpload extends WxTransfer<{ statusCode: number, data: string 
 }
 
 export interface Wx {
-  /** https://developers.weixin.qq.com/miniprogram/dev/api/open-api/login/wx.login.html */
-  login (options: Callbacks<{ code: string }> & { timeout?: number }): unknown
-  /** https://developers.weixin.qq.com/miniprogram/dev/api/open-api/login/wx.checkSession.html */
-  checkSession (options: Callbacks<unknown>): unknown
-  /** https://developers.weixin.qq.com/miniprogram/dev/api/network/request/wx.request.html */
+  /** @see https://developers.weixin.qq.com/miniprogram/dev/api/open-api/login/wx.login.html */
+  login (options: WxCallbacks<{ code: string }> & { timeout?: number }): unknown
+  /** @see https://developers.weixin.qq.com/miniprogram/dev/api/open-api/login/wx.checkSession.html */
+  checkSession (options: WxCallbacks<unknown>): unknown
+  /** @see https://developers.weixin.qq.com/miniprogram/dev/api/network/request/wx.request.html */
   request (options: WxRequest): unknown
   /**
-   * For `upload` alone.
+   * Required for `upload` only.
    *
-   * https://developers.weixin.qq.com/miniprogram/dev/api/network/upload/wx.uploadFile.html
+   * @see https://developers.weixin.qq.com/miniprogram/dev/api/network/upload/wx.uploadFile.html
    */
   uploadFile? (options: WxUpload): unknown
-  /** https://developers.weixin.qq.com/miniprogram/dev/api/storage/wx.getStorageSync.html */
+  /** @see https://developers.weixin.qq.com/miniprogram/dev/api/storage/wx.getStorageSync.html */
   getStorageSync (key: string): any
-  /** https://developers.weixin.qq.com/miniprogram/dev/api/storage/wx.setStorageSync.html */
+  /** @see https://developers.weixin.qq.com/miniprogram/dev/api/storage/wx.setStorageSync.html */
   setStorageSync (key: string, data: any): void
 }
 
-/** Local to this module, so that the typings of the platform may declare their own. */
+/** Declared in this module only, so that the platform's typings may declare their own. */
 declare const wx: Wx | undefined
 
 /** @throws WEAPP_NO_WX */
 export function globalWx (): Wx {
-  if (typeof wx === 'undefined') throw clientError('WEAPP_NO_WX', 'There is no global wx: give one as an option.')
+  if (typeof wx === 'undefined') throw clientError('WEAPP_NO_WX', 'There is no global wx. Pass one as the wx option.')
   return wx
 }
 
-/** Calls the platform with callbacks, which all platforms understand; rejects with a {@link Failure}. */
-export function call<Result> (method: (callbacks: Callbacks<Result>) => unknown): Promise<Result> {
+/** Calls a platform API with callbacks, which every platform supports. Rejects with a {@link WxFailure}. */
+export function callWx<Result> (api: (callbacks: WxCallbacks<Result>) => unknown): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const task = method({ success: resolve, fail: reject }) as Promise<unknown> | undefined
-    // Taro calls back and rejects as well, and nobody would catch that.
+    const task = api({ success: resolve, fail: reject }) as Promise<unknown> | undefined
+    // Taro calls the callback and also rejects. That second rejection would be unhandled.
     if (task && typeof task.catch === 'function') task.catch(() => {})
   })
 }
 
-/** A {@link Failure} as an error of ours. */
+/** Converts a {@link WxFailure} to a client error. */
 export function platformError (code: string, message: string, failure: unknown): WeappClientError {
-  const { errMsg, errno } = failure as Failure
-  return clientError(code, errMsg ? `${message} (${errMsg})` : message, { ...errMsg && { errMsg }, ...errno && { errno } })
+  const { errMsg, errno } = failure as WxFailure
+  const details = { ...errMsg && { errMsg }, ...errno && { errno } }
+  return clientError(code, errMsg ? `${message}: ${errMsg}` : `${message}.`, details)
 }

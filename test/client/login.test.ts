@@ -138,7 +138,7 @@ test('a host that refuses', async (t) => {
   })
   await t.rejects(client.login(), { statusCode: 403, code: 'BANNED', message: 'You are banned.', data: { code: 'BANNED' } })
   refuse = { statusCode: 418 }
-  await t.rejects(client.login(), { statusCode: 418, code: 'WEAPP_REFUSED', message: 'The server answered 418.' })
+  await t.rejects(client.login(), { statusCode: 418, code: 'WEAPP_REFUSED', message: 'The server returned status 418.' })
   refuse = null
   t.ok(await client.login())
 })

@@ -76,7 +76,7 @@ test('409: data that no login opens', async (t) => {
   host.wechat.rotateKey('alice')
   const data = host.wechat.encrypt('alice', { nickName: 'Alice' })
   sent()
-  await t.rejects(client.request(open(data)), { code: CODES.stale, statusCode: 409, message: /ask for the tap again/ })
+  await t.rejects(client.request(open(data)), { code: CODES.stale, statusCode: 409, message: /Ask the user to tap again/ })
   t.strictSame(sent(), ['POST /open 409', 'POST /weapp/login 200', 'POST /open 409'])
   t.match(await client.request(open(host.wechat.encrypt('alice', { nickName: 'Alice' }))), { statusCode: 200 }, 'the next tap does')
 })

@@ -26,7 +26,7 @@ for (const [reason, end] of Object.entries(ENDINGS)) {
     const calls = sent().length
     const attempts: Array<() => Promise<unknown>> = [() => client.request({ url: '/me' }), client.session, client.ensureSessionKey]
     for (const attempt of attempts) {
-      await t.rejects(attempt() as Promise<void>, { code, message: /only login\(\)/ })
+      await t.rejects(attempt() as Promise<void>, { code, message: /Call login\(\)/ })
     }
     const next = phone.launch()
     await t.rejects(next.client.request({ url: '/me' }), { code }, 'and so it is after the next launch')
@@ -59,7 +59,7 @@ test('a login that was on its way when the host ended all sessions of the user',
   await t.rejects(request, { code: CODES.kicked, statusCode: 401 })
   t.strictSame(signedOut, [CODES.kicked])
   t.strictSame(sent(), ['POST /weapp/login 401'])
-  await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked, message: /only login\(\)/ }, 'no silent login undoes it')
+  await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked, message: /Call login\(\)/ }, 'no silent login undoes it')
   t.strictSame(sent(), [])
   t.equal(mini.calls.login, 1)
   await client.login()
