@@ -13,12 +13,12 @@ const NO_USER = [undefined, null, '', 5, {}]
 
 test('an option of the simulator that is not known fails the test that gives it, and names those that are', async (t) => {
   const { wechat } = await simulate(t)
-  const known = "'appid' is not known; known are appId"
+  const known = "'appid' is not valid. Use one of appId"
   for (const [method, args, message] of [
-    ['fault', [{ errCode: 45011 }], "'errCode' is not known; known are delay, processed, errcode, errmsg, body, contentType, status, headers, redirect, stall, truncate, reset, huge"],
-    ['fault', [{ errcode: 45011 }, { time: 1 }], "'time' is not known; known are times, path"],
-    ['phoneCode', ['alice', { phone: '13912345678' }], "'phone' is not known; known are appId, phoneNumber, countryCode"],
-    ['encrypt', ['alice', {}, { appid: 'wx2' }], "'appid' is not known; known are appId, sessionKey"],
+    ['fault', [{ errCode: 45011 }], "'errCode' is not valid. Use one of delay, processed, errcode, errmsg, body, contentType, status, headers, redirect, stall, truncate, reset, huge"],
+    ['fault', [{ errcode: 45011 }, { time: 1 }], "'time' is not valid. Use one of times, path"],
+    ['phoneCode', ['alice', { phone: '13912345678' }], "'phone' is not valid. Use one of appId, phoneNumber, countryCode"],
+    ['encrypt', ['alice', {}, { appid: 'wx2' }], "'appid' is not valid. Use one of appId, sessionKey"],
     ['sign', ['alice', '{}', { appid: 'wx2' }], known],
     ...['login', 'checkSession', 'openid', 'sessionKey', 'rotateKey'].map((method) => [method, ['alice', { appid: 'wx2' }], known] as const)
   ] as const) {
@@ -27,7 +27,7 @@ test('an option of the simulator that is not known fails the test that gives it,
   t.ok((await code2Session(wechat, wechat.login('alice'))).json.openid, 'no fault came of it')
 
   await t.rejects(startWechatSimulator({ openplatform: true } as {}), new TypeError(
-    "startWechatSimulator: 'openplatform' is not known; known are apps, port, host, openPlatform, keyChanges, countryCodeAs, now"
+    "startWechatSimulator: 'openplatform' is not valid. Use one of apps, port, host, openPlatform, keyChanges, countryCodeAs, now"
   ))
 })
 
@@ -35,17 +35,17 @@ test('an option of a Mini Program that is not known fails the test that gives it
   const { wechat } = await simulate(t)
   const phone = createMiniProgram(wechat, { user: 'alice' })
   for (const [args, message] of [
-    [[{ fails: 'x' }], "'fails' is not known; known are delay, answerDelay, fail"],
-    [[{ fail: 'x' }, { pth: '/me' }], "'pth' is not known; known are api, path, times"],
-    [[{ fail: 'x' }, { api: 'signIn' }], "'signIn' is not known; known are login, checkSession, request, uploadFile, getStorageSync, setStorageSync"],
-    [[{ fail: 'x' }, { api: 'toString' }], "'toString' is not known; known are login, checkSession, request, uploadFile, getStorageSync, setStorageSync"]
+    [[{ fails: 'x' }], "'fails' is not valid. Use one of delay, answerDelay, fail"],
+    [[{ fail: 'x' }, { pth: '/me' }], "'pth' is not valid. Use one of api, path, times"],
+    [[{ fail: 'x' }, { api: 'signIn' }], "'signIn' is not valid. Use one of login, checkSession, request, uploadFile, getStorageSync, setStorageSync"],
+    [[{ fail: 'x' }, { api: 'toString' }], "'toString' is not valid. Use one of login, checkSession, request, uploadFile, getStorageSync, setStorageSync"]
   ] as const) {
     t.throws(() => inJavaScript(phone).fault!(...args), new TypeError(`fault: ${message}`), message)
   }
   t.match(await phone.wx.login(), { errMsg: 'login:ok' }, 'no fault came of it')
 
   t.throws(() => newMiniProgram(wechat, { usr: 'alice' }), new TypeError(
-    "createMiniProgram: 'usr' is not known; known are user, appId, storage, unauthorizedAs"
+    "createMiniProgram: 'usr' is not valid. Use one of user, appId, storage, unauthorizedAs"
   ))
 })
 
@@ -53,36 +53,36 @@ test('what stands where an object belongs is refused', async (t) => {
   const { wechat } = await simulate(t)
   const phone = createMiniProgram(wechat, { user: 'alice' })
   for (const fault of [[45011], [], [null], ['reset'], [{}, 1], [{}, null]]) {
-    for (const tool of [wechat, phone]) t.throws(() => inJavaScript(tool).fault!(...fault), { name: 'TypeError', message: /^fault: .* an object; known are / })
+    for (const tool of [wechat, phone]) t.throws(() => inJavaScript(tool).fault!(...fault), { name: 'TypeError', message: /^fault: .* an object\. Its keys may be / })
   }
-  t.throws(() => inJavaScript(wechat).login!('alice', 'wx2'), { name: 'TypeError', message: /^login: .* an object; known are appId$/ })
-  t.throws(() => newMiniProgram(wechat), { name: 'TypeError', message: /^createMiniProgram: .* an object; known are user, / })
-  await t.rejects(startWechatSimulator(3001 as {}), { name: 'TypeError', message: /^startWechatSimulator: .* an object; known are apps, / })
+  t.throws(() => inJavaScript(wechat).login!('alice', 'wx2'), { name: 'TypeError', message: /^login: .* an object\. Its keys may be appId$/ })
+  t.throws(() => newMiniProgram(wechat), { name: 'TypeError', message: /^createMiniProgram: .* an object\. Its keys may be user, / })
+  await t.rejects(startWechatSimulator(3001 as {}), { name: 'TypeError', message: /^startWechatSimulator: .* an object\. Its keys may be apps, / })
 })
 
 test('a user has a name', async (t) => {
   const { wechat } = await simulate(t)
   for (const user of NO_USER) {
     for (const method of ['login', 'checkSession', 'phoneCode', 'encrypt', 'sign', 'openid', 'unionid', 'sessionKey', 'rotateKey']) {
-      t.throws(() => inJavaScript(wechat)[method]!(user), new TypeError(`${method}: user must be a string that is not empty`), `${method} ${user}`)
+      t.throws(() => inJavaScript(wechat)[method]!(user), new TypeError(`${method}: user must be a non-empty string`), `${method} ${user}`)
     }
-    t.throws(() => newMiniProgram(wechat, { user }), new TypeError('createMiniProgram: user must be a string that is not empty'))
+    t.throws(() => newMiniProgram(wechat, { user }), new TypeError('createMiniProgram: user must be a non-empty string'))
   }
-  t.throws(() => newMiniProgram(wechat, {}), new TypeError('createMiniProgram: user must be a string that is not empty'))
+  t.throws(() => newMiniProgram(wechat, {}), new TypeError('createMiniProgram: user must be a non-empty string'))
 })
 
 test('a value that is none of the known ones is refused, and so is an unknown option of the store suite', async (t) => {
   const { wechat } = await simulate(t)
-  t.throws(() => inJavaScript(wechat).fault!({ stall: 'header' }), new TypeError("fault: 'header' is not known; known are headers, body"))
+  t.throws(() => inJavaScript(wechat).fault!({ stall: 'header' }), new TypeError("fault: 'header' is not valid. Use one of headers, body"))
   for (const [options, message] of [
-    [{ keyChanges: 'nevr' }, "'nevr' is not known; known are always, never"],
-    [{ countryCodeAs: 'text' }, "'text' is not known; known are string, number"]
+    [{ keyChanges: 'nevr' }, "'nevr' is not valid. Use one of always, never"],
+    [{ countryCodeAs: 'text' }, "'text' is not valid. Use one of string, number"]
   ] as const) await t.rejects(startWechatSimulator(options as object), new TypeError(`startWechatSimulator: ${message}`))
   t.throws(() => newMiniProgram(wechat, { user: 'alice', unauthorizedAs: 'fail' }), new TypeError(
-    "createMiniProgram: 'fail' is not known; known are answer, failure, bare failure"
+    "createMiniProgram: 'fail' is not valid. Use one of answer, failure, bare failure"
   ))
   const misspelt = { round: 5 } as object
-  await t.rejects(storeSuite(() => t.fail('no test is begun'), memoryStore, misspelt), new TypeError("storeSuite: 'round' is not known; known are rounds"))
+  await t.rejects(storeSuite(() => t.fail('no test is begun'), memoryStore, misspelt), new TypeError("storeSuite: 'round' is not valid. Use one of rounds"))
 })
 
 test('undefined leaves an option out', async (t) => {

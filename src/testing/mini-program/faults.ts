@@ -6,32 +6,36 @@ const APIS = ['login', 'checkSession', 'request', 'uploadFile', 'getStorageSync'
 export type MiniProgramApi = typeof APIS[number]
 
 export interface MiniProgramFault {
-  /** Milliseconds, or a promise, to wait for before anything happens. Storage does not wait. */
+  /** Milliseconds or a promise to wait for before the call has an effect. Storage does not wait. */
   delay?: number | Promise<unknown> | undefined
-  /** To wait for when all has happened, and before the Mini Program hears of it. Storage does not wait. */
+  /** Milliseconds or a promise to wait for before the result reaches the Mini Program. Storage does not wait. */
   answerDelay?: number | Promise<unknown> | undefined
-  /** Nothing happens, and the API fails for this reason: 'timeout' makes 'request:fail timeout'. Storage throws. */
+  /** The reason for which the call fails without effect: 'timeout' gives 'request:fail timeout'. Storage throws. */
   fail?: string | undefined
 }
 
 export interface MiniProgramFaultScope {
   /** @default 'request' */
   api?: MiniProgramApi | undefined
-  /** Only requests and uploads to this path, such as '/weapp/login'. */
+  /**
+   * Limits the fault to requests and uploads to this path, such as '/weapp/login'.
+   *
+   * @default any path
+   */
   path?: string | undefined
   /**
-   * How many calls, counted as they are made.
+   * How many calls the fault affects, in the order of the calls.
    *
    * @default Infinity
    */
   times?: number | undefined
 }
 
-/** Faults on demand, first in, first out: one call meets at most one. */
+/** A queue of faults, first in, first out. Each call takes at most one fault. */
 export class MiniProgramFaults {
   readonly #queue: Array<{ fault: MiniProgramFault, api: MiniProgramApi, path: string | undefined, times: number }> = []
 
-  /** Returns the function that removes it. */
+  /** Adds a fault. Returns a function that removes it. */
   add (fault: MiniProgramFault, scope: MiniProgramFaultScope = {}): () => void {
     assertKnownKeys('fault', fault, ['delay', 'answerDelay', 'fail'])
     assertKnownKeys('fault', scope, ['api', 'path', 'times'])
@@ -42,6 +46,7 @@ export class MiniProgramFaults {
     return () => { entry.times = 0 }
   }
 
+  /** Takes the first fault that applies to a call. Returns an empty fault if none does. */
   take (api: MiniProgramApi, path?: string): MiniProgramFault {
     const entry = this.#queue.find((entry) => entry.times > 0 && entry.api === api && (entry.path ?? path) === path)
     if (entry === undefined) return {}

@@ -1,3 +1,4 @@
+/** wx.request and wx.uploadFile over real HTTP. */
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { FormData, request } from 'undici'
@@ -8,7 +9,7 @@ export interface WxCallbacks<Result> {
   complete?: (outcome: Result | WxFailure) => void
 }
 
-/** What `fail` is called with, and what a promise of `wx` rejects with. */
+/** The argument of `fail`, and the rejection of a promise of `wx`. */
 export interface WxFailure {
   errMsg: string
   errno: number
@@ -18,7 +19,7 @@ export interface WxRequestOptions extends WxCallbacks<WxRequestResult> {
   url: string
   /** @default 'GET' */
   method?: string
-  /** For GET and HEAD it goes into the query, for any other method into the body. */
+  /** The query for GET and HEAD, the body for every other method. */
   data?: any
   header?: Record<string, any>
   /**
@@ -28,7 +29,7 @@ export interface WxRequestOptions extends WxCallbacks<WxRequestResult> {
    */
   timeout?: number
   /**
-   * With 'json', text that is JSON is parsed.
+   * With 'json', a JSON body is parsed.
    *
    * @default 'json'
    */
@@ -40,7 +41,7 @@ export interface WxRequestOptions extends WxCallbacks<WxRequestResult> {
 export interface WxRequestResult {
   errMsg: string
   statusCode: number
-  /** Names as they came over the wire. */
+  /** Names have the case that the server sent. */
   header: Record<string, string>
   data: any
   cookies: string[]
@@ -48,11 +49,11 @@ export interface WxRequestResult {
 
 export interface WxUploadOptions extends WxCallbacks<WxUploadResult> {
   url: string
-  /** Of a file on this machine. */
+  /** The path of a file on this machine. */
   filePath: string
-  /** The field of the form that holds the file. */
+  /** The form field of the file. */
   name: string
-  /** The other fields. */
+  /** The other form fields. */
   formData?: Record<string, any>
   header?: Record<string, any>
   /**
@@ -63,31 +64,31 @@ export interface WxUploadOptions extends WxCallbacks<WxUploadResult> {
   timeout?: number
 }
 
-/** Without headers, as in WeChat. */
+/** The result of an upload. It has no headers, as in WeChat. */
 export interface WxUploadResult {
   errMsg: string
   statusCode: number
-  /** What the server sent, JSON as well. */
+  /** The body as text. JSON is not parsed. */
   data: string
 }
 
-/** https://developers.weixin.qq.com/miniprogram/dev/framework/usability/PublicErrno.html */
+/** @see https://developers.weixin.qq.com/miniprogram/dev/framework/usability/PublicErrno.html */
 const TIMED_OUT = 5
 const NETWORK_FAILED = 600001
 const INTERRUPTED = 600003
 
-/** A failure as `wx` words it, such as 'request:fail timeout'. */
+/** Returns a failure with an `errMsg` in the format of `wx`, such as 'request:fail timeout'. */
 export function failure (api: string, reason: string, errno = INTERRUPTED): WxFailure {
   return { errMsg: `${api}:fail ${reason}`, errno }
 }
 
-/** Who sends, as the server may see it, and what ends it early. */
+/** The sender of a transfer: the referer that identifies the Mini Program, and the signal that aborts the transfer. */
 export interface Sender {
   referer: string
-  aborted: AbortSignal
+  signal: AbortSignal
 }
 
-/** wx.request over real HTTP. Every status is a result; rejects with a {@link WxFailure}. */
+/** Sends a request. Resolves with every status. Rejects with a {@link WxFailure}. */
 export async function sendRequest (options: WxRequestOptions, sender: Sender): Promise<WxRequestResult> {
   const { method = 'GET', data, timeout } = options
   const url = new URL(options.url)
@@ -101,16 +102,17 @@ export async function sendRequest (options: WxRequestOptions, sender: Sender): P
   return { errMsg: 'request:ok', ...result, data: dataOf(bytes, options) }
 }
 
-/** wx.uploadFile over real HTTP: a POST of multipart/form-data. Every status is a result; rejects with a {@link WxFailure}. */
+/** Sends a file by POST as multipart/form-data. Resolves with every status. Rejects with a {@link WxFailure}. */
 export async function sendFile (options: WxUploadOptions, sender: Sender): Promise<WxUploadResult> {
   const { url, filePath, name, formData = {}, timeout } = options
   const bytes = await readFile(filePath).catch(() => { throw failure('uploadFile', 'file not found') })
   const body = new FormData()
   for (const [field, value] of Object.entries(formData)) body.append(field, String(value))
   body.append(name, new Blob([bytes]), basename(filePath))
-  const { 'content-type': _ours, ...headers } = headersOf(options.header)
-  const answer = await send('uploadFile', { url: new URL(url), method: 'POST', headers, body, timeout }, sender)
-  return { errMsg: 'uploadFile:ok', statusCode: answer.statusCode, data: Buffer.from(answer.bytes).toString() }
+  // undici sets the content type of the form.
+  const { 'content-type': _contentType, ...headers } = headersOf(options.header)
+  const response = await send('uploadFile', { url: new URL(url), method: 'POST', headers, body, timeout }, sender)
+  return { errMsg: 'uploadFile:ok', statusCode: response.statusCode, data: Buffer.from(response.bytes).toString() }
 }
 
 interface Outgoing {
@@ -123,17 +125,19 @@ interface Outgoing {
 
 type Incoming = Pick<WxRequestResult, 'statusCode' | 'header' | 'cookies'> & { bytes: ArrayBuffer }
 
-/** Follows no redirect. */
-async function send (api: string, { url, method, headers, body, timeout = 60_000 }: Outgoing, { referer, aborted }: Sender): Promise<Incoming> {
+/** Sends a transfer with undici. Does not follow redirects. */
+async function send (
+  api: string, { url, method, headers, body, timeout = 60_000 }: Outgoing, { referer, signal }: Sender
+): Promise<Incoming> {
   try {
     const response = await request(url, {
       method: method as 'GET',
-      // A Mini Program cannot set it.
+      // WeChat sets the referer, and a Mini Program cannot change it.
       headers: { ...headers, referer },
       body,
-      signal: AbortSignal.any([aborted, AbortSignal.timeout(timeout)]),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
       responseHeaders: 'raw',
-      // Nothing of a test outlives it: each request has a connection of its own.
+      // Each request has its own connection, so that no connection outlives a test.
       reset: true
     })
     const { header, cookies } = readHeaders(response.headers as unknown as string[])
@@ -153,11 +157,13 @@ function bodyOf (data: unknown, contentType: string): string | Buffer | null {
   if (data === undefined || data === null) return null
   if (data instanceof ArrayBuffer) return Buffer.from(data)
   if (typeof data === 'string') return data
-  if (contentType.includes('x-www-form-urlencoded')) return new URLSearchParams(data as Record<string, string>).toString()
+  if (contentType.includes('x-www-form-urlencoded')) {
+    return new URLSearchParams(data as Record<string, string>).toString()
+  }
   return JSON.stringify(data)
 }
 
-/** Of names and values in turn. */
+/** Reads raw headers, a list of alternating names and values. */
 function readHeaders (raw: string[]): { header: Record<string, string>, cookies: string[] } {
   const header: Record<string, string> = {}
   const cookies: string[] = []

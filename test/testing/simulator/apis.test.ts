@@ -210,7 +210,7 @@ test("a phone number and its country's code are digits", async (t) => {
   for (const [name, values] of [['phoneNumber', ['+44 7700900000', '', 7700900000, null]], ['countryCode', ['+44', '', 44, null, 'GB']]] as const) {
     for (const value of values) {
       t.throws(() => wechat.phoneCode('alice', { [name]: value as string }), {
-        name: 'TypeError', message: `phoneCode: ${name} must be a string of digits, such as those of { phoneNumber: '7700900000', countryCode: '44' }`
+        name: 'TypeError', message: `phoneCode: ${name} must be a string of digits, such as '7700900000' or '44'`
       }, `${name} ${value}`)
     }
   }
