@@ -1,4 +1,4 @@
-/** What a Mini Program gets: built here, in memory, the way `npm run build` does. */
+/** The client's bundle, built in memory with the options of `npm run build`. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createContext, runInContext } from 'node:vm'
@@ -26,19 +26,19 @@ async function bundle (options: BuildOptions = {}): Promise<{ code: string, inpu
   return { code: outputFiles![0]!.text, inputs: Object.keys(metafile!.inputs) }
 }
 
-test('is at most 3.2 KiB, minified and gzipped', async (t) => {
+test('client bundle: at most 3.2 KiB, minified and gzipped', async (t) => {
   const { code } = await bundle({ minify: true })
   const { length } = gzipSync(code, { level: 9 })
   t.ok(length <= MAX_BYTES, `${length} bytes`)
 })
 
-test('takes in nothing from outside src/client', async (t) => {
+test('client bundle: contains only modules of src/client', async (t) => {
   const { inputs } = await bundle({ packages: 'external' })
   t.ok(inputs.length > 0)
   for (const input of inputs) t.match(input, /^src\/client\/[\w-]+\.ts$/)
 })
 
-test('the CommonJS build runs where there is nothing but the language and wx', async (t) => {
+test('client bundle: CommonJS runs with only the language and wx', async (t) => {
   const { mini, baseUrl } = await startPhone(t)
   const { code } = await bundle()
   const context = createContext({ module: { exports: {} }, wx: mini.wx })
@@ -47,7 +47,7 @@ test('the CommonJS build runs where there is nothing but the language and wx', a
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
 })
 
-test('the build of package.json is this one', (t) => {
+test('package.json: builds and exports this client bundle', (t) => {
   const { scripts, miniprogram, files, exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   t.equal(scripts['build:miniprogram'].includes(`src/client/index.ts --bundle --format=cjs --target=es2018 --outfile=${miniprogram}/`), true)
   t.ok(files.includes(miniprogram))
@@ -59,7 +59,7 @@ for (const [name, config] of [
   ['ES2018 without the types of Node or a browser', 'tsconfig.client.json'],
   ["WeChat's own typings", 'test/client/fixtures/miniprogram/tsconfig.json']
 ] as const) {
-  test(`compiles against ${name}`, (t) => {
+  test(`client types: compile with ${name}`, (t) => {
     const path = join(ROOT, config)
     const { config: json } = ts.readConfigFile(path, ts.sys.readFile)
     const { options, fileNames } = ts.parseJsonConfigFileContent(json, ts.sys, join(path, '..'))

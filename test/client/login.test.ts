@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { test } from 'tap'
 import { deferred, startPhone } from '../helpers/phone.js'
 
-test('signs in, and the host\'s reply comes along', async (t) => {
+test("login: returns the fields of the host's reply", async (t) => {
   const { client, mini, host, sent } = await startPhone(t, { options: { onLogin: () => ({ reply: { user: { name: 'Alice' } } }) } })
   t.equal(client.token, null)
   const answer = await client.login()
@@ -14,7 +14,7 @@ test('signs in, and the host\'s reply comes along', async (t) => {
   t.strictSame(sent(), ['POST /weapp/login 200', 'GET /me 200'])
 })
 
-test('ten pages that ask at once share one login', async (t) => {
+test('login: ten concurrent requests share one login', async (t) => {
   const { client, mini, sent } = await startPhone(t)
   const answers = await Promise.all(Array.from({ length: 10 }, () => client.request({ url: '/me' })))
   t.strictSame(answers.map(({ statusCode }) => statusCode), Array(10).fill(200))
@@ -22,7 +22,7 @@ test('ten pages that ask at once share one login', async (t) => {
   t.equal(sent().filter((line) => line === 'POST /weapp/login 200').length, 1)
 })
 
-test('what goes along with a login reaches the host, and waits for its turn', async (t) => {
+test('login: extra reaches the host, and a different extra waits for its turn', async (t) => {
   const bodies: unknown[] = []
   const { client, mini } = await startPhone(t, {
     options: {
@@ -34,11 +34,11 @@ test('what goes along with a login reaches the host, and waits for its turn', as
   t.strictSame(bodies, [{}, { invite: 'a' }, { invite: 'b' }])
   bodies.length = 0
   await Promise.all([client.login({ invite: 'a' }), client.login({ invite: 'a' }), client.request({ url: '/me' })])
-  t.strictSame(bodies, [{ invite: 'a' }], 'the same twice is one')
+  t.strictSame(bodies, [{ invite: 'a' }], 'logins with the same extra are shared')
   t.equal(mini.calls.login, 4)
 })
 
-test('the old token goes along, so that its session is replaced', async (t) => {
+test('login: sends the old token, so that the server replaces its session', async (t) => {
   const { client } = await startPhone(t)
   await client.login()
   await client.login()
@@ -47,7 +47,7 @@ test('the old token goes along, so that its session is replaced', async (t) => {
   t.equal(sessions[0]!.current, true)
 })
 
-test('a failing wx.login rejects all who wait, and the next one is free to succeed', async (t) => {
+test('login: a failing wx.login rejects all waiting callers, and the next succeeds', async (t) => {
   const { client, mini, sent } = await startPhone(t)
   mini.fault({ fail: 'timeout' }, { api: 'login', times: 1 })
   const all = await Promise.allSettled([client.login(), client.request({ url: '/me' }), client.session(), client.ensureSessionKey()])
@@ -64,18 +64,18 @@ for (const [errcode, logins, statusCode, code, retryAfter] of [
   [40163, 2, 401, 'FST_WEAPP_CODE_USED', undefined],
   [40029, 2, 401, 'FST_WEAPP_CODE_INVALID', undefined]
 ] as const) {
-  test(`WeChat answers ${errcode}`, async (t) => {
+  test(`login: WeChat returns ${errcode}`, async (t) => {
     const { client, host, mini, sent } = await startPhone(t)
     host.wechat.fault({ errcode })
     const error = await client.request({ url: '/me' }).catch((error) => error)
     t.match(error, { statusCode, code, message: String, data: { code } })
     t.equal(error.retryAfter, retryAfter)
-    t.equal(mini.calls.login, logins, 'only a code that is spent is worth another, once')
+    t.equal(mini.calls.login, logins, 'only a spent code is retried, once')
     t.strictSame(sent(), Array(logins).fill(`POST /weapp/login ${statusCode}`))
   })
 }
 
-test('a code that was used', async (t) => {
+test('login: rejects if the retry has a used code too', async (t) => {
   let code: string | undefined
   const { client, mini } = await startPhone(t, {}, {
     platform: (wx) => ({
@@ -96,7 +96,7 @@ test('a code that was used', async (t) => {
   t.ok(await client.login())
 })
 
-test('a code that is spent is followed by a new one, with what else was to be said', async (t) => {
+test('login: retries a spent code with the same extra', async (t) => {
   const { client, host, mini } = await startPhone(t, {
     options: {
       routes: { login: { body: { type: 'object', properties: { inviteCode: { type: 'string' } } } } },
@@ -114,7 +114,7 @@ test('a code that is spent is followed by a new one, with what else was to be sa
   t.equal(mini.calls.login, 6)
 })
 
-test('the platform is told how long wx.login may take, for all wait for it', async (t) => {
+test('login: passes a timeout to wx.login', async (t) => {
   const { launch } = await startPhone(t)
   const times: unknown[] = []
   const { client } = launch({ platform: (wx) => ({ ...wx, login: (options) => { times.push(options.timeout); return wx.login(options) } }) })
@@ -122,13 +122,13 @@ test('the platform is told how long wx.login may take, for all wait for it', asy
   t.strictSame(times, [10_000])
 })
 
-test('wx.login that gives no code has failed', async (t) => {
+test('login: rejects if wx.login returns no code', async (t) => {
   const { client, sent } = await startPhone(t, {}, { platform: (wx) => ({ ...wx, login: ({ success }) => success({ code: '' }) }) })
   await t.rejects(client.login(), { code: 'WEAPP_WX_LOGIN_FAILED' })
   t.strictSame(sent(), [])
 })
 
-test('a host that refuses', async (t) => {
+test('login: rejects with the code and message of the host', async (t) => {
   let refuse: object | null = { statusCode: 403, code: 'BANNED', message: 'You are banned.' }
   const { client } = await startPhone(t, {
     options: { onLogin: () => { if (refuse !== null) throw Object.assign(new Error(), refuse) } },
@@ -143,19 +143,19 @@ test('a host that refuses', async (t) => {
   t.ok(await client.login())
 })
 
-test('no network', async (t) => {
+test('login and request: reject without a network', async (t) => {
   const { client, mini } = await startPhone(t)
   mini.fault({ fail: 'timeout' }, { path: '/weapp/login', times: 1 })
   await t.rejects(client.login(), { code: 'WEAPP_NETWORK_FAILED', errMsg: 'request:fail timeout', message: /timeout/ })
   await client.login()
   mini.offline = true
   await t.rejects(client.request({ url: '/me' }), { code: 'WEAPP_NETWORK_FAILED', errno: 600003 })
-  t.type(client.token, 'string', 'and is signed in all the same')
+  t.type(client.token, 'string', 'the device stays signed in')
   mini.offline = false
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
 })
 
-test('an answer that is not one of the plugin', async (t) => {
+test('login: rejects a response without a token', async (t) => {
   const answers: unknown[] = ['<html>', null, {}, { token: 5 }, { data: { token: 'wrapped' } }]
   const { client } = await startPhone(t, {
     options: { routes: { login: false } },
@@ -165,14 +165,14 @@ test('an answer that is not one of the plugin', async (t) => {
   t.equal(client.token, null)
 })
 
-test('a request made while somebody signs in waits for it', async (t) => {
+test('request: waits for a pending login', async (t) => {
   const { client, mini } = await startPhone(t)
-  const gate = deferred()
+  const pause = deferred()
   await client.logout()
-  mini.fault({ delay: gate.promise }, { api: 'login', times: 1 })
+  mini.fault({ delay: pause.promise }, { api: 'login', times: 1 })
   const login = client.login()
   const request = client.request({ url: '/me' })
-  gate.resolve()
+  pause.resolve()
   t.equal((await request).statusCode, 200)
   await login
   t.equal(mini.calls.login, 1)

@@ -1,10 +1,8 @@
 import { test } from 'tap'
-import { DAY, freezeClock } from '../helpers/clock.js'
-import { CODES, deferred, startPhone } from '../helpers/phone.js'
+import { freezeClock } from '../helpers/clock.js'
+import { CODES, PAST_IDLE, deferred, startPhone } from '../helpers/phone.js'
 
-const EIGHT_DAYS = 8 * DAY
-
-test('signs out here, and stays signed out', async (t) => {
+test('logout: signs out this device, and it stays signed out', async (t) => {
   const { client, host, mini, launch, signedOut, sent } = await startPhone(t)
   const { token } = await client.login()
   await client.logout()
@@ -15,13 +13,13 @@ test('signs out here, and stays signed out', async (t) => {
   await t.rejects(launch().client.request({ url: '/me' }), { code: CODES.revoked }, 'also after the next launch')
   await client.logout()
   t.strictSame(sent(), [])
-  t.strictSame(signedOut, [], 'who signs out need not be told')
+  t.strictSame(signedOut, [], 'a logout does not call onSignedOut')
   t.equal(mini.calls.login, 1)
   await client.login()
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
 })
 
-test('a phone where nobody has signed in', async (t) => {
+test('logout: signs out a device that never signed in', async (t) => {
   const { client, mini, sent } = await startPhone(t)
   await client.logout()
   t.strictSame(sent(), [])
@@ -29,10 +27,10 @@ test('a phone where nobody has signed in', async (t) => {
   t.equal(mini.calls.login, 0)
 })
 
-test('a session that has already ended counts as success', async (t) => {
+test('logout: succeeds if the session has already ended', async (t) => {
   const clock = freezeClock(t)
   const { client, kick, sent, host, mini, launch } = await startPhone(t)
-  for (const end of [kick, () => clock.advance(EIGHT_DAYS), async () => await host.post('/weapp/logout', {}, client.token!)]) {
+  for (const end of [kick, () => clock.advance(PAST_IDLE), async () => await host.post('/weapp/logout', {}, client.token!)]) {
     await client.login()
     await end()
     sent()
@@ -45,10 +43,10 @@ test('a session that has already ended counts as success', async (t) => {
   await kick()
   await t.rejects(client.request({ url: '/me' }))
   await client.logout()
-  await t.rejects(launch().client.request({ url: '/me' }), { code: CODES.kicked }, 'and the reason is kept')
+  await t.rejects(launch().client.request({ url: '/me' }), { code: CODES.kicked }, 'the first reason stays')
 })
 
-test('everywhere', async (t) => {
+test('logout all: ends the sessions of all devices', async (t) => {
   const { client, host, launch, sent } = await startPhone(t)
   const other = launch({ mini: { storage: new Map() } })
   await Promise.all([client.login(), other.client.login()])
@@ -56,15 +54,15 @@ test('everywhere', async (t) => {
   t.match(sent(), ['POST /weapp/login 200', 'POST /weapp/logout 204'])
   t.match((await host.get('/me', other.client.token!)).json(), { code: CODES.revoked })
   await other.client.logout({ all: true })
-  await t.rejects(client.logout({ all: true }), { code: CODES.revoked }, 'who is signed out cannot say whether the others are')
+  await t.rejects(client.logout({ all: true }), { code: CODES.revoked }, 'a signed-out device cannot end the other sessions')
 })
 
-test('everywhere takes a live session: one that has expired is renewed', async (t) => {
+test('logout all: renews an expired session, because only a live one ends the others', async (t) => {
   const clock = freezeClock(t)
   const { client, host, launch, sent, mini } = await startPhone(t)
   const other = launch({ mini: { storage: new Map() } })
   await client.login()
-  clock.advance(EIGHT_DAYS)
+  clock.advance(PAST_IDLE)
   await other.client.login()
   sent()
   await client.logout({ all: true })
@@ -74,23 +72,23 @@ test('everywhere takes a live session: one that has expired is renewed', async (
   t.equal(mini.calls.login, 2)
 })
 
-test('everywhere from a phone that was kicked, or whose new session expires at once, rejects', async (t) => {
+test('logout all: rejects after a kick, or if the new session expires at once', async (t) => {
   const { client, kick, mini } = await startPhone(t)
   await client.login()
   await kick()
   await t.rejects(client.logout({ all: true }), { code: CODES.kicked, statusCode: 401 })
   await t.rejects(client.request({ url: '/me' }), { code: CODES.revoked })
 
-  const strange = await startPhone(t, {
+  const expiring = await startPhone(t, {
     options: { routes: { logout: false } },
     after: (app) => { app.post('/weapp/logout', (_request, reply) => reply.code(401).header('Weapp-Error', CODES.expired).send({})) }
   })
-  await t.rejects(strange.client.logout({ all: true }), { code: CODES.expired })
-  t.equal(strange.mini.calls.login, 2)
+  await t.rejects(expiring.client.logout({ all: true }), { code: CODES.expired })
+  t.equal(expiring.mini.calls.login, 2)
   t.equal(mini.calls.login, 1)
 })
 
-test('when the server cannot be asked, everything is as before', async (t) => {
+test('logout: stays signed in if the server is unreachable', async (t) => {
   const { client, mini, host, sent } = await startPhone(t)
   const { token } = await client.login()
   mini.offline = true
@@ -103,7 +101,7 @@ test('when the server cannot be asked, everything is as before', async (t) => {
   t.equal(sent().at(-1), 'POST /weapp/logout 204')
 })
 
-test('a proxy that takes the token away: the session lives on, and nobody is told that it has ended', async (t) => {
+test('logout: rejects and stays signed in if a proxy drops the token', async (t) => {
   const { client, mini } = await startPhone(t, {
     before: (app) => app.addHook('onRequest', async ({ headers }) => { delete headers.authorization })
   })
@@ -115,47 +113,47 @@ test('a proxy that takes the token away: the session lives on, and nobody is tol
   t.equal(mini.calls.login, 1)
 })
 
-test('a host without the route refuses', async (t) => {
+test('logout: rejects if the host has no logout route', async (t) => {
   const { client } = await startPhone(t, { options: { routes: { logout: false } } })
   const { token } = await client.login()
   await t.rejects(client.logout(), { statusCode: 404, code: 'WEAPP_REFUSED' })
   t.equal(client.token, token)
 })
 
-test('nothing signs in while somebody signs out', async (t) => {
+test('logout: waits for a pending login and ends its session', async (t) => {
   const { client, mini, host } = await startPhone(t)
-  const gate = deferred()
-  mini.fault({ delay: gate.promise }, { api: 'login', times: 1 })
+  const pause = deferred()
+  mini.fault({ delay: pause.promise }, { api: 'login', times: 1 })
   const request = client.request({ url: '/me' })
   const logout = client.logout()
-  gate.resolve()
+  pause.resolve()
   await Promise.allSettled([logout, request])
   t.equal(mini.calls.login, 1)
   t.equal(client.token, null)
   const authorization = mini.requests.find(({ path }) => path === '/weapp/logout')!.header['Authorization']
-  t.match((await host.app.inject({ url: '/me', headers: { authorization } })).json(), { code: CODES.revoked }, 'what the login brought has ended too')
+  t.match((await host.app.inject({ url: '/me', headers: { authorization } })).json(), { code: CODES.revoked }, 'the session of the pending login has ended')
 })
 
-test('who signs in while the sign-out fails stays signed in', async (t) => {
+test('logout: a failure does not undo a login meanwhile', async (t) => {
   const { client, mini } = await startPhone(t)
   await client.login()
-  const gate = deferred()
-  mini.fault({ delay: gate.promise, fail: 'interrupted' }, { path: '/weapp/logout', times: 1 })
+  const pause = deferred()
+  mini.fault({ delay: pause.promise, fail: 'interrupted' }, { path: '/weapp/logout', times: 1 })
   const logout = client.logout()
   const { token } = await client.login()
-  gate.resolve()
+  pause.resolve()
   await t.rejects(logout, { code: 'WEAPP_NETWORK_FAILED' })
   t.equal(client.token, token)
 })
 
-test('everywhere, and the session that has expired cannot be renewed: everything is as before', async (t) => {
+test('logout all: stays signed in if the expired session cannot be renewed', async (t) => {
   const clock = freezeClock(t)
   const { client, mini, launch, host } = await startPhone(t)
   const other = launch({ mini: { storage: new Map() } })
   await client.login()
-  clock.advance(4 * 24 * 3600 * 1000)
+  clock.advance(PAST_IDLE / 2)
   await other.client.login()
-  clock.advance(4 * 24 * 3600 * 1000)
+  clock.advance(PAST_IDLE / 2)
   mini.fault({ fail: 'timeout' }, { api: 'login', times: 1 })
   await t.rejects(client.logout({ all: true }), { code: 'WEAPP_WX_LOGIN_FAILED' })
   t.not(client.token, null)
@@ -165,7 +163,7 @@ test('everywhere, and the session that has expired cannot be renewed: everything
   t.strictSame(await host.app.weapp.sessions.list({ appId, openid: host.wechat.openid('alice') }), [])
 })
 
-test('who signs out twice at once hears the same twice', async (t) => {
+test('logout: two concurrent calls share one request and its outcome', async (t) => {
   const { client, mini, sent } = await startPhone(t)
   const { token } = await client.login()
   mini.offline = true
@@ -179,7 +177,7 @@ test('who signs out twice at once hears the same twice', async (t) => {
   t.equal(client.token, null)
 })
 
-test('who signs out here and everywhere at once: neither hides what became of the other', async (t) => {
+test('logout: concurrent calls with and without all have outcomes of their own', async (t) => {
   for (const kinds of [[{}, { all: true }], [{ all: true }, {}]]) {
     const { client } = await startPhone(t)
     await client.login()

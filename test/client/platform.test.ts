@@ -1,12 +1,10 @@
-/** Platforms differ in what they hand over and how. */
+/** Differences between platforms. */
 import { test } from 'tap'
 import { createWeappClient, type Wx } from '../../src/client/index.js'
-import { DAY, freezeClock } from '../helpers/clock.js'
-import { startPhone } from '../helpers/phone.js'
+import { freezeClock } from '../helpers/clock.js'
+import { PAST_IDLE, startPhone } from '../helpers/phone.js'
 
-const EIGHT_DAYS = 8 * DAY
-
-test('wx is the global one unless another is given', async (t) => {
+test('wx: defaults to the global wx', async (t) => {
   const { mini, baseUrl } = await startPhone(t)
   t.throws(() => createWeappClient({ baseUrl }), { code: 'WEAPP_NO_WX' })
   t.teardown(() => { delete (globalThis as { wx?: unknown }).wx })
@@ -14,7 +12,7 @@ test('wx is the global one unless another is given', async (t) => {
   t.equal((await createWeappClient({ baseUrl }).request({ url: '/me' })).statusCode, 200)
 })
 
-test('baseUrl is a server, and not WeChat', async (t) => {
+test('baseUrl: must be the URL of a server other than WeChat', async (t) => {
   const { mini: { wx } } = await startPhone(t)
   for (const baseUrl of ['', 'api.example.com', '/api', 'https://', 'https:///x', 'https://api.weixin.qq.com', 'https://api.weixin.qq.com/x', undefined, null]) {
     t.throws(() => createWeappClient({ baseUrl: baseUrl as string, wx }), { code: 'WEAPP_BAD_URL' }, String(baseUrl))
@@ -22,7 +20,7 @@ test('baseUrl is a server, and not WeChat', async (t) => {
   for (const baseUrl of ['http://localhost:3000', 'https://api.example.com/v1/', 'https://api.weixin.qq.community']) createWeappClient({ baseUrl, wx })
 })
 
-test('header names in any case', async (t) => {
+test('headers: names match in any case', async (t) => {
   const clock = freezeClock(t)
   for (const rename of [(name: string) => name.toUpperCase(), (name: string) => name.replace(/\b\w/g, (letter) => letter.toUpperCase())]) {
     const { client, mini } = await startPhone(t, {
@@ -40,33 +38,33 @@ test('header names in any case', async (t) => {
       })
     })
     await client.login()
-    clock.advance(EIGHT_DAYS)
+    clock.advance(PAST_IDLE)
     t.equal((await client.request({ url: '/me' })).statusCode, 200)
     t.equal(mini.calls.login, 2)
   }
 })
 
 for (const unauthorizedAs of ['failure', 'bare failure'] as const) {
-  test(`on a PC a 401 arrives as a ${unauthorizedAs}`, async (t) => {
+  test(`WeChat on a PC: a 401 arrives as a ${unauthorizedAs}`, async (t) => {
     const clock = freezeClock(t)
     const { client, mini, sent } = await startPhone(t, {}, { mini: { unauthorizedAs } })
     await client.login()
-    clock.advance(EIGHT_DAYS)
+    clock.advance(PAST_IDLE)
     sent()
     t.match(await client.request({ url: '/me' }), { statusCode: 200 })
     t.strictSame(sent(), ['GET /me 401', 'POST /weapp/login 200', 'GET /me 200'])
 
     t.match(await client.request({ url: '/echo/401' }), { statusCode: 401, header: Object })
     const logins = unauthorizedAs === 'failure' ? 2 : 3
-    t.equal(mini.calls.login, logins, "only where nothing tells whose it is, the host's own costs a login")
-    clock.advance(EIGHT_DAYS)
+    t.equal(mini.calls.login, logins, "a 401 of the host's costs a login only if it is ambiguous")
+    clock.advance(PAST_IDLE)
     await client.logout()
     t.equal(client.token, null)
     t.equal(mini.calls.login, logins)
   })
 }
 
-test('on a PC a refused login is a refused login', async (t) => {
+test('WeChat on a PC: a refused login rejects', async (t) => {
   const { client, host, launch } = await startPhone(t, {}, { mini: { unauthorizedAs: 'failure' } })
   host.wechat.fault({ errcode: 40029 })
   await t.rejects(client.login(), { code: 'FST_WEAPP_CODE_INVALID', statusCode: 401 })
@@ -74,7 +72,7 @@ test('on a PC a refused login is a refused login', async (t) => {
   await t.rejects(bare.client.login(), { code: 'WEAPP_UNAUTHORIZED', statusCode: 401 })
 })
 
-test('failures that are none of the server', async (t) => {
+test('request: rejects failures of the network, and does not sign in', async (t) => {
   const failures = [
     { errMsg: 'request:fail errcode:-401 cronet_error_code:-401 error_msg:net::ERR_CACHE_READ_FAILURE', errno: 600001 },
     { errMsg: 'request:fail', statusCode: 0 },
@@ -89,7 +87,7 @@ test('failures that are none of the server', async (t) => {
   t.equal(mini.calls.login, 0)
 })
 
-test('Taro calls back and rejects as well', async (t) => {
+test('Taro: the second rejection is handled', async (t) => {
   const taro = (wx: Wx): Wx => {
     const promised = (method: 'login' | 'checkSession' | 'request') => (options: any) => new Promise((resolve, reject) => {
       wx[method]({
@@ -110,7 +108,7 @@ test('Taro calls back and rejects as well', async (t) => {
   await t.rejects(client.request({ url: '/me' }), { code: 'WEAPP_NETWORK_FAILED' })
 })
 
-test('a platform without a code', async (t) => {
+test('wx.login: rejects if the failure has no errMsg', async (t) => {
   const { client } = await startPhone(t, {}, { platform: (wx) => ({ ...wx, login: (options) => { options.fail({}) } }) })
   await t.rejects(client.login(), { code: 'WEAPP_WX_LOGIN_FAILED', message: 'wx.login failed.' })
 })

@@ -1,15 +1,13 @@
 import { test } from 'tap'
-import { DAY, freezeClock } from '../helpers/clock.js'
-import { CODES, deferred, startPhone } from '../helpers/phone.js'
+import { freezeClock } from '../helpers/clock.js'
+import { CODES, PAST_IDLE, deferred, startPhone } from '../helpers/phone.js'
 
-const EIGHT_DAYS = 8 * DAY
-
-test('ten requests that find the session expired cause one login, and each is repeated once', async (t) => {
+test('expired session: ten requests share one login, and each is sent again once', async (t) => {
   const clock = freezeClock(t)
   const { client, mini, sent } = await startPhone(t)
   await client.login()
   sent()
-  clock.advance(EIGHT_DAYS)
+  clock.advance(PAST_IDLE)
   const answers = await Promise.all(Array.from({ length: 10 }, () => client.request({ url: '/me' })))
   t.strictSame(answers.map(({ statusCode }) => statusCode), Array(10).fill(200))
   t.equal(mini.calls.login, 2)
@@ -19,59 +17,59 @@ test('ten requests that find the session expired cause one login, and each is re
   t.equal(lines.filter((line) => line === 'GET /me 200').length, 10)
 })
 
-test('a late 401 is repeated with the newer token, and nobody signs in for it', async (t) => {
+test('late 401: sent again with the newer token, without a login', async (t) => {
   const clock = freezeClock(t)
   const { client, mini, sent } = await startPhone(t)
   await client.login()
-  clock.advance(EIGHT_DAYS)
-  const gate = deferred()
-  mini.fault({ answerDelay: gate.promise }, { path: '/me', times: 1 })
+  clock.advance(PAST_IDLE)
+  const pause = deferred()
+  mini.fault({ answerDelay: pause.promise }, { path: '/me', times: 1 })
   const late = client.request({ url: '/me' })
   while (mini.requests.at(-1)!.statusCode !== 401) await new Promise(setImmediate)
   const answer = await client.request({ url: '/me' })
   t.equal(answer.statusCode, 200)
   const { token } = client
   sent()
-  gate.resolve()
+  pause.resolve()
   t.equal((await late).statusCode, 200)
   t.strictSame(sent(), ['GET /me 200'])
   t.equal(client.token, token)
   t.equal(mini.calls.login, 2)
 })
 
-test('a late "signed out" says nothing of a newer session', async (t) => {
+test('late sign-out: does not apply to a newer session', async (t) => {
   const { client, mini, signedOut, kick, sent } = await startPhone(t)
   await client.login()
   await kick()
-  const gate = deferred()
-  mini.fault({ answerDelay: gate.promise }, { path: '/me', times: 1 })
+  const pause = deferred()
+  mini.fault({ answerDelay: pause.promise }, { path: '/me', times: 1 })
   const late = client.request({ url: '/me' })
   while (mini.requests.at(-1)!.statusCode !== 401) await new Promise(setImmediate)
   await client.login()
   sent()
-  gate.resolve()
+  pause.resolve()
   t.equal((await late).statusCode, 200)
   t.strictSame(signedOut, [])
   t.strictSame(sent(), ['GET /me 200'])
 })
 
-test('a "signed out" that arrives while somebody signs in waits for the outcome', async (t) => {
+test('late sign-out: waits for a pending login', async (t) => {
   const { client, mini, signedOut, kick } = await startPhone(t)
   await client.login()
   await kick()
-  const gate = deferred()
-  mini.fault({ delay: gate.promise }, { api: 'login', times: 1 })
+  const pause = deferred()
+  mini.fault({ delay: pause.promise }, { api: 'login', times: 1 })
   const login = client.login()
-  mini.fault({ delay: gate.promise }, { path: '/weapp/login', times: 1 })
+  mini.fault({ delay: pause.promise }, { path: '/weapp/login', times: 1 })
   const request = client.request({ url: '/me' })
   while (mini.requests.at(-1)?.statusCode !== 401) await new Promise(setImmediate)
-  gate.resolve()
+  pause.resolve()
   await login
   t.equal((await request).statusCode, 200)
   t.strictSame(signedOut, [])
 })
 
-test('a token that no login mends: one login, one repetition, and the answer as it is', async (t) => {
+test('persistent 401: one login, one more attempt, then the response', async (t) => {
   const { client, mini, sent } = await startPhone(t, {
     after: (app) => { app.get('/never', (_request, reply) => reply.code(401).header('Weapp-Error', CODES.expired).send({})) }
   })
@@ -82,28 +80,28 @@ test('a token that no login mends: one login, one repetition, and the answer as 
   t.equal(mini.calls.login, 2)
 })
 
-test('a proxy that takes the token away: no login brings it through, and so there is none', async (t) => {
+test('proxy that drops the token: no further login', async (t) => {
   const { client, mini, sent } = await startPhone(t, {
     before: (app) => app.addHook('onRequest', async ({ headers }) => { delete headers.authorization })
   })
   for (let i = 0; i < 10; i += 1) {
-    t.match(await client.request({ url: '/me' }), { statusCode: 401, data: { code: 'FST_WEAPP_TOKEN_MISSING' } }, 'the answer says why')
+    t.match(await client.request({ url: '/me' }), { statusCode: 401, data: { code: 'FST_WEAPP_TOKEN_MISSING' } }, 'the response contains the reason')
   }
   t.equal(mini.calls.login, 1)
   t.strictSame(sent(), ['POST /weapp/login 200', ...Array(10).fill('GET /me 401')])
 })
 
 for (const code of [CODES.expired, CODES.kicked]) {
-  test(`a request whose token is always outrun gives up: ${code}`, async (t) => {
+  test(`token that is always outdated: gives up after three attempts: ${code}`, async (t) => {
     const { client, mini } = await startPhone(t, {
       after: (app) => { app.get('/never', (_request, reply) => reply.code(401).header('Weapp-Error', code).send({})) }
     })
     await client.login()
-    const gates = [deferred(), deferred(), deferred()]
-    for (const { promise } of gates) mini.fault({ answerDelay: promise }, { path: '/never', times: 1 })
+    const pauses = [deferred(), deferred(), deferred()]
+    for (const { promise } of pauses) mini.fault({ answerDelay: promise }, { path: '/never', times: 1 })
     const refused = () => mini.requests.filter(({ statusCode }) => statusCode === 401).length
     const request = client.request({ url: '/never' })
-    for (const [i, { resolve }] of gates.entries()) {
+    for (const [i, { resolve }] of pauses.entries()) {
       while (refused() <= i) await new Promise(setImmediate)
       await client.login()
       resolve()
@@ -114,7 +112,7 @@ for (const code of [CODES.expired, CODES.kicked]) {
   })
 }
 
-test("the host's own answers resolve untouched, whatever their status", async (t) => {
+test("request: resolves with the host's responses, whatever their status", async (t) => {
   const { client, mini, sent } = await startPhone(t)
   await client.login()
   sent()
@@ -125,7 +123,7 @@ test("the host's own answers resolve untouched, whatever their status", async (t
   t.equal(mini.calls.login, 1)
 })
 
-test('a phone code that is not valid is a 400 of the plugin, and no reason to sign in', async (t) => {
+test('invalid phone code: a 400 of the plugin, without a login', async (t) => {
   const { client, mini, host } = await startPhone(t, {
     after: (app) => {
       app.post('/phone', { config: { weapp: true } }, async (request) => {
@@ -140,7 +138,7 @@ test('a phone code that is not valid is a 400 of the plugin, and no reason to si
   t.equal(mini.calls.login, 1)
 })
 
-test('optional: with the token if there is one, and never a login', async (t) => {
+test('auth optional: sends the token if there is one, and never signs in', async (t) => {
   const clock = freezeClock(t)
   const { client, mini, host, sent, kick, signedOut } = await startPhone(t)
   const feed = { url: '/feed', auth: 'optional' } as const
@@ -148,7 +146,7 @@ test('optional: with the token if there is one, and never a login', async (t) =>
   t.match(await client.request({ url: '/me', auth: 'optional' }), { statusCode: 401, data: { code: 'FST_WEAPP_TOKEN_MISSING' } })
   await client.login()
   t.match(await client.request(feed), { data: { openid: host.wechat.openid('alice') } })
-  clock.advance(EIGHT_DAYS)
+  clock.advance(PAST_IDLE)
   t.match(await client.request({ url: '/me', auth: 'optional' }), { statusCode: 401, data: { code: CODES.expired } })
   t.match(await client.request(feed), { data: { openid: null } })
   t.equal(mini.calls.login, 1)
@@ -157,11 +155,11 @@ test('optional: with the token if there is one, and never a login', async (t) =>
   await t.rejects(client.request({ url: '/me', auth: 'optional' }), { code: CODES.kicked })
   t.strictSame(signedOut, [CODES.kicked])
   sent()
-  t.match(await client.request(feed), { data: { openid: null } }, 'a phone that is signed out is a stranger')
+  t.match(await client.request(feed), { data: { openid: null } }, 'a signed-out device sends an unauthenticated request')
   t.strictSame(sent(), ['GET /feed 200'])
 })
 
-test('no auth: without the token, and without a look at the answer', async (t) => {
+test('auth false: sends no token, and does not recover', async (t) => {
   const { client, mini } = await startPhone(t)
   t.match(await client.request({ url: '/me', auth: false }), { statusCode: 401 })
   await client.login()
@@ -170,7 +168,7 @@ test('no auth: without the token, and without a look at the answer', async (t) =
   t.equal(mini.calls.login, 1)
 })
 
-test('the token goes in the header, to the server and nowhere else', async (t) => {
+test('token: sent in the header, to the server only', async (t) => {
   const { client, mini, baseUrl } = await startPhone(t)
   const { data } = await client.request({ url: `${baseUrl}/echo/200?a=1`, header: { 'x-mine': 'yes' } })
   t.match(data, { headers: { authorization: `Bearer ${client.token}`, 'x-mine': 'yes' }, query: { a: '1' } })
@@ -181,23 +179,23 @@ test('the token goes in the header, to the server and nowhere else', async (t) =
   t.equal(mini.requests.length, 2)
 })
 
-test('no dot segment leads the token out of a baseUrl that has a path', async (t) => {
+test('token: no dot segment leads out of a baseUrl with a path', async (t) => {
   const { launch, baseUrl } = await startPhone(t, { after: (app) => { app.get('/shop/*', ({ url }) => ({ url })) } })
   const shop = `${baseUrl}/shop`
   const { client, mini } = launch({ client: { baseUrl: shop, prefix: '/../weapp' } })
-  await t.rejects(client.login(), { code: 'WEAPP_BAD_URL' }, 'nor does one of the prefix')
+  await t.rejects(client.login(), { code: 'WEAPP_BAD_URL' }, 'the prefix has no dot segment either')
   const outside = [
     '/../admin', '/..', '/..?a=1', '/..#a', '/a/../../admin', '/./../admin', '/.%2e/admin', '/%2E./admin', '/%2e%2E/admin', '/..\\admin',
     '/a\\..\\..\\admin', '/a\\..\\../admin', '/a/%2e%2e\\../admin', '/.\t./admin', '/%2\ne%2\re/admin', '/.. ', '/..\0', '/a/..\t/../admin'
   ]
   for (const url of outside) {
     const options = { url, auth: 'optional' } as const
-    t.notMatch(new URL(shop + url).pathname, /^\/shop\/./, 'the platform would take it elsewhere')
+    t.notMatch(new URL(shop + url).pathname, /^\/shop\/./, 'the platform would resolve it to a path outside')
     await t.rejects(client.request(options), { code: 'WEAPP_BAD_URL' }, JSON.stringify(url))
     await t.rejects(client.request({ ...options, url: shop + url }), { code: 'WEAPP_BAD_URL' }, JSON.stringify(url))
     await t.rejects(client.upload({ ...options, filePath: '/none', name: 'file' }), { code: 'WEAPP_BAD_URL' }, JSON.stringify(url))
   }
-  // A proxy that decodes before it looks at the path, such as nginx, takes these elsewhere.
+  // A proxy that decodes the path before it resolves it, such as nginx, would route these outside.
   for (const url of [`/item/${encodeURIComponent('../../admin')}`, '/..%2fadmin', '/%2e%2E%2Fadmin', '/a%2f..%5c..%2F', '/..%5Cadmin', '/a%5c..', '/..\u3000']) {
     await t.rejects(client.request({ url, auth: 'optional' }), { code: 'WEAPP_BAD_URL' }, url)
   }
@@ -213,7 +211,7 @@ test('no dot segment leads the token out of a baseUrl that has a path', async (t
   t.match(await client.request({ url: '/茶', auth: 'optional' }), { data: { url: '/shop/%E8%8C%B6' } })
 })
 
-test('JSON without data is {}; anything else is left alone', async (t) => {
+test('JSON without data: sent as {}, other bodies stay as they are', async (t) => {
   const { client } = await startPhone(t)
   const echo = async (request: Omit<Parameters<typeof client.request>[0], 'url'>) => (await client.request({ url: '/echo/200', ...request })).data
   for (const method of ['POST', 'PUT', 'DELETE'] as const) t.strictSame((await echo({ method })).body, {}, method)
@@ -224,7 +222,7 @@ test('JSON without data is {}; anything else is left alone', async (t) => {
   t.match(await echo({ data: { q: 'a b' } }), { query: { q: 'a b' }, body: null })
 })
 
-test('a base URL may end with a slash, and the plugin may live elsewhere', async (t) => {
+test('baseUrl: may end with a slash, and prefix may differ', async (t) => {
   const { launch, baseUrl } = await startPhone(t, { options: { prefix: '/auth' } })
   const { client, sent } = launch({ client: { baseUrl: `${baseUrl}/`, prefix: '/auth' } })
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
@@ -233,26 +231,26 @@ test('a base URL may end with a slash, and the plugin may live elsewhere', async
   t.strictSame(sent(), ['POST /auth/login 200', 'GET /me 200', 'GET /auth/session 200', 'POST /auth/logout 204'])
 })
 
-test('who holds the task of a request can abort it', async (t) => {
+test('onTask: the task can abort the request', async (t) => {
   const { client, mini, sent } = await startPhone(t)
-  const gate = deferred()
-  t.teardown(gate.resolve)
+  const pause = deferred()
+  t.teardown(pause.resolve)
   await client.login()
   sent()
-  mini.fault({ delay: gate.promise }, { path: '/me', times: 1 })
+  mini.fault({ delay: pause.promise }, { path: '/me', times: 1 })
   const request = client.request({
     url: '/me',
     onTask (task) {
       task.abort()
-      gate.resolve()
+      pause.resolve()
     }
   })
   await t.rejects(request, { code: 'WEAPP_NETWORK_FAILED', errMsg: 'request:fail abort' })
   t.strictSame(sent(), ['GET /me null'])
-  t.equal((await client.request({ url: '/me' })).statusCode, 200, 'the phone is signed in as before')
+  t.equal((await client.request({ url: '/me' })).statusCode, 200, 'the device is still signed in')
 })
 
-test('what onTask throws is for its author to hear', async (t) => {
+test('onTask: its error rejects the request unchanged', async (t) => {
   const { client, mini } = await startPhone(t)
   await client.login()
   for (const fail of [undefined, 'timeout']) {
@@ -262,7 +260,7 @@ test('what onTask throws is for its author to hear', async (t) => {
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
 })
 
-test('a url that is none', async (t) => {
+test('url: rejects values that are no path', async (t) => {
   const { client } = await startPhone(t)
   for (const url of [undefined, null, 7, '', 'me']) await t.rejects(client.request({ url: url as string, auth: false }), { code: 'WEAPP_BAD_URL' })
 })

@@ -3,7 +3,7 @@ import { CODES, deferred, startPhone } from '../helpers/phone.js'
 
 const open = (data: object) => ({ url: '/open', method: 'POST', data } as const)
 
-test('ensureSessionKey: a dead key is replaced before anything is encrypted with it', async (t) => {
+test('ensureSessionKey: replaces an expired key before WeChat encrypts with it', async (t) => {
   const { client, mini, host } = await startPhone(t)
   await client.login()
   host.wechat.rotateKey('alice')
@@ -13,7 +13,7 @@ test('ensureSessionKey: a dead key is replaced before anything is encrypted with
   t.equal(mini.calls.login, 2)
 })
 
-test('ensureSessionKey: a living key is asked about once per launch', async (t) => {
+test('ensureSessionKey: checks a live key once per launch', async (t) => {
   const { client, mini, launch } = await startPhone(t)
   await client.login()
   await client.ensureSessionKey()
@@ -24,14 +24,14 @@ test('ensureSessionKey: a living key is asked about once per launch', async (t) 
   t.match(next.mini.calls, { checkSession: 1, login: 0 })
 })
 
-test('ensureSessionKey: signs in where nobody is', async (t) => {
+test('ensureSessionKey: signs in if there is no session', async (t) => {
   const { client, mini } = await startPhone(t)
   await client.ensureSessionKey()
   t.type(client.token, 'string')
   t.match(mini.calls, { checkSession: 0, login: 1 })
 })
 
-test('ensureSessionKey: what failed is tried again', async (t) => {
+test('ensureSessionKey: checks again after a failure', async (t) => {
   const { client, mini, host } = await startPhone(t)
   await client.login()
   host.wechat.rotateKey('alice')
@@ -42,22 +42,22 @@ test('ensureSessionKey: what failed is tried again', async (t) => {
 })
 
 for (const meanwhile of ['login', 'logout'] as const) {
-  test(`ensureSessionKey: a ${meanwhile} while WeChat is asked settles it`, async (t) => {
+  test(`ensureSessionKey: a ${meanwhile} during the check decides the outcome`, async (t) => {
     const { client, mini, host } = await startPhone(t)
     await client.login()
     host.wechat.rotateKey('alice')
-    const gate = deferred()
-    mini.fault({ delay: gate.promise, fail: 'session time out' }, { api: 'checkSession', times: 1 })
+    const pause = deferred()
+    mini.fault({ delay: pause.promise, fail: 'session time out' }, { api: 'checkSession', times: 1 })
     const check = client.ensureSessionKey()
     await client[meanwhile]()
-    gate.resolve()
+    pause.resolve()
     if (meanwhile === 'login') await check
     else await t.rejects(check, { code: CODES.revoked })
     t.equal(mini.calls.login, meanwhile === 'login' ? 2 : 1)
   })
 }
 
-test('409: ten requests under a key that the server has not heard of cause one login, and open', async (t) => {
+test('409: ten requests with a key new to the server share one login and succeed', async (t) => {
   const { client, mini, host, sent } = await startPhone(t, { simulator: { keyChanges: 'never' } })
   await client.login()
   host.wechat.rotateKey('alice')
@@ -70,7 +70,7 @@ test('409: ten requests under a key that the server has not heard of cause one l
   t.equal(sent().filter((line) => line === 'POST /open 409').length, 10)
 })
 
-test('409: data that no login opens', async (t) => {
+test('409: rejects data that no login can decrypt', async (t) => {
   const { client, host, sent } = await startPhone(t)
   await client.login()
   host.wechat.rotateKey('alice')
@@ -78,25 +78,25 @@ test('409: data that no login opens', async (t) => {
   sent()
   await t.rejects(client.request(open(data)), { code: CODES.stale, statusCode: 409, message: /Ask the user to tap again/ })
   t.strictSame(sent(), ['POST /open 409', 'POST /weapp/login 200', 'POST /open 409'])
-  t.match(await client.request(open(host.wechat.encrypt('alice', { nickName: 'Alice' }))), { statusCode: 200 }, 'the next tap does')
+  t.match(await client.request(open(host.wechat.encrypt('alice', { nickName: 'Alice' }))), { statusCode: 200 }, 'the next tap succeeds')
 })
 
-test('409: after a login that somebody else asked for, the repetition is enough', async (t) => {
+test('409: sent again without a login if another caller has signed in', async (t) => {
   const { client, mini, host, sent } = await startPhone(t, { simulator: { keyChanges: 'never' } })
   await client.login()
   host.wechat.rotateKey('alice')
-  const gate = deferred()
-  mini.fault({ answerDelay: gate.promise }, { path: '/open', times: 1 })
+  const pause = deferred()
+  mini.fault({ answerDelay: pause.promise }, { path: '/open', times: 1 })
   const request = client.request(open(host.wechat.encrypt('alice', { nickName: 'Alice' })))
   while (mini.requests.at(-1)!.statusCode !== 409) await new Promise(setImmediate)
   await client.login()
   sent()
-  gate.resolve()
+  pause.resolve()
   t.match(await request, { statusCode: 200 })
   t.strictSame(sent(), ['POST /open 200'])
 })
 
-test('409: a server that keeps no key', async (t) => {
+test('409: rejects if the server stores no session_key', async (t) => {
   const { client, host, mini, sent } = await startPhone(t, { options: { keepSessionKey: false } })
   await client.login()
   sent()
@@ -105,5 +105,5 @@ test('409: a server that keeps no key', async (t) => {
   t.equal(mini.calls.login, 2)
   sent()
   await t.rejects(client.request({ ...open(data), auth: 'optional' }), { code: 'FST_WEAPP_SESSION_KEY_MISSING' })
-  t.strictSame(sent(), ['POST /open 409'], 'optional does not sign in for it')
+  t.strictSame(sent(), ['POST /open 409'], 'optional does not sign in')
 })

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { freezeClock } from '../helpers/clock.js'
-import { CODES, deferred, startPhone, type Phone } from '../helpers/phone.js'
+import { CODES, PAST_IDLE, deferred, startPhone, type Phone } from '../helpers/phone.js'
 
 const ENDINGS: Record<'kicked' | 'revoked' | 'replaced', (phone: Phone) => Promise<unknown>> = {
   kicked: (phone) => phone.kick(),
@@ -12,7 +12,7 @@ const ENDINGS: Record<'kicked' | 'revoked' | 'replaced', (phone: Phone) => Promi
 
 for (const [reason, end] of Object.entries(ENDINGS)) {
   const code = CODES[reason as keyof typeof ENDINGS]
-  test(`${reason}: signed out, said once, until login()`, async (t) => {
+  test(`${reason}: signed out until login(), and onSignedOut called once`, async (t) => {
     const phone = await startPhone(t, { options: { session: { limit: reason === 'replaced' ? 1 : 10 } } })
     const { client, mini, signedOut, sent } = phone
     await client.login()
@@ -29,10 +29,10 @@ for (const [reason, end] of Object.entries(ENDINGS)) {
       await t.rejects(attempt() as Promise<void>, { code, message: /Call login\(\)/ })
     }
     const next = phone.launch()
-    await t.rejects(next.client.request({ url: '/me' }), { code }, 'and so it is after the next launch')
+    await t.rejects(next.client.request({ url: '/me' }), { code }, 'also after the next launch')
     t.strictSame([signedOut, next.signedOut], [[code], []])
     t.equal(calls, 3)
-    t.strictSame(sent(), [], 'nothing is asked of the server')
+    t.strictSame(sent(), [], 'no request reaches the server')
     t.equal(mini.calls.login, 1)
 
     await client.login()
@@ -41,59 +41,59 @@ for (const [reason, end] of Object.entries(ENDINGS)) {
   })
 }
 
-test('a login that was on its way when the host ended all sessions of the user', async (t) => {
+test('kicked: a login in flight is signed out too', async (t) => {
   const began = deferred()
-  const gate = deferred()
+  const pause = deferred()
   const { client, mini, signedOut, sent, kick } = await startPhone(t, {
     options: {
       onLogin: async () => {
         began.resolve()
-        await gate.promise
+        await pause.promise
       }
     }
   })
   const request = client.request({ url: '/me' })
   await began.promise
   await kick()
-  gate.resolve()
+  pause.resolve()
   await t.rejects(request, { code: CODES.kicked, statusCode: 401 })
   t.strictSame(signedOut, [CODES.kicked])
   t.strictSame(sent(), ['POST /weapp/login 401'])
-  await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked, message: /Call login\(\)/ }, 'no silent login undoes it')
+  await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked, message: /Call login\(\)/ }, 'no silent login undoes the sign-out')
   t.strictSame(sent(), [])
   t.equal(mini.calls.login, 1)
   await client.login()
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
 })
 
-test('a sign-out everywhere whose renewal is kicked does not bring the old sign-in back', async (t) => {
+test('logout all: a kick during the renewal does not restore the old session', async (t) => {
   const clock = freezeClock(t)
-  const held = deferred()
-  const again = deferred()
+  const pause = deferred()
+  const renewing = deferred()
   let logins = 0
   const { client, signedOut, kick } = await startPhone(t, {
     options: {
       onLogin: async () => {
         if (++logins === 1) return
-        again.resolve()
-        await held.promise
+        renewing.resolve()
+        await pause.promise
       }
     }
   })
   await client.login()
-  clock.advance(8 * 24 * 3_600_000)
+  clock.advance(PAST_IDLE)
   const signOut = client.logout({ all: true })
-  await again.promise
+  await renewing.promise
   clock.advance(1)
   await kick()
-  held.resolve()
+  pause.resolve()
   await t.rejects(signOut, { code: CODES.kicked })
   t.strictSame([client.token, signedOut], [null, [CODES.kicked]])
   await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked })
   t.equal(logins, 2)
 })
 
-test('without anybody to tell', async (t) => {
+test('onSignedOut: may be undefined', async (t) => {
   const { launch, kick } = await startPhone(t)
   const { client } = launch({ client: { onSignedOut: undefined as never } })
   await client.login()
@@ -101,7 +101,7 @@ test('without anybody to tell', async (t) => {
   await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked })
 })
 
-test('a login that fails does not end it', async (t) => {
+test('kicked: a failed login does not end the sign-out', async (t) => {
   const { client, mini, kick } = await startPhone(t)
   await client.login()
   await kick()
@@ -111,14 +111,14 @@ test('a login that fails does not end it', async (t) => {
   await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked })
 })
 
-test('an onSignedOut that throws does not take the place of the refusal, and is heard by its author', async (t) => {
+test('onSignedOut: its error does not replace the rejection, and is reported', async (t) => {
   const { client, kick } = await startPhone(t, {}, { client: { onSignedOut () { throw new TypeError('a slip') } } })
   await client.login()
   await kick()
   const listeners = process.listeners('unhandledRejection')
   process.removeAllListeners('unhandledRejection')
-  const heard = new Promise((resolve) => process.once('unhandledRejection', resolve))
+  const unhandled = new Promise((resolve) => process.once('unhandledRejection', resolve))
   await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked, statusCode: 401 })
-  t.match(await heard, { name: 'TypeError', message: 'a slip' })
+  t.match(await unhandled, { name: 'TypeError', message: 'a slip' })
   for (const listener of listeners) process.on('unhandledRejection', listener)
 })

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { CODES, startPhone, type LaunchOptions } from '../helpers/phone.js'
 
-test('the next launch is signed in', async (t) => {
+test('storage: the next launch is signed in', async (t) => {
   const { client, launch } = await startPhone(t)
   await client.login()
   const next = launch()
@@ -10,7 +10,7 @@ test('the next launch is signed in', async (t) => {
   t.equal(next.mini.calls.login, 0)
 })
 
-test('what is stored', async (t) => {
+test('storage: contains the token or the reason, and ignores anything else', async (t) => {
   const { client, mini, baseUrl, launch } = await startPhone(t)
   const storageKey = `weapp ${baseUrl}/weapp`
   await client.login()
@@ -19,11 +19,11 @@ test('what is stored', async (t) => {
     mini.storage.set(storageKey, foreign)
     const next = launch()
     t.equal(next.client.token, null)
-    t.equal((await next.client.request({ url: '/me' })).statusCode, 200, 'anything else is as good as nothing')
+    t.equal((await next.client.request({ url: '/me' })).statusCode, 200, 'an invalid value counts as empty')
   }
 })
 
-test('clients with other storage keys know nothing of each other', async (t) => {
+test('storageKey: clients with different keys are independent', async (t) => {
   const { client, mini, launch } = await startPhone(t)
   const other = launch({ client: { storageKey: 'other' } })
   await client.login()
@@ -34,7 +34,7 @@ test('clients with other storage keys know nothing of each other', async (t) => 
   t.strictSame([...mini.storage.keys()].slice(1), ['other'])
 })
 
-test('a server is never sent the token of another, nor is one registration sent that of its neighbour', async (t) => {
+test('storage: neither another server nor another prefix receives the token', async (t) => {
   const one = await startPhone(t)
   const two = await startPhone(t)
   const token = (await one.client.login()).token
@@ -49,7 +49,7 @@ test('a server is never sent the token of another, nor is one registration sent 
   t.equal(one.launch().client.token, token)
 })
 
-test('a storage that fails costs the next launch a login and no more', async (t) => {
+test('storage: a failure only costs a login at the next launch', async (t) => {
   const { launch, baseUrl, mini: { storage } } = await startPhone(t)
   const storageKey = `weapp ${baseUrl}/weapp`
   storage.set(storageKey, { token: 'unreadable', signedOut: null })
@@ -66,7 +66,7 @@ test('a storage that fails costs the next launch a login and no more', async (t)
   t.match([...storage], [[storageKey, { token: 'unreadable' }]])
 })
 
-/** A phone whose storage cannot be read the first times. */
+/** Returns the options of a phone whose first storage reads fail. */
 function unreadable (times: number): LaunchOptions {
   return {
     platform: (wx) => ({
@@ -80,19 +80,19 @@ function unreadable (times: number): LaunchOptions {
   }
 }
 
-test('a storage that cannot be read at launch does not undo a sign-out', async (t) => {
+test('storage: unreadable at launch, a sign-out stays in effect', async (t) => {
   const { client, launch } = await startPhone(t)
   await client.login()
   await client.logout()
   const next = launch(unreadable(1))
   await t.rejects(next.client.request({ url: '/me' }), { code: CODES.revoked })
-  await t.rejects(launch().client.request({ url: '/me' }), { code: CODES.revoked }, 'nor does it at the launch after that')
+  await t.rejects(launch().client.request({ url: '/me' }), { code: CODES.revoked }, 'also after the launch after that')
   t.equal(next.mini.calls.login, 0)
   await next.client.login()
   t.equal((await next.client.request({ url: '/me' })).statusCode, 200)
 })
 
-test('a storage that cannot be read at launch does not cost a login, once it can', async (t) => {
+test('storage: unreadable at launch, a later read restores the token', async (t) => {
   const { client, launch } = await startPhone(t)
   const { token } = await client.login()
   const next = launch(unreadable(1))
@@ -101,7 +101,7 @@ test('a storage that cannot be read at launch does not cost a login, once it can
   t.equal(next.mini.calls.login, 0)
 })
 
-test('what happens meanwhile is newer than what the storage would have said', async (t) => {
+test('storage: unreadable at launch, a login or logout meanwhile is newer', async (t) => {
   const { client, launch } = await startPhone(t)
   await client.login()
   const next = launch(unreadable(5))

@@ -4,12 +4,10 @@ import type { FastifyInstance } from 'fastify'
 import { test, type Test } from 'tap'
 import { DAY, freezeClock } from '../helpers/clock.js'
 import type { HostOptions } from '../helpers/host.js'
-import { CODES, startPhone } from '../helpers/phone.js'
+import { CODES, PAST_IDLE, startPhone } from '../helpers/phone.js'
 
-const EIGHT_DAYS = 8 * DAY
-
-/** A host that takes pictures, and a phone that has one. */
-async function startAlbum (t: Test, before: (app: FastifyInstance) => unknown = () => {}, options: HostOptions['options'] = {}) {
+/** Starts a host that accepts pictures, and a phone with a picture. */
+async function startAvatarHost (t: Test, before: (app: FastifyInstance) => unknown = () => {}, options: HostOptions['options'] = {}) {
   const phone = await startPhone(t, {
     options,
     before,
@@ -20,7 +18,7 @@ async function startAlbum (t: Test, before: (app: FastifyInstance) => unknown = 
         const file = form.get('avatar') as File
         return { openid: request.weapp!.openid, title: form.get('title'), name: file.name, text: await file.text() }
       })
-      app.post('/anybody/:status', async (request, reply) => {
+      app.post('/public/:status', async (request, reply) => {
         const { status } = request.params as { status: string }
         return await reply.code(Number(status)).type('text/plain').send(`token: ${request.headers.authorization ?? 'none'}`)
       })
@@ -31,85 +29,85 @@ async function startAlbum (t: Test, before: (app: FastifyInstance) => unknown = 
   return { ...phone, avatar: { url: '/avatar', filePath, name: 'avatar', formData: { title: '头像' } } }
 }
 
-test('an upload signs in first, and brings the file and the other fields', async (t) => {
-  const { client, host, sent, avatar } = await startAlbum(t)
+test('upload: signs in, and sends the file and the other fields', async (t) => {
+  const { client, host, sent, avatar } = await startAvatarHost(t)
   t.strictSame((await client.upload(avatar)).data, {
     openid: host.wechat.openid('alice'), title: '头像', name: 'me.png', text: 'a picture'
   })
   t.strictSame(sent(), ['POST /weapp/login 200', 'POST /avatar 200'])
 })
 
-test('an upload that finds the session expired signs in once and is repeated', async (t) => {
+test('upload: signs in once if the session has expired, and sends the file again', async (t) => {
   const clock = freezeClock(t)
-  const { client, sent, avatar } = await startAlbum(t)
+  const { client, sent, avatar } = await startAvatarHost(t)
   await client.login()
-  clock.advance(EIGHT_DAYS)
+  clock.advance(PAST_IDLE)
   sent()
   const tasks: unknown[] = []
   const answer = await client.upload({ ...avatar, onTask: (task) => { tasks.push(task) } })
   t.match(answer, { statusCode: 200, data: { text: 'a picture' }, header: {} })
   t.strictSame(sent(), ['POST /avatar 401', 'POST /weapp/login 200', 'POST /avatar 200'])
-  t.equal(new Set(tasks).size, 2, 'each time another task')
+  t.equal(new Set(tasks).size, 2, 'each attempt has a task of its own')
 })
 
-test('an upload of a phone that was signed out rejects', async (t) => {
-  const { client, kick, signedOut, avatar } = await startAlbum(t)
+test('upload: rejects after a kick', async (t) => {
+  const { client, kick, signedOut, avatar } = await startAvatarHost(t)
   await client.login()
   await kick()
   await t.rejects(client.upload(avatar), { code: CODES.kicked, statusCode: 401 })
   t.strictSame(signedOut, [CODES.kicked])
 })
 
-test("a 401 without headers, in the host's own words: the session route tells whose it is", async (t) => {
+test('upload: an ambiguous 401 is resolved by the session route', async (t) => {
   const clock = freezeClock(t)
-  const { client, mini, kick, sent, signedOut, avatar } = await startAlbum(t, (app) => {
+  const { client, mini, kick, sent, signedOut, avatar } = await startAvatarHost(t, (app) => {
     app.setErrorHandler((_error, _request, reply) => reply.code(401).send({ success: false }))
   })
   await client.login()
-  clock.advance(EIGHT_DAYS)
+  clock.advance(PAST_IDLE)
   t.equal((await client.upload(avatar)).statusCode, 200)
   t.equal(mini.calls.login, 2)
   sent()
   for (const status of [401, 403]) {
-    t.match(await client.upload({ ...avatar, url: `/anybody/${status}` }), { statusCode: status, data: `token: Bearer ${client.token}` })
+    t.match(await client.upload({ ...avatar, url: `/public/${status}` }), { statusCode: status, data: `token: Bearer ${client.token}` })
   }
-  t.strictSame(sent(), ['POST /anybody/401 401', 'GET /weapp/session 200', 'POST /anybody/403 403'])
+  t.strictSame(sent(), ['POST /public/401 401', 'GET /weapp/session 200', 'POST /public/403 403'])
   await kick()
   await t.rejects(client.upload(avatar), { code: CODES.kicked, statusCode: 401 })
   t.strictSame(signedOut, [CODES.kicked])
   t.equal(mini.calls.login, 2)
 })
 
-test('where there is no session route, such a 401 costs one login', async (t) => {
+test('upload: an ambiguous 401 costs one login without a session route', async (t) => {
   const clock = freezeClock(t)
-  const { client, mini, avatar } = await startAlbum(t, (app) => {
+  const { client, mini, avatar } = await startAvatarHost(t, (app) => {
     app.setErrorHandler((_error, _request, reply) => reply.code(401).send({ success: false }))
   }, { routes: { session: false } })
   await client.login()
-  clock.advance(EIGHT_DAYS)
+  clock.advance(PAST_IDLE)
   t.equal((await client.upload(avatar)).statusCode, 200)
   t.equal(mini.calls.login, 2)
-  t.equal((await client.upload({ ...avatar, url: '/anybody/401' })).statusCode, 401)
+  t.equal((await client.upload({ ...avatar, url: '/public/401' })).statusCode, 401)
   t.equal(mini.calls.login, 3)
 })
 
-test('an upload may do without a sign-in', async (t) => {
-  const { client, mini, avatar } = await startAlbum(t)
+test('upload: auth optional and auth false do not sign in', async (t) => {
+  const { client, mini, avatar } = await startAvatarHost(t)
   for (const auth of ['optional', false] as const) {
-    t.match(await client.upload({ ...avatar, url: '/anybody/200', auth }), { statusCode: 200, data: 'token: none' })
+    t.match(await client.upload({ ...avatar, url: '/public/200', auth }), { statusCode: 200, data: 'token: none' })
   }
   t.equal(mini.calls.login, 0)
 })
 
-test('an upload goes below baseUrl only, and a file that is not there is told', async (t) => {
-  const { client, avatar } = await startAlbum(t)
+test('upload: rejects URLs outside baseUrl and missing files', async (t) => {
+  const { client, avatar } = await startAvatarHost(t)
   await client.login()
   await t.rejects(client.upload({ ...avatar, url: 'https://elsewhere.example/avatar' }), { code: 'WEAPP_BAD_URL' })
   await t.rejects(client.upload({ ...avatar, filePath: '/nowhere.png' }), { code: 'WEAPP_NETWORK_FAILED', errMsg: 'uploadFile:fail file not found' })
 })
 
-test('a platform without uploadFile can do everything else', async (t) => {
-  const { launch, avatar } = await startAlbum(t)
+test('upload: rejects without wx.uploadFile, and requests still work', async (t) => {
+  const { launch, avatar } = await startAvatarHost(t)
   const { client } = launch({ platform: ({ uploadFile: _unknown, ...wx }) => wx })
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
   await t.rejects(client.upload(avatar), { code: 'WEAPP_NO_WX', message: /uploadFile/ })

@@ -1,33 +1,37 @@
-/** A host that listens, and a phone with the client on it. */
+/** A host that listens, and a simulated phone with the client. */
 import type { Test } from 'tap'
 import { createWeappClient, type WeappClient, type WeappClientOptions, type Wx } from '../../src/client/index.js'
 import { createMiniProgram, type MiniProgram, type MiniProgramOptions } from '../../src/testing/mini-program/mini-program.js'
+import { DAY } from '../../src/testing/store-suite/test-user.js'
 import { startHost, type Host, type HostOptions } from './host.js'
 
 export interface Launch {
   client: WeappClient
   mini: MiniProgram
-  /** What onSignedOut was told. */
+  /** The codes that onSignedOut received. */
   signedOut: string[]
-  /** The requests so far, as 'GET /me 200', and none after it was asked. */
+  /** Returns the requests since the last call, such as 'GET /me 200'. */
   sent (): string[]
 }
 
 export interface Phone extends Launch {
   host: Host
   baseUrl: string
-  /** Starts the Mini Program (again), on the same phone unless `mini` says otherwise. */
+  /** Launches the Mini Program again, on the same phone unless `mini` has another storage or user. */
   launch (options?: LaunchOptions): Launch
-  /** Ends every session of alice as the host's people would. */
+  /** Ends every session of alice, as an operator would. */
   kick (): Promise<unknown>
 }
 
 export interface LaunchOptions {
   mini?: Partial<MiniProgramOptions>
   client?: Partial<WeappClientOptions>
-  /** What stands between the Mini Program and its platform. */
+  /** Wraps the platform of the Mini Program. */
   platform?: (wx: Wx) => Wx
 }
+
+/** Longer than the default idle expiry, and shorter than the default ttl. */
+export const PAST_IDLE = 8 * DAY
 
 export const CODES = {
   kicked: 'FST_WEAPP_SESSION_KICKED',

@@ -1,17 +1,15 @@
-/** Hosts that answer in ways of their own. */
+/** Hosts that change the responses of the plugin. */
 import { test } from 'tap'
-import { DAY, freezeClock } from '../helpers/clock.js'
-import { CODES, startPhone } from '../helpers/phone.js'
+import { freezeClock } from '../helpers/clock.js'
+import { CODES, PAST_IDLE, startPhone } from '../helpers/phone.js'
 
-const EIGHT_DAYS = 8 * DAY
-
-test('an error envelope that says nothing of us: the header does', async (t) => {
+test('error handler without the code: the client reads the header', async (t) => {
   const clock = freezeClock(t)
   const { client, mini, kick } = await startPhone(t, {
     before: (app) => app.setErrorHandler((_error, _request, reply) => reply.code(200).send({ success: false }))
   })
   await client.login()
-  clock.advance(EIGHT_DAYS)
+  clock.advance(PAST_IDLE)
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
   t.equal(mini.calls.login, 2)
   await kick()
@@ -20,7 +18,7 @@ test('an error envelope that says nothing of us: the header does', async (t) => 
   await t.rejects(client.login(), { code: 'WEAPP_WX_LOGIN_FAILED' })
 })
 
-test('a login that is refused with status 200 is refused', async (t) => {
+test('login: rejects a refusal with status 200', async (t) => {
   const { client, host } = await startPhone(t, {
     before: (app) => app.setErrorHandler((_error, _request, reply) => reply.code(200).send({ success: false }))
   })
@@ -28,18 +26,18 @@ test('a login that is refused with status 200 is refused', async (t) => {
   await t.rejects(client.login(), { code: 'FST_WEAPP_CODE_INVALID', statusCode: 200 })
 })
 
-test('a proxy that drops the header: the code in the body says it', async (t) => {
+test('proxy that drops the header: the client reads the code in the body', async (t) => {
   const clock = freezeClock(t)
   const { client, mini } = await startPhone(t, {
     before: (app) => app.addHook('onSend', async (_request, reply) => { reply.removeHeader('weapp-error') })
   })
   await client.login()
-  clock.advance(EIGHT_DAYS)
+  clock.advance(PAST_IDLE)
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
   t.equal(mini.calls.login, 2)
 })
 
-test("codes in a body that are not the plugin's are the host's", async (t) => {
+test("request: returns a 401 with a code of the host's unchanged", async (t) => {
   const bodies = [{ code: 'HOST_401' }, { code: 401 }, { code: null }, ['code'], 'FST_WEAPP_SESSION_EXPIRED', null]
   const { client, mini, sent } = await startPhone(t, {
     after: (app) => {
@@ -55,7 +53,7 @@ test("codes in a body that are not the plugin's are the host's", async (t) => {
   t.equal(mini.calls.login, 1)
 })
 
-test('an answer that is no refusal may hold any word, one of the plugin too', async (t) => {
+test('request: ignores a plugin code in the body of a successful response', async (t) => {
   const { client, mini, sent } = await startPhone(t, {
     after: (app) => { app.post('/coupon', async (request) => ({ code: (request.body as { name: string }).name })) }
   })
@@ -68,7 +66,7 @@ test('an answer that is no refusal may hold any word, one of the plugin too', as
   t.equal(mini.calls.login, 1)
 })
 
-test('a host that wraps every answer', async (t) => {
+test('unwrap: reads the responses of a host that wraps every response', async (t) => {
   const clock = freezeClock(t)
   const { client, launch, mini } = await startPhone(t, {
     before: (app) => app.addHook('preSerialization', async (_request, _reply, payload) => ({ data: payload }))
@@ -77,15 +75,15 @@ test('a host that wraps every answer', async (t) => {
   const { client: unwrapping } = launch({ client: { unwrap: (body) => body.data } })
   t.match(await unwrapping.login(), { token: String, tokenType: 'Bearer' })
   t.match(await unwrapping.session(), { id: String, sessions: Array })
-  t.match((await unwrapping.request({ url: '/me' })).data, { data: { openid: String } }, "the host's own answers are left to the caller")
-  clock.advance(EIGHT_DAYS)
+  t.match((await unwrapping.request({ url: '/me' })).data, { data: { openid: String } }, "request does not unwrap the host's responses")
+  clock.advance(PAST_IDLE)
   t.equal((await unwrapping.request({ url: '/me' })).statusCode, 200)
   await unwrapping.logout()
   t.equal(unwrapping.token, null)
   t.equal(mini.calls.login, 1)
 })
 
-test('a host without the session route', async (t) => {
+test('session: rejects if the host has no session route', async (t) => {
   const { client } = await startPhone(t, { options: { routes: { session: false } } })
   await t.rejects(client.session(), { statusCode: 404, code: 'WEAPP_REFUSED', message: /not found/ })
 })
