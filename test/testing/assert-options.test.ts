@@ -5,13 +5,13 @@ import { PHONE, accessToken, code2Session, post, simulate } from '../helpers/sim
 
 type Methods = Record<string, (...args: unknown[]) => unknown>
 
-/** As tests in JavaScript call it, which no compiler reads. */
+/** Removes the types, as in a test in JavaScript. */
 const inJavaScript = (typed: object) => typed as Methods
 const newMiniProgram = createMiniProgram as unknown as (...args: unknown[]) => unknown
 
 const NO_USER = [undefined, null, '', 5, {}]
 
-test('an option of the simulator that is not known fails the test that gives it, and names those that are', async (t) => {
+test('simulator: an unknown option throws, with the valid ones in the message', async (t) => {
   const { wechat } = await simulate(t)
   const known = "'appid' is not valid. Use one of appId"
   for (const [method, args, message] of [
@@ -24,14 +24,14 @@ test('an option of the simulator that is not known fails the test that gives it,
   ] as const) {
     t.throws(() => inJavaScript(wechat)[method]!(...args), new TypeError(`${method}: ${message}`), method)
   }
-  t.ok((await code2Session(wechat, wechat.login('alice'))).json.openid, 'no fault came of it')
+  t.ok((await code2Session(wechat, wechat.login('alice'))).json.openid, 'no fault was added')
 
   await t.rejects(startWechatSimulator({ openplatform: true } as {}), new TypeError(
     "startWechatSimulator: 'openplatform' is not valid. Use one of apps, port, host, openPlatform, keyChanges, countryCodeAs, now"
   ))
 })
 
-test('an option of a Mini Program that is not known fails the test that gives it, and names those that are', async (t) => {
+test('Mini Program: an unknown option throws, with the valid ones in the message', async (t) => {
   const { wechat } = await simulate(t)
   const phone = createMiniProgram(wechat, { user: 'alice' })
   for (const [args, message] of [
@@ -42,14 +42,14 @@ test('an option of a Mini Program that is not known fails the test that gives it
   ] as const) {
     t.throws(() => inJavaScript(phone).fault!(...args), new TypeError(`fault: ${message}`), message)
   }
-  t.match(await phone.wx.login(), { errMsg: 'login:ok' }, 'no fault came of it')
+  t.match(await phone.wx.login(), { errMsg: 'login:ok' }, 'no fault was added')
 
   t.throws(() => newMiniProgram(wechat, { usr: 'alice' }), new TypeError(
     "createMiniProgram: 'usr' is not valid. Use one of user, appId, storage, unauthorizedAs"
   ))
 })
 
-test('what stands where an object belongs is refused', async (t) => {
+test('options: a value that is not an object throws', async (t) => {
   const { wechat } = await simulate(t)
   const phone = createMiniProgram(wechat, { user: 'alice' })
   for (const fault of [[45011], [], [null], ['reset'], [{}, 1], [{}, null]]) {
@@ -60,7 +60,7 @@ test('what stands where an object belongs is refused', async (t) => {
   await t.rejects(startWechatSimulator(3001 as {}), { name: 'TypeError', message: /^startWechatSimulator: .* an object\. Its keys may be apps, / })
 })
 
-test('a user has a name', async (t) => {
+test('user: must be a non-empty string', async (t) => {
   const { wechat } = await simulate(t)
   for (const user of NO_USER) {
     for (const method of ['login', 'checkSession', 'phoneCode', 'encrypt', 'sign', 'openid', 'unionid', 'sessionKey', 'rotateKey']) {
@@ -71,7 +71,7 @@ test('a user has a name', async (t) => {
   t.throws(() => newMiniProgram(wechat, {}), new TypeError('createMiniProgram: user must be a non-empty string'))
 })
 
-test('a value that is none of the known ones is refused, and so is an unknown option of the store suite', async (t) => {
+test('values: an unknown value throws, and so does an unknown option of the store suite', async (t) => {
   const { wechat } = await simulate(t)
   t.throws(() => inJavaScript(wechat).fault!({ stall: 'header' }), new TypeError("fault: 'header' is not valid. Use one of headers, body"))
   for (const [options, message] of [
@@ -81,11 +81,11 @@ test('a value that is none of the known ones is refused, and so is an unknown op
   t.throws(() => newMiniProgram(wechat, { user: 'alice', unauthorizedAs: 'fail' }), new TypeError(
     "createMiniProgram: 'fail' is not valid. Use one of answer, failure, bare failure"
   ))
-  const misspelt = { round: 5 } as object
-  await t.rejects(storeSuite(() => t.fail('no test is begun'), memoryStore, misspelt), new TypeError("storeSuite: 'round' is not valid. Use one of rounds"))
+  const misspelled = { round: 5 } as object
+  await t.rejects(storeSuite(() => t.fail('no test starts'), memoryStore, misspelled), new TypeError("storeSuite: 'round' is not valid. Use one of rounds"))
 })
 
-test('undefined leaves an option out', async (t) => {
+test('options: undefined counts as absent', async (t) => {
   const { wechat } = await simulate(t, { openPlatform: undefined, keyChanges: undefined, countryCodeAs: undefined, port: undefined, host: undefined })
   const phone = createMiniProgram(wechat, { user: 'alice', appId: undefined, storage: undefined, unauthorizedAs: undefined })
   phone.fault({ delay: undefined, fail: undefined }, { api: undefined, path: undefined, times: undefined })

@@ -7,12 +7,13 @@ import {
   type MiniProgram, type MiniProgramOptions, type WechatSimulator, type WxFailure, type WxRequestOptions, type WxRequestResult,
   type WxUploadOptions, type WxUploadResult
 } from '../../../src/testing/index.js'
+import { deferred } from '../../helpers/phone.js'
 
 interface Setup {
   phone: MiniProgram
   wechat: WechatSimulator
   url: string
-  /** wx.request as a promise. */
+  /** Calls wx.request. Returns a promise. */
   request (options: Partial<WxRequestOptions>, on?: MiniProgram): Promise<WxRequestResult>
 }
 
@@ -43,7 +44,7 @@ async function setUp (t: Test, options: Partial<MiniProgramOptions> = {}, routes
   }
 }
 
-/** What it rejects with, which is no Error. */
+/** Returns the rejection of a promise. It is not an Error. */
 async function failureOf (promise: Promise<unknown> | undefined): Promise<any> {
   try {
     await promise
@@ -53,7 +54,7 @@ async function failureOf (promise: Promise<unknown> | undefined): Promise<any> {
   return 'it did not fail'
 }
 
-test("wx.login and wx.checkSession are the user's with the simulator", async (t) => {
+test('wx.login and wx.checkSession: use the session_key of the simulator', async (t) => {
   const { phone, wechat } = await setUp(t)
   t.match(await failureOf(phone.wx.checkSession()), { errMsg: /^checkSession:fail/, errno: Number })
   t.match(await phone.wx.login(), { code: /^\w{32}$/, errMsg: 'login:ok' })
@@ -64,24 +65,24 @@ test("wx.login and wx.checkSession are the user's with the simulator", async (t)
   t.match(phone.calls, { login: 1, checkSession: 3, request: 0 })
 })
 
-test('callbacks instead of a promise', async (t) => {
+test('callbacks: called instead of a promise', async (t) => {
   const { phone } = await setUp(t)
   let returned: unknown = 'nothing yet'
-  const heard: string[] = []
+  const events: string[] = []
   await new Promise<void>((resolve) => {
-    returned = phone.wx.login({ success: ({ errMsg }) => heard.push(`success ${errMsg}`), complete: () => { heard.push('complete'); resolve() } })
-    heard.push('returned')
+    returned = phone.wx.login({ success: ({ errMsg }) => events.push(`success ${errMsg}`), complete: () => { events.push('complete'); resolve() } })
+    events.push('returned')
   })
   t.equal(returned, undefined)
-  t.strictSame(heard, ['returned', 'success login:ok', 'complete'])
+  t.strictSame(events, ['returned', 'success login:ok', 'complete'])
   phone.fault({ fail: 'no' }, { api: 'login' })
   await new Promise<void>((resolve) => {
-    phone.wx.login({ fail: ({ errMsg }) => heard.push(`fail ${errMsg}`), complete: () => resolve() })
+    phone.wx.login({ fail: ({ errMsg }) => events.push(`fail ${errMsg}`), complete: () => resolve() })
   })
-  t.equal(heard.at(-1), 'fail login:fail no')
+  t.equal(events.at(-1), 'fail login:fail no')
 })
 
-test('the Mini Program is the first of the simulator, or the one that is named', async (t) => {
+test('appId: defaults to the first app of the simulator', async (t) => {
   const { phone, wechat, request } = await setUp(t)
   t.strictSame(phone.wx.getAccountInfoSync(), { miniProgram: { appId: 'wx1', envVersion: 'develop', version: '' } })
   const other = createMiniProgram(wechat, { user: 'alice', appId: 'wx2' })
@@ -93,7 +94,7 @@ test('the Mini Program is the first of the simulator, or the one that is named',
   t.throws(() => createMiniProgram({ ...wechat, apps: {} }, { user: 'alice' }), /no app ''/)
 })
 
-test('wx.request: what is sent', async (t) => {
+test('wx.request: sends the query, the body and the headers', async (t) => {
   const { request, phone, url } = await setUp(t)
   const echo = async (options: Partial<WxRequestOptions>) => (await request(options)).data
   t.match(await echo({ data: { q: 'a b', n: 1 }, header: { 'X-Mine': 5 } }), {
@@ -106,12 +107,12 @@ test('wx.request: what is sent', async (t) => {
   t.strictSame((await post('{"a":1}')).body, { a: 1 })
   t.strictSame((await post({ a: '1 2' }, 'application/x-www-form-urlencoded')).body, { a: '1 2' })
   t.equal((await post(new Uint8Array([1, 255]).buffer, 'application/octet-stream')).body, '01ff')
-  t.match(await echo({ method: 'POST' }), { statusCode: 400, code: 'FST_ERR_CTP_EMPTY_JSON_BODY' }, 'the empty body of WeChat')
+  t.match(await echo({ method: 'POST' }), { statusCode: 400, code: 'FST_ERR_CTP_EMPTY_JSON_BODY' }, 'WeChat sends an empty body too')
   t.equal(phone.calls.request, 6)
   t.match(phone.requests[1], { method: 'POST', path: '/echo', url: `${url}/echo`, data: { a: [1] }, statusCode: 200 })
 })
 
-test('wx.request: what comes back', async (t) => {
+test('wx.request: resolves with the status, the headers and the parsed body', async (t) => {
   const { request, url } = await setUp(t, {}, (app) => {
     app.get('/status/:code', (request, reply) => reply.code(Number((request.params as { code: string }).code)).send('no'))
     app.get('/cookies', (_request, reply) => reply.header('set-cookie', ['a=1', 'b=2']).send('{"json": true}'))
@@ -128,7 +129,7 @@ test('wx.request: what comes back', async (t) => {
   t.match(await request({ url: `${url}/raw` }), { statusCode: 204, data: '', header: { 'X-Odd-Case': 'yes' } })
 })
 
-test('wx.request: no answer', async (t) => {
+test('wx.request: fails without a response', async (t) => {
   const { request, phone, url } = await setUp(t, {}, (app) => {
     app.get('/never', (_request, reply) => { reply.hijack() })
   })
@@ -142,7 +143,7 @@ test('wx.request: no answer', async (t) => {
   phone.wx.request({ url: `${url}/never` }).abort()
 })
 
-test('wx.uploadFile: what is sent, and what comes back without headers', async (t) => {
+test('wx.uploadFile: sends a form, and resolves without headers', async (t) => {
   const filePath = join(t.testdir({ 'a.txt': 'a file' }), 'a.txt')
   const { phone, url } = await setUp(t, {}, (app) => {
     app.addContentTypeParser('multipart/form-data', { parseAs: 'string' }, async (_request: unknown, body: string) => body)
@@ -166,7 +167,7 @@ test('wx.uploadFile: what is sent, and what comes back without headers', async (
   t.match(JSON.parse((await upload({ formData: {} })).data).body, /a file/)
 })
 
-test('a 401 as on a phone and as on a PC', async (t) => {
+test('unauthorizedAs: a 401 succeeds as on a phone, or fails as on a PC', async (t) => {
   const { request, wechat, url } = await setUp(t, {}, (app) => {
     app.get('/401', (_request, reply) => reply.code(401).header('weapp-error', 'X').send({ code: 'X' }))
   })
@@ -179,7 +180,7 @@ test('a 401 as on a phone and as on a PC', async (t) => {
   t.equal((await request({}, bare)).statusCode, 200)
 })
 
-test('storage holds copies, and outlives a launch', async (t) => {
+test('storage: stores copies, and survives a launch', async (t) => {
   const { phone, wechat } = await setUp(t)
   const { wx } = phone
   const value = { list: [1] }
@@ -200,7 +201,7 @@ test('storage holds copies, and outlives a launch', async (t) => {
   t.match(await failureOf(wx.getStorage({ key: 'later' })), { errMsg: 'getStorage:fail data not found' })
 })
 
-test('faults: first in, first out, where and as often as was said', async (t) => {
+test('faults: first in, first out, limited by api, path and times', async (t) => {
   const { phone, request, url } = await setUp(t)
   phone.fault({ fail: 'once' }, { times: 1 })
   const clear = phone.fault({ fail: 'here' }, { path: '/echo' })
@@ -221,21 +222,20 @@ test('faults: first in, first out, where and as often as was said', async (t) =>
   t.match(await failureOf(phone.wx.checkSession()), { errMsg: /^checkSession:fail/ })
 })
 
-test('faults: waiting, before the server hears of it and after', async (t) => {
+test('faults: delay before the request reaches the server, and after', async (t) => {
   const { phone, request } = await setUp(t)
-  let open!: () => void
-  const gate = new Promise<void>((resolve) => { open = resolve })
-  phone.fault({ delay: gate }, { times: 1 })
-  phone.fault({ answerDelay: gate }, { times: 1 })
+  const pause = deferred()
+  phone.fault({ delay: pause.promise }, { times: 1 })
+  phone.fault({ answerDelay: pause.promise }, { times: 1 })
   phone.fault({ delay: 1 }, { times: 1 })
   const order: string[] = []
   const note = (name: string) => () => { order.push(name) }
-  const held = [request({}).then(note('before')), request({}).then(note('after'))]
+  const paused = [request({}).then(note('before')), request({}).then(note('after'))]
   await request({}).then(note('soon'))
   while (phone.requests[1]!.statusCode === null) await new Promise(setImmediate)
   t.equal(phone.requests[0]!.statusCode, null)
   t.strictSame(order, ['soon'])
-  open()
-  await Promise.all(held)
+  pause.resolve()
+  await Promise.all(paused)
   t.strictSame(order.slice(1).sort(), ['after', 'before'])
 })
