@@ -1,2 +1,2 @@
-// Nobody is signed in at the launch: the client does it when a page asks, or when the user taps.
+// The launch does not sign in. The client signs in when a page sends a request, or when the user taps.
 App({})

@@ -1,6 +1,6 @@
 /**
- * The Mini Program of the example: its files are what DevTools asks for, and its pages, run here with a fake `wx`, do
- * what they say against the example server. DevTools itself is not run.
+ * The example Mini Program. Checks the files that DevTools requires, and runs the pages with a fake `wx` and the example
+ * server. Does not run DevTools.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -14,15 +14,16 @@ import { createMiniProgram, type MiniProgram } from '../../src/testing/mini-prog
 import { startWechatSimulator, type WechatSimulator } from '../../src/testing/simulator/simulator.js'
 import { childEnvironment } from '../helpers/child-environment.js'
 
-// Processes start slowly where much else runs.
+// Processes start slowly on a busy machine.
 tap.setTimeout(300_000)
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const CLIENT = 'utils/weapp-client.js'
 const APP_SECRET = 'app-secret'
-const WORDS = new Set(['true', 'false', 'null', 'undefined', 'item', 'index'])
+/** Names in a WXML expression that are no data of the page. */
+const WXML_NAMES = new Set(['true', 'false', 'null', 'undefined', 'item', 'index'])
 
-/** A copy, with the client in it as the script of package.json puts it there. */
+/** A copy of the project, with the client that the script of package.json builds. */
 const project = mkdtempSync(join(tmpdir(), 'fastify-weapp-miniprogram-'))
 tap.teardown(() => rmSync(project, { recursive: true, force: true }))
 cpSync(join(ROOT, 'example/miniprogram'), project, { recursive: true, filter: (path) => !path.endsWith(CLIENT) })
@@ -48,12 +49,12 @@ interface Page {
 
 interface Launch {
   mini: MiniProgram
-  /** What wx.reLaunch was told. */
+  /** The URLs that wx.reLaunch received. */
   relaunched: string[]
   open (page: string, query?: Record<string, string>): Page
 }
 
-/** Starts the Mini Program: CommonJS, where a module runs once, and the globals that DevTools gives. */
+/** Launches the Mini Program: loads its CommonJS modules once each, with the globals of DevTools. */
 function launch (mini: MiniProgram, config: object): Launch {
   const modules = new Map<string, { exports: any }>([[join(project, 'config.js'), { exports: { ...run('config.js', {}), ...config } }]])
   const relaunched: string[] = []
@@ -96,14 +97,14 @@ function launch (mini: MiniProgram, config: object): Launch {
   }
 }
 
-/** The file that a require means: DevTools knows relative paths, with or without .js. */
+/** Resolves a require as DevTools does: relative paths, with or without .js. */
 function resolve (from: string, id: string): string {
   if (!id.startsWith('.')) throw new Error(`${from}: require('${id}') is not relative`)
   const file = join(project, dirname(from), id)
   return file.endsWith('.js') ? file : `${file}.js`
 }
 
-test('the files of a Mini Program', (t) => {
+test('project: has the files of a Mini Program', (t) => {
   t.ok(pages.length > 0)
   for (const page of pages) for (const type of ['js', 'wxml', 'wxss', 'json']) t.ok(paths.includes(`${page}.${type}`), `${page}.${type}`)
   for (const path of paths.filter((path) => path.endsWith('.json'))) t.doesNotThrow(() => readJson(path), path)
@@ -111,21 +112,21 @@ test('the files of a Mini Program', (t) => {
 
   const { appid, compileType, miniprogramRoot, setting } = readJson('project.config.json')
   t.strictSame({ appid, compileType, miniprogramRoot }, { appid: 'touristappid', compileType: 'miniprogram', miniprogramRoot: './' })
-  t.equal(setting.urlCheck, false, 'a server on this machine has no domain to check')
-  t.match(read('config.js'), /baseUrl: 'http:\/\/127\.0\.0\.1:3000'/, 'where the example listens')
+  t.equal(setting.urlCheck, false, 'a local server has no domain to check')
+  t.match(read('config.js'), /baseUrl: 'http:\/\/127\.0\.0\.1:3000'/, 'the address of the example server')
   t.equal(outfile, `example/miniprogram/${CLIENT}`)
   t.ok(read('.gitignore').split('\n').includes(CLIENT))
   t.end()
 })
 
-test('what is required is there', (t) => {
+test('modules: every required file exists', (t) => {
   for (const path of paths.filter((path) => path.endsWith('.js'))) {
     for (const [, id] of read(path).matchAll(/require\("?'?([^'")]+)/g)) t.ok(existsSync(resolve(path, id!)), `${path}: ${id}`)
   }
   t.end()
 })
 
-test('the pages fit their code', async (t) => {
+test('pages: WXML matches the code and the styles', async (t) => {
   const wechat = await startWechatSimulator()
   t.teardown(() => wechat.close())
   const { open } = launch(createMiniProgram(wechat, { user: 'alice' }), {})
@@ -137,7 +138,7 @@ test('the pages fit their code', async (t) => {
     for (const handler of handlers) t.type(page[handler], 'function', `${path}: ${handler}`)
 
     for (const [, expression] of wxml.matchAll(/\{\{(.*?)\}\}/g)) {
-      for (const [name] of expression!.matchAll(/(?<![.\w])[a-z]\w*/gi)) t.ok(name in page.data || WORDS.has(name), `${path}: {{${name}}}`)
+      for (const [name] of expression!.matchAll(/(?<![.\w])[a-z]\w*/gi)) t.ok(name in page.data || WXML_NAMES.has(name), `${path}: {{${name}}}`)
     }
     for (const [, url] of wxml.matchAll(/\surl="([^"]+)"/g)) t.ok(pages.includes(url!.slice(1)), `${path}: ${url}`)
 
@@ -155,14 +156,14 @@ test('the pages fit their code', async (t) => {
   }
 })
 
-/** The example's own buildApp, in a process of its own, because it merges types of its own into the plugin's. */
+/** Starts the example server in a process of its own, because its types extend those of the plugin. */
 async function startExample (t: Test): Promise<{ wechat: WechatSimulator, baseUrl: string }> {
   const wechat = await startWechatSimulator({ apps: { wx0123456789abcdef: APP_SECRET } })
   const settings = { host: '127.0.0.1', port: 0, appId: 'wx0123456789abcdef', appSecret: APP_SECRET, secret: 'x'.repeat(32) }
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', `
     import { buildApp } from './example/app.ts'
     import { startWechatSimulator } from './src/testing/index.ts'
-    // Its users are those of this test's simulator; of its own it has only what the example asks it directly.
+    // WeChat requests go to this test's simulator. Only the example's direct calls use this one.
     const simulator = { ...await startWechatSimulator(), url: '${wechat.url}' }
     const app = await buildApp({ ...${JSON.stringify(settings)}, simulator })
     console.log('at ' + await app.listen({ host: '127.0.0.1', port: 0 }))
@@ -176,14 +177,14 @@ async function startExample (t: Test): Promise<{ wechat: WechatSimulator, baseUr
     child.stdout.resume()
     return { wechat, baseUrl: line.slice(3) }
   }
-  throw new Error('the example did not start')
+  throw new Error('The example server did not start')
 }
 
-test('against the example server', async (t) => {
+test('pages: run with the example server', async (t) => {
   const { wechat, baseUrl } = await startExample(t)
   const phone = (user: string, storage = new Map<string, unknown>()) => launch(createMiniProgram(wechat, { user, storage }), { baseUrl })
 
-  await t.test('sign in, bind, who am I, devices', async (t) => {
+  await t.test('profile: sign in, bind, current user, devices', async (t) => {
     const { open, mini } = phone('dora')
     const page = open('pages/profile/profile')
     t.match(page.data, { isSignedIn: false, message: '' })
@@ -199,12 +200,12 @@ test('against the example server', async (t) => {
     t.match(page.data['devices'], [{ current: true, name: '未命名设备', signedInAt: String }, { current: false }])
 
     const next = launch(createMiniProgram(wechat, { user: 'dora', storage: mini.storage }), { baseUrl }).open('pages/profile/profile')
-    t.equal(next.data['isSignedIn'], true, 'and so it is at the next launch')
+    t.equal(next.data['isSignedIn'], true, 'also at the next launch')
     await next.onWhoAmI()
     t.match(next.data, { me: { username: 'bob' } })
   })
 
-  await t.test('sign out here and everywhere', async (t) => {
+  await t.test('profile: sign out one device and all devices', async (t) => {
     const first = phone('dora')
     const second = phone('dora')
     const page = first.open('pages/profile/profile')
@@ -214,8 +215,8 @@ test('against the example server', async (t) => {
     await page.onSignOut()
     t.match(page.data, { isSignedIn: false, me: null, devices: [] })
     await page.onWhoAmI()
-    t.match(page.data, { isSignedIn: false, message: '已退出登录' }, 'it stays so')
-    t.strictSame(first.relaunched, [], 'nobody is told of what he did himself')
+    t.match(page.data, { isSignedIn: false, message: '已退出登录' }, 'the device stays signed out')
+    t.strictSame(first.relaunched, [], 'a logout does not call onSignedOut')
 
     await page.onSignIn()
     t.equal(page.data['isSignedIn'], true)
@@ -227,7 +228,7 @@ test('against the example server', async (t) => {
     t.match(second.open('pages/profile/profile', { signedOut: 'FST_WEAPP_SESSION_REVOKED' }).data, { message: '已退出登录' })
   })
 
-  await t.test('the phone number button', async (t) => {
+  await t.test('phone: the phone number button', async (t) => {
     const { open, mini } = phone('erin')
     const page = open('pages/phone/phone')
     t.equal(page.data['isSimulated'], false)
@@ -235,7 +236,7 @@ test('against the example server', async (t) => {
     t.match(page.data, { name: '', message: /user deny/ })
     t.equal(mini.calls.login, 0)
     await page.onPhoneNumber({ detail: { code: wechat.login('erin') } })
-    t.match(page.data, { name: '', message: '凭证无效或已过期，请再点一次' }, 'a code of wx.login is none')
+    t.match(page.data, { name: '', message: '凭证无效或已过期，请再点一次' }, 'a code of wx.login is not a phone code')
     await page.onPhoneNumber({ detail: { code: wechat.phoneCode('erin') } })
     t.match(page.data, { name: 'Alice', message: '', isBusy: false })
 
@@ -243,10 +244,10 @@ test('against the example server', async (t) => {
     t.equal(profile.data['isSignedIn'], true)
     await profile.onSignOut()
     await profile.onSignIn()
-    t.match(profile.data, { me: { username: 'alice' } }, 'from now on WeChat alone is enough')
+    t.match(profile.data, { me: { username: 'alice' } }, 'the account is bound, so wx.login alone signs in')
   })
 
-  await t.test("with the simulator's codes, as in DevTools without an app id", async (t) => {
+  await t.test('simulator: the codes of DevTools without an app id', async (t) => {
     const mini = createMiniProgram(wechat, { user: 'nobody' })
     const { open } = launch(mini, { baseUrl, simulator: wechat.url, simulatedUser: 'fay & co' })
     const page = open('pages/phone/phone')
@@ -262,7 +263,7 @@ test('against the example server', async (t) => {
     t.match(page.data, { message: /连接不上模拟的微信/ })
   })
 
-  await t.test('what goes wrong is said', async (t) => {
+  await t.test('profile: shows error messages', async (t) => {
     const { open, mini } = phone('dora')
     const page = open('pages/profile/profile')
     mini.offline = true

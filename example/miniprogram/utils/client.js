@@ -1,17 +1,17 @@
-/** The one client of this Mini Program. */
+/** The client of this Mini Program. Every page shares it. */
 const { baseUrl } = require('../config')
 const { platform } = require('./platform')
-// A copy: README.md here says of what.
+// The built client. README.md explains how to create this file.
 const { createWeappClient } = require('./weapp-client')
 
 const client = createWeappClient({
   baseUrl,
   wx: platform,
-  // The server has ended this sign-in. Signing in again is for the user to decide.
+  // The server has signed this device out. The user decides whether to sign in again.
   onSignedOut: (code) => wx.reLaunch({ url: `/pages/profile/profile?signedOut=${code}` })
 })
 
-/** The body of an answer; any status but 200 rejects. */
+/** Returns the body of a response. Rejects every status but 200. */
 async function get (url) {
   const { statusCode, data } = await client.request({ url })
   if (statusCode !== 200) throw Object.assign(new Error(data.message), { code: data.code, statusCode })

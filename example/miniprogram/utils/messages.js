@@ -1,4 +1,4 @@
-/** What the user reads when something fails, by the code of the error. */
+/** Error messages for users, by error code. */
 const MESSAGES = {
   WEAPP_NETWORK_FAILED: '连接不上服务器，请检查网络后重试',
   WEAPP_WX_LOGIN_FAILED: '微信登录失败，请重试',

@@ -1,9 +1,9 @@
-/** The `wx` that signs in: WeChat's own, or one whose codes are those of the simulated WeChat in config.js. */
+/** The platform of the client: `wx`, or a wrapper with codes from the simulated WeChat in config.js. */
 const { simulator, simulatedUser } = require('../config')
 
 const isSimulated = simulator !== ''
 
-function askSimulator (path, { success, fail }) {
+function requestCode (path, { success, fail }) {
   wx.request({
     url: `${simulator}/simulator/${path}?user=${encodeURIComponent(simulatedUser)}`,
     success: ({ data }) => success({ code: data.code }),
@@ -12,17 +12,17 @@ function askSimulator (path, { success, fail }) {
 }
 
 const simulated = {
-  login: (callbacks) => askSimulator('login', callbacks),
+  login: (callbacks) => requestCode('login', callbacks),
   checkSession: (callbacks) => wx.checkSession(callbacks),
   request: (options) => wx.request(options),
   getStorageSync: (key) => wx.getStorageSync(key),
   setStorageSync: (key, data) => wx.setStorageSync(key, data)
 }
 
-/** The code that a tap on the phone number button would give. */
+/** Returns a code like that of a tap on the phone number button. */
 function simulatedPhoneCode () {
   return new Promise((resolve, reject) => {
-    askSimulator('phone-code', { success: ({ code }) => resolve(code), fail: reject })
+    requestCode('phone-code', { success: ({ code }) => resolve(code), fail: reject })
   })
 }
 

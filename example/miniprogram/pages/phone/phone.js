@@ -5,10 +5,10 @@ const { isSimulated, simulatedPhoneCode } = require('../../utils/platform')
 Page({
   data: { isSimulated, isBusy: false, name: '', message: '' },
 
-  /** The tap on the button. Its code is for the phone number and no other: the client adds that of wx.login. */
+  /** Handles a tap on the button. Its code is for the phone number only. The client adds the code of wx.login. */
   async onPhoneNumber ({ detail }) {
     if (!detail.code) {
-      // The user said no, or WeChat did: the app has to be verified and not a person's.
+      // The user refused, or WeChat did because the app is not verified or is a personal one.
       this.setData({ message: `没有得到手机号（${detail.errMsg}）` })
       return
     }
@@ -23,7 +23,7 @@ Page({
     }
   },
 
-  /** wx.login after the tap is harmless here: a phone code, unlike encryptedData, has nothing to do with the session_key. */
+  /** Signs in. wx.login after the tap is harmless, because a phone code does not depend on the session_key. */
   async signIn (phoneCode) {
     this.setData({ isBusy: true, message: '' })
     try {

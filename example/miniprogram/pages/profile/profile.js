@@ -1,16 +1,16 @@
 const { client, get } = require('../../utils/client')
 const { messageOf } = require('../../utils/messages')
 
-const NOBODY = { isSignedIn: false, me: null, devices: [] }
+const SIGNED_OUT = { isSignedIn: false, me: null, devices: [] }
 
 Page({
-  data: { ...NOBODY, isBusy: false, isUnbound: false, message: '' },
+  data: { ...SIGNED_OUT, isBusy: false, isUnbound: false, message: '' },
 
   onLoad ({ signedOut }) {
     if (signedOut) this.setData({ message: messageOf({ code: signedOut }) })
   },
 
-  /** Also when the phone page, which may have signed in, is left. */
+  /** Runs again when the user returns from the phone page, which may have signed in. */
   onShow () {
     this.setData({ isSignedIn: client.token !== null })
   },
@@ -19,25 +19,25 @@ Page({
     return this.signIn()
   },
 
-  /** The first time, username and password go along: the server binds the WeChat user to that account. */
+  /** Signs in for the first time. The server binds the WeChat user to the account of this username and password. */
   onBind ({ detail }) {
     const { username, password } = detail.value
     return this.signIn({ account: { username, password } })
   },
 
   signIn (extra) {
-    return this.attempt(async () => {
+    return this.run(async () => {
       await client.login(extra)
       this.setData({ isUnbound: false, me: await get('/me') })
     })
   },
 
   onWhoAmI () {
-    return this.attempt(async () => this.setData({ me: await get('/me') }))
+    return this.run(async () => this.setData({ me: await get('/me') }))
   },
 
   onDevices () {
-    return this.attempt(async () => {
+    return this.run(async () => {
       const { sessions } = await client.session()
       this.setData({
         devices: sessions.map(({ id, label, createdAt, current }) => ({
@@ -48,22 +48,22 @@ Page({
   },
 
   onSignOut () {
-    return this.attempt(() => client.logout())
+    return this.run(() => client.logout())
   },
 
   onSignOutEverywhere () {
-    return this.attempt(() => client.logout({ all: true }))
+    return this.run(() => client.logout({ all: true }))
   },
 
-  /** Says what went wrong, and shows what is true afterwards. */
-  async attempt (work) {
+  /** Runs an action. Shows its error and the sign-in state afterwards. */
+  async run (action) {
     this.setData({ isBusy: true, message: '' })
     try {
-      await work()
+      await action()
     } catch (error) {
       this.setData({ message: messageOf(error) })
       if (error.code === 'SHOP_ACCOUNT_NOT_BOUND') this.setData({ isUnbound: true })
     }
-    this.setData({ isBusy: false, ...client.token === null ? NOBODY : { isSignedIn: true } })
+    this.setData({ isBusy: false, ...client.token === null ? SIGNED_OUT : { isSignedIn: true } })
   }
 })
