@@ -49,7 +49,12 @@ test('client bundle: CommonJS runs with only the language and wx', async (t) => 
 
 test('package.json: builds and exports this client bundle', (t) => {
   const { scripts, miniprogram, files, exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-  t.equal(scripts['build:miniprogram'].includes(`src/client/index.ts --bundle --format=cjs --target=es2018 --outfile=${miniprogram}/`), true)
+  t.equal(
+    scripts['build:miniprogram'].includes(
+      `src/client/index.ts --bundle --format=cjs --target=es2018 --outfile=${miniprogram}/`
+    ),
+    true
+  )
   t.ok(files.includes(miniprogram))
   t.strictSame(exports['./client'], { types: './dist/client/index.d.ts', default: './dist/client/index.js' })
   t.end()

@@ -41,7 +41,10 @@ test("request: returns a 401 with a code of the host's unchanged", async (t) => 
   const bodies = [{ code: 'HOST_401' }, { code: 401 }, { code: null }, ['code'], 'FST_WEAPP_SESSION_EXPIRED', null]
   const { client, mini, sent } = await startPhone(t, {
     after: (app) => {
-      app.get('/host', (_request, reply) => reply.code(401).type('application/json').serializer(JSON.stringify).send(bodies[0]))
+      app.get(
+        '/host',
+        (_request, reply) => reply.code(401).type('application/json').serializer(JSON.stringify).send(bodies[0])
+      )
     }
   })
   await client.login()
@@ -60,7 +63,10 @@ test('request: ignores a plugin code in the body of a successful response', asyn
   await client.login()
   for (const name of [CODES.expired, CODES.kicked, CODES.stale]) {
     sent()
-    t.match(await client.request({ url: '/coupon', method: 'POST', data: { name } }), { statusCode: 200, data: { code: name } })
+    t.match(
+      await client.request({ url: '/coupon', method: 'POST', data: { name } }),
+      { statusCode: 200, data: { code: name } }
+    )
     t.strictSame(sent(), ['POST /coupon 200'], 'once')
   }
   t.equal(mini.calls.login, 1)
@@ -75,7 +81,10 @@ test('unwrap: reads the responses of a host that wraps every response', async (t
   const { client: unwrapping } = launch({ client: { unwrap: (body) => body.data } })
   t.match(await unwrapping.login(), { token: String, tokenType: 'Bearer' })
   t.match(await unwrapping.session(), { id: String, sessions: Array })
-  t.match((await unwrapping.request({ url: '/me' })).data, { data: { openid: String } }, "request does not unwrap the host's responses")
+  t.match(
+    (await unwrapping.request({ url: '/me' })).data, { data: { openid: String } },
+    "request does not unwrap the host's responses"
+  )
   clock.advance(PAST_IDLE)
   t.equal((await unwrapping.request({ url: '/me' })).statusCode, 200)
   await unwrapping.logout()

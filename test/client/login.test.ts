@@ -3,10 +3,14 @@ import { test } from 'tap'
 import { deferred, startPhone } from '../helpers/phone.js'
 
 test("login: returns the fields of the host's reply", async (t) => {
-  const { client, mini, host, sent } = await startPhone(t, { options: { onLogin: () => ({ reply: { user: { name: 'Alice' } } }) } })
+  const { client, mini, host, sent } = await startPhone(t, {
+    options: { onLogin: () => ({ reply: { user: { name: 'Alice' } } }) }
+  })
   t.equal(client.token, null)
   const answer = await client.login()
-  t.match(answer, { token: String, tokenType: 'Bearer', expiresIn: 2_592_000, expiresAt: Number, user: { name: 'Alice' } })
+  t.match(answer, {
+    token: String, tokenType: 'Bearer', expiresIn: 2_592_000, expiresAt: Number, user: { name: 'Alice' }
+  })
   t.equal(client.token, answer.token)
   const { data, statusCode } = await client.request<{ openid: string }>({ url: '/me' })
   t.match({ data, statusCode }, { data: { openid: host.wechat.openid('alice') }, statusCode: 200 })
@@ -30,7 +34,8 @@ test('login: extra reaches the host, and a different extra waits for its turn', 
       onLogin: ({ body: { code, ...extra } }) => { bodies.push(extra) }
     }
   })
-  await Promise.all([client.login(), client.login({ invite: 'a' }), client.login({ invite: 'b' }), client.login({ invite: 'a' }), client.login()])
+  const extras = [undefined, { invite: 'a' }, { invite: 'b' }, { invite: 'a' }, undefined]
+  await Promise.all(extras.map((extra) => client.login(extra)))
   t.strictSame(bodies, [{}, { invite: 'a' }, { invite: 'b' }])
   bodies.length = 0
   await Promise.all([client.login({ invite: 'a' }), client.login({ invite: 'a' }), client.request({ url: '/me' })])
@@ -50,8 +55,12 @@ test('login: sends the old token, so that the server replaces its session', asyn
 test('login: a failing wx.login rejects all waiting callers, and the next succeeds', async (t) => {
   const { client, mini, sent } = await startPhone(t)
   mini.fault({ fail: 'timeout' }, { api: 'login', times: 1 })
-  const all = await Promise.allSettled([client.login(), client.request({ url: '/me' }), client.session(), client.ensureSessionKey()])
-  for (const outcome of all) t.match(outcome, { reason: { code: 'WEAPP_WX_LOGIN_FAILED', errMsg: 'login:fail timeout', errno: Number } })
+  const all = await Promise.allSettled([
+    client.login(), client.request({ url: '/me' }), client.session(), client.ensureSessionKey()
+  ])
+  for (const outcome of all) {
+    t.match(outcome, { reason: { code: 'WEAPP_WX_LOGIN_FAILED', errMsg: 'login:fail timeout', errno: Number } })
+  }
   t.equal(mini.calls.login, 1)
   t.strictSame(sent(), [])
   await client.login()
@@ -117,13 +126,17 @@ test('login: retries a spent code with the same extra', async (t) => {
 test('login: passes a timeout to wx.login', async (t) => {
   const { launch } = await startPhone(t)
   const times: unknown[] = []
-  const { client } = launch({ platform: (wx) => ({ ...wx, login: (options) => { times.push(options.timeout); return wx.login(options) } }) })
+  const { client } = launch({
+    platform: (wx) => ({ ...wx, login: (options) => { times.push(options.timeout); return wx.login(options) } })
+  })
   await client.login()
   t.strictSame(times, [10_000])
 })
 
 test('login: rejects if wx.login returns no code', async (t) => {
-  const { client, sent } = await startPhone(t, {}, { platform: (wx) => ({ ...wx, login: ({ success }) => success({ code: '' }) }) })
+  const { client, sent } = await startPhone(t, {}, {
+    platform: (wx) => ({ ...wx, login: ({ success }) => success({ code: '' }) })
+  })
   await t.rejects(client.login(), { code: 'WEAPP_WX_LOGIN_FAILED' })
   t.strictSame(sent(), [])
 })
@@ -133,12 +146,18 @@ test('login: rejects with the code and message of the host', async (t) => {
   const { client } = await startPhone(t, {
     options: { onLogin: () => { if (refuse !== null) throw Object.assign(new Error(), refuse) } },
     before: (app) => app.setErrorHandler<Error & { statusCode?: number, code?: string }>((error, _request, reply) => {
-      return reply.code(error.statusCode ?? 500).send(error.code === undefined ? 'No.' : { code: error.code, message: error.message })
+      return reply.code(error.statusCode ?? 500).send(
+        error.code === undefined ? 'No.' : { code: error.code, message: error.message }
+      )
     })
   })
-  await t.rejects(client.login(), { statusCode: 403, code: 'BANNED', message: 'You are banned.', data: { code: 'BANNED' } })
+  await t.rejects(
+    client.login(), { statusCode: 403, code: 'BANNED', message: 'You are banned.', data: { code: 'BANNED' } }
+  )
   refuse = { statusCode: 418 }
-  await t.rejects(client.login(), { statusCode: 418, code: 'WEAPP_REFUSED', message: 'The server returned status 418.' })
+  await t.rejects(
+    client.login(), { statusCode: 418, code: 'WEAPP_REFUSED', message: 'The server returned status 418.' }
+  )
   refuse = null
   t.ok(await client.login())
 })
@@ -159,7 +178,12 @@ test('login: rejects a response without a token', async (t) => {
   const answers: unknown[] = ['<html>', null, {}, { token: 5 }, { data: { token: 'wrapped' } }]
   const { client } = await startPhone(t, {
     options: { routes: { login: false } },
-    after: (app) => { app.post('/weapp/login', (_request, reply) => reply.type('application/json').serializer(JSON.stringify).send(answers.shift())) }
+    after: (app) => {
+      app.post(
+        '/weapp/login',
+        (_request, reply) => reply.type('application/json').serializer(JSON.stringify).send(answers.shift())
+      )
+    }
   })
   while (answers.length > 0) await t.rejects(client.login(), { code: 'WEAPP_BAD_ANSWER', message: /unwrap/ })
   t.equal(client.token, null)

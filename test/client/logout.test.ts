@@ -30,7 +30,9 @@ test('logout: signs out a device that never signed in', async (t) => {
 test('logout: succeeds if the session has already ended', async (t) => {
   const clock = freezeClock(t)
   const { client, kick, sent, host, mini, launch } = await startPhone(t)
-  for (const end of [kick, () => clock.advance(PAST_IDLE), async () => await host.post('/weapp/logout', {}, client.token!)]) {
+  for (const end of [
+    kick, () => clock.advance(PAST_IDLE), async () => await host.post('/weapp/logout', {}, client.token!)
+  ]) {
     await client.login()
     await end()
     sent()
@@ -54,7 +56,9 @@ test('logout all: ends the sessions of all devices', async (t) => {
   t.match(sent(), ['POST /weapp/login 200', 'POST /weapp/logout 204'])
   t.match((await host.get('/me', other.client.token!)).json(), { code: CODES.revoked })
   await other.client.logout({ all: true })
-  await t.rejects(client.logout({ all: true }), { code: CODES.revoked }, 'a signed-out device cannot end the other sessions')
+  await t.rejects(
+    client.logout({ all: true }), { code: CODES.revoked }, 'a signed-out device cannot end the other sessions'
+  )
 })
 
 test('logout all: renews an expired session, because only a live one ends the others', async (t) => {
@@ -81,7 +85,11 @@ test('logout all: rejects after a kick, or if the new session expires at once', 
 
   const expiring = await startPhone(t, {
     options: { routes: { logout: false } },
-    after: (app) => { app.post('/weapp/logout', (_request, reply) => reply.code(401).header('Weapp-Error', CODES.expired).send({})) }
+    after: (app) => {
+      app.post(
+        '/weapp/logout', (_request, reply) => reply.code(401).header('Weapp-Error', CODES.expired).send({})
+      )
+    }
   })
   await t.rejects(expiring.client.logout({ all: true }), { code: CODES.expired })
   t.equal(expiring.mini.calls.login, 2)
@@ -131,7 +139,10 @@ test('logout: waits for a pending login and ends its session', async (t) => {
   t.equal(mini.calls.login, 1)
   t.equal(client.token, null)
   const authorization = mini.requests.find(({ path }) => path === '/weapp/logout')!.header['Authorization']
-  t.match((await host.app.inject({ url: '/me', headers: { authorization } })).json(), { code: CODES.revoked }, 'the session of the pending login has ended')
+  t.match(
+    (await host.app.inject({ url: '/me', headers: { authorization } })).json(), { code: CODES.revoked },
+    'the session of the pending login has ended'
+  )
 })
 
 test('logout: a failure does not undo a login meanwhile', async (t) => {

@@ -14,15 +14,22 @@ test('wx: defaults to the global wx', async (t) => {
 
 test('baseUrl: must be the URL of a server other than WeChat', async (t) => {
   const { mini: { wx } } = await startPhone(t)
-  for (const baseUrl of ['', 'api.example.com', '/api', 'https://', 'https:///x', 'https://api.weixin.qq.com', 'https://api.weixin.qq.com/x', undefined, null]) {
+  for (const baseUrl of [
+    '', 'api.example.com', '/api', 'https://', 'https:///x', 'https://api.weixin.qq.com', 'https://api.weixin.qq.com/x',
+    undefined, null
+  ]) {
     t.throws(() => createWeappClient({ baseUrl: baseUrl as string, wx }), { code: 'WEAPP_BAD_URL' }, String(baseUrl))
   }
-  for (const baseUrl of ['http://localhost:3000', 'https://api.example.com/v1/', 'https://api.weixin.qq.community']) createWeappClient({ baseUrl, wx })
+  for (const baseUrl of ['http://localhost:3000', 'https://api.example.com/v1/', 'https://api.weixin.qq.community']) {
+    createWeappClient({ baseUrl, wx })
+  }
 })
 
 test('headers: names match in any case', async (t) => {
   const clock = freezeClock(t)
-  for (const rename of [(name: string) => name.toUpperCase(), (name: string) => name.replace(/\b\w/g, (letter) => letter.toUpperCase())]) {
+  for (const rename of [
+    (name: string) => name.toUpperCase(), (name: string) => name.replace(/\b\w/g, (letter) => letter.toUpperCase())
+  ]) {
     const { client, mini } = await startPhone(t, {
       before: (app) => app.setErrorHandler((_error, _request, reply) => reply.code(401).send({ success: false }))
     }, {
@@ -82,14 +89,18 @@ test('request: rejects failures of the network, and does not sign in', async (t)
     platform: (wx) => ({ ...wx, request: (options) => { options.fail(failures[0]!) } })
   })
   for (; failures.length > 0; failures.shift()) {
-    await t.rejects(client.request({ url: '/me', auth: 'optional' }), { code: 'WEAPP_NETWORK_FAILED', ...failures[0]?.errMsg && { errMsg: failures[0].errMsg } })
+    await t.rejects(
+      client.request({ url: '/me', auth: 'optional' }),
+      { code: 'WEAPP_NETWORK_FAILED', ...failures[0]?.errMsg && { errMsg: failures[0].errMsg } }
+    )
   }
   t.equal(mini.calls.login, 0)
 })
 
 test('Taro: the second rejection is handled', async (t) => {
   const taro = (wx: Wx): Wx => {
-    const promised = (method: 'login' | 'checkSession' | 'request') => (options: any) => new Promise((resolve, reject) => {
+    type Method = 'login' | 'checkSession' | 'request'
+    const promised = (method: Method) => (options: any) => new Promise((resolve, reject) => {
       wx[method]({
         ...options,
         success: (result: unknown) => { options.success(result); resolve(result) },
@@ -109,6 +120,8 @@ test('Taro: the second rejection is handled', async (t) => {
 })
 
 test('wx.login: rejects if the failure has no errMsg', async (t) => {
-  const { client } = await startPhone(t, {}, { platform: (wx) => ({ ...wx, login: (options) => { options.fail({}) } }) })
+  const { client } = await startPhone(t, {}, {
+    platform: (wx) => ({ ...wx, login: (options) => { options.fail({}) } })
+  })
   await t.rejects(client.login(), { code: 'WEAPP_WX_LOGIN_FAILED', message: 'wx.login failed.' })
 })

@@ -1,123 +1,16 @@
 import { test } from 'tap'
+import type { WeappRequest } from '../../src/client/index.js'
 import { freezeClock } from '../helpers/clock.js'
 import { CODES, PAST_IDLE, deferred, startPhone } from '../helpers/phone.js'
-
-test('expired session: ten requests share one login, and each is sent again once', async (t) => {
-  const clock = freezeClock(t)
-  const { client, mini, sent } = await startPhone(t)
-  await client.login()
-  sent()
-  clock.advance(PAST_IDLE)
-  const answers = await Promise.all(Array.from({ length: 10 }, () => client.request({ url: '/me' })))
-  t.strictSame(answers.map(({ statusCode }) => statusCode), Array(10).fill(200))
-  t.equal(mini.calls.login, 2)
-  const lines = sent()
-  t.equal(lines.filter((line) => line === 'GET /me 401').length, 10)
-  t.equal(lines.filter((line) => line === 'POST /weapp/login 200').length, 1)
-  t.equal(lines.filter((line) => line === 'GET /me 200').length, 10)
-})
-
-test('late 401: sent again with the newer token, without a login', async (t) => {
-  const clock = freezeClock(t)
-  const { client, mini, sent } = await startPhone(t)
-  await client.login()
-  clock.advance(PAST_IDLE)
-  const pause = deferred()
-  mini.fault({ answerDelay: pause.promise }, { path: '/me', times: 1 })
-  const late = client.request({ url: '/me' })
-  while (mini.requests.at(-1)!.statusCode !== 401) await new Promise(setImmediate)
-  const answer = await client.request({ url: '/me' })
-  t.equal(answer.statusCode, 200)
-  const { token } = client
-  sent()
-  pause.resolve()
-  t.equal((await late).statusCode, 200)
-  t.strictSame(sent(), ['GET /me 200'])
-  t.equal(client.token, token)
-  t.equal(mini.calls.login, 2)
-})
-
-test('late sign-out: does not apply to a newer session', async (t) => {
-  const { client, mini, signedOut, kick, sent } = await startPhone(t)
-  await client.login()
-  await kick()
-  const pause = deferred()
-  mini.fault({ answerDelay: pause.promise }, { path: '/me', times: 1 })
-  const late = client.request({ url: '/me' })
-  while (mini.requests.at(-1)!.statusCode !== 401) await new Promise(setImmediate)
-  await client.login()
-  sent()
-  pause.resolve()
-  t.equal((await late).statusCode, 200)
-  t.strictSame(signedOut, [])
-  t.strictSame(sent(), ['GET /me 200'])
-})
-
-test('late sign-out: waits for a pending login', async (t) => {
-  const { client, mini, signedOut, kick } = await startPhone(t)
-  await client.login()
-  await kick()
-  const pause = deferred()
-  mini.fault({ delay: pause.promise }, { api: 'login', times: 1 })
-  const login = client.login()
-  mini.fault({ delay: pause.promise }, { path: '/weapp/login', times: 1 })
-  const request = client.request({ url: '/me' })
-  while (mini.requests.at(-1)?.statusCode !== 401) await new Promise(setImmediate)
-  pause.resolve()
-  await login
-  t.equal((await request).statusCode, 200)
-  t.strictSame(signedOut, [])
-})
-
-test('persistent 401: one login, one more attempt, then the response', async (t) => {
-  const { client, mini, sent } = await startPhone(t, {
-    after: (app) => { app.get('/never', (_request, reply) => reply.code(401).header('Weapp-Error', CODES.expired).send({})) }
-  })
-  await client.login()
-  sent()
-  t.match(await client.request({ url: '/never' }), { statusCode: 401 })
-  t.strictSame(sent(), ['GET /never 401', 'POST /weapp/login 200', 'GET /never 401'])
-  t.equal(mini.calls.login, 2)
-})
-
-test('proxy that drops the token: no further login', async (t) => {
-  const { client, mini, sent } = await startPhone(t, {
-    before: (app) => app.addHook('onRequest', async ({ headers }) => { delete headers.authorization })
-  })
-  for (let i = 0; i < 10; i += 1) {
-    t.match(await client.request({ url: '/me' }), { statusCode: 401, data: { code: 'FST_WEAPP_TOKEN_MISSING' } }, 'the response contains the reason')
-  }
-  t.equal(mini.calls.login, 1)
-  t.strictSame(sent(), ['POST /weapp/login 200', ...Array(10).fill('GET /me 401')])
-})
-
-for (const code of [CODES.expired, CODES.kicked]) {
-  test(`token that is always outdated: gives up after three attempts: ${code}`, async (t) => {
-    const { client, mini } = await startPhone(t, {
-      after: (app) => { app.get('/never', (_request, reply) => reply.code(401).header('Weapp-Error', code).send({})) }
-    })
-    await client.login()
-    const pauses = [deferred(), deferred(), deferred()]
-    for (const { promise } of pauses) mini.fault({ answerDelay: promise }, { path: '/never', times: 1 })
-    const refused = () => mini.requests.filter(({ statusCode }) => statusCode === 401).length
-    const request = client.request({ url: '/never' })
-    for (const [i, { resolve }] of pauses.entries()) {
-      while (refused() <= i) await new Promise(setImmediate)
-      await client.login()
-      resolve()
-    }
-    t.match(await request, { statusCode: 401 })
-    t.equal(refused(), 3)
-    t.type(client.token, 'string')
-  })
-}
 
 test("request: resolves with the host's responses, whatever their status", async (t) => {
   const { client, mini, sent } = await startPhone(t)
   await client.login()
   sent()
   for (const status of [401, 403, 404, 409, 429, 500, 503]) {
-    t.match(await client.request({ url: `/echo/${status}` }), { statusCode: status, data: { body: null }, header: Object })
+    t.match(
+      await client.request({ url: `/echo/${status}` }), { statusCode: status, data: { body: null }, header: Object }
+    )
   }
   t.equal(sent().length, 7)
   t.equal(mini.calls.login, 1)
@@ -143,7 +36,10 @@ test('auth optional: sends the token if there is one, and never signs in', async
   const { client, mini, host, sent, kick, signedOut } = await startPhone(t)
   const feed = { url: '/feed', auth: 'optional' } as const
   t.match(await client.request(feed), { statusCode: 200, data: { openid: null } })
-  t.match(await client.request({ url: '/me', auth: 'optional' }), { statusCode: 401, data: { code: 'FST_WEAPP_TOKEN_MISSING' } })
+  t.match(
+    await client.request({ url: '/me', auth: 'optional' }),
+    { statusCode: 401, data: { code: 'FST_WEAPP_TOKEN_MISSING' } }
+  )
   await client.login()
   t.match(await client.request(feed), { data: { openid: host.wechat.openid('alice') } })
   clock.advance(PAST_IDLE)
@@ -155,7 +51,9 @@ test('auth optional: sends the token if there is one, and never signs in', async
   await t.rejects(client.request({ url: '/me', auth: 'optional' }), { code: CODES.kicked })
   t.strictSame(signedOut, [CODES.kicked])
   sent()
-  t.match(await client.request(feed), { data: { openid: null } }, 'a signed-out device sends an unauthenticated request')
+  t.match(
+    await client.request(feed), { data: { openid: null } }, 'a signed-out device sends an unauthenticated request'
+  )
   t.strictSame(sent(), ['GET /feed 200'])
 })
 
@@ -185,25 +83,35 @@ test('token: no dot segment leads out of a baseUrl with a path', async (t) => {
   const { client, mini } = launch({ client: { baseUrl: shop, prefix: '/../weapp' } })
   await t.rejects(client.login(), { code: 'WEAPP_BAD_URL' }, 'the prefix has no dot segment either')
   const outside = [
-    '/../admin', '/..', '/..?a=1', '/..#a', '/a/../../admin', '/./../admin', '/.%2e/admin', '/%2E./admin', '/%2e%2E/admin', '/..\\admin',
-    '/a\\..\\..\\admin', '/a\\..\\../admin', '/a/%2e%2e\\../admin', '/.\t./admin', '/%2\ne%2\re/admin', '/.. ', '/..\0', '/a/..\t/../admin'
+    '/../admin', '/..', '/..?a=1', '/..#a', '/a/../../admin', '/./../admin',
+    '/.%2e/admin', '/%2E./admin', '/%2e%2E/admin', '/..\\admin',
+    '/a\\..\\..\\admin', '/a\\..\\../admin', '/a/%2e%2e\\../admin', '/.\t./admin', '/%2\ne%2\re/admin', '/.. ',
+    '/..\0', '/a/..\t/../admin'
   ]
   for (const url of outside) {
     const options = { url, auth: 'optional' } as const
     t.notMatch(new URL(shop + url).pathname, /^\/shop\/./, 'the platform would resolve it to a path outside')
     await t.rejects(client.request(options), { code: 'WEAPP_BAD_URL' }, JSON.stringify(url))
     await t.rejects(client.request({ ...options, url: shop + url }), { code: 'WEAPP_BAD_URL' }, JSON.stringify(url))
-    await t.rejects(client.upload({ ...options, filePath: '/none', name: 'file' }), { code: 'WEAPP_BAD_URL' }, JSON.stringify(url))
+    await t.rejects(
+      client.upload({ ...options, filePath: '/none', name: 'file' }), { code: 'WEAPP_BAD_URL' }, JSON.stringify(url)
+    )
   }
   // A proxy that decodes the path before it resolves it, such as nginx, would route these outside.
-  for (const url of [`/item/${encodeURIComponent('../../admin')}`, '/..%2fadmin', '/%2e%2E%2Fadmin', '/a%2f..%5c..%2F', '/..%5Cadmin', '/a%5c..', '/..\u3000']) {
+  for (const url of [
+    `/item/${encodeURIComponent('../../admin')}`, '/..%2fadmin', '/%2e%2E%2Fadmin', '/a%2f..%5c..%2F', '/..%5Cadmin',
+    '/a%5c..', '/..\u3000'
+  ]) {
     await t.rejects(client.request({ url, auth: 'optional' }), { code: 'WEAPP_BAD_URL' }, url)
   }
-  for (const url of ['/.', '/a/./b', '/a/%2e', '/a\\.']) await t.rejects(client.request({ url, auth: 'optional' }), { code: 'WEAPP_BAD_URL' }, url)
+  for (const url of ['/.', '/a/./b', '/a/%2e', '/a\\.']) {
+    await t.rejects(client.request({ url, auth: 'optional' }), { code: 'WEAPP_BAD_URL' }, url)
+  }
   t.strictSame(mini.requests, [])
 
   for (const url of [
-    '/a?next=/../admin', '/a?next=\\..\\&b=%2e%2e/', '/a?..', '/.well-known/a', '/..a', '/a..', '/...', '/a.b/c..d/.e.', '/%2e%2ea', '/a%20..', '/a%2fb', '/a%5cb'
+    '/a?next=/../admin', '/a?next=\\..\\&b=%2e%2e/', '/a?..', '/.well-known/a', '/..a', '/a..', '/...',
+    '/a.b/c..d/.e.', '/%2e%2ea', '/a%20..', '/a%2fb', '/a%5cb'
   ]) {
     t.match(await client.request({ url, auth: 'optional' }), { statusCode: 200 }, `${url} stays below it`)
   }
@@ -213,7 +121,9 @@ test('token: no dot segment leads out of a baseUrl with a path', async (t) => {
 
 test('JSON without data: sent as {}, other bodies stay as they are', async (t) => {
   const { client } = await startPhone(t)
-  const echo = async (request: Omit<Parameters<typeof client.request>[0], 'url'>) => (await client.request({ url: '/echo/200', ...request })).data
+  const echo = async (request: Omit<WeappRequest, 'url'>) => {
+    return (await client.request({ url: '/echo/200', ...request })).data
+  }
   for (const method of ['POST', 'PUT', 'DELETE'] as const) t.strictSame((await echo({ method })).body, {}, method)
   t.strictSame((await echo({ method: 'POST', header: { 'Content-Type': 'application/json; charset=utf-8' } })).body, {})
   t.strictSame((await echo({ method: 'POST', data: { a: [1] } })).body, { a: [1] })
@@ -255,12 +165,17 @@ test('onTask: its error rejects the request unchanged', async (t) => {
   await client.login()
   for (const fail of [undefined, 'timeout']) {
     if (fail !== undefined) mini.fault({ fail }, { path: '/me', times: 1 })
-    await t.rejects(client.request({ url: '/me', onTask () { throw new TypeError('a slip') } }), { name: 'TypeError', message: 'a slip' })
+    await t.rejects(
+      client.request({ url: '/me', onTask () { throw new TypeError('a slip') } }),
+      { name: 'TypeError', message: 'a slip' }
+    )
   }
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
 })
 
 test('url: rejects values that are no path', async (t) => {
   const { client } = await startPhone(t)
-  for (const url of [undefined, null, 7, '', 'me']) await t.rejects(client.request({ url: url as string, auth: false }), { code: 'WEAPP_BAD_URL' })
+  for (const url of [undefined, null, 7, '', 'me']) {
+    await t.rejects(client.request({ url: url as string, auth: false }), { code: 'WEAPP_BAD_URL' })
+  }
 })

@@ -9,7 +9,10 @@ test('ensureSessionKey: replaces an expired key before WeChat encrypts with it',
   host.wechat.rotateKey('alice')
   await Promise.all(Array.from({ length: 5 }, () => client.ensureSessionKey()))
   t.match(mini.calls, { checkSession: 1, login: 2 })
-  t.match(await client.request(open(host.wechat.encrypt('alice', { nickName: 'Alice' }))), { statusCode: 200, data: { nickName: 'Alice' } })
+  t.match(
+    await client.request(open(host.wechat.encrypt('alice', { nickName: 'Alice' }))),
+    { statusCode: 200, data: { nickName: 'Alice' } }
+  )
   t.equal(mini.calls.login, 2)
 })
 
@@ -76,9 +79,14 @@ test('409: rejects data that no login can decrypt', async (t) => {
   host.wechat.rotateKey('alice')
   const data = host.wechat.encrypt('alice', { nickName: 'Alice' })
   sent()
-  await t.rejects(client.request(open(data)), { code: CODES.stale, statusCode: 409, message: /Ask the user to tap again/ })
+  await t.rejects(
+    client.request(open(data)), { code: CODES.stale, statusCode: 409, message: /Ask the user to tap again/ }
+  )
   t.strictSame(sent(), ['POST /open 409', 'POST /weapp/login 200', 'POST /open 409'])
-  t.match(await client.request(open(host.wechat.encrypt('alice', { nickName: 'Alice' }))), { statusCode: 200 }, 'the next tap succeeds')
+  t.match(
+    await client.request(open(host.wechat.encrypt('alice', { nickName: 'Alice' }))), { statusCode: 200 },
+    'the next tap succeeds'
+  )
 })
 
 test('409: sent again without a login if another caller has signed in', async (t) => {

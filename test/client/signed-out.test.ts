@@ -24,7 +24,9 @@ for (const [reason, end] of Object.entries(ENDINGS)) {
     t.equal(client.token, null)
 
     const calls = sent().length
-    const attempts: Array<() => Promise<unknown>> = [() => client.request({ url: '/me' }), client.session, client.ensureSessionKey]
+    const attempts: Array<() => Promise<unknown>> = [
+      () => client.request({ url: '/me' }), client.session, client.ensureSessionKey
+    ]
     for (const attempt of attempts) {
       await t.rejects(attempt() as Promise<void>, { code, message: /Call login\(\)/ })
     }
@@ -59,7 +61,10 @@ test('kicked: a login in flight is signed out too', async (t) => {
   await t.rejects(request, { code: CODES.kicked, statusCode: 401 })
   t.strictSame(signedOut, [CODES.kicked])
   t.strictSame(sent(), ['POST /weapp/login 401'])
-  await t.rejects(client.request({ url: '/me' }), { code: CODES.kicked, message: /Call login\(\)/ }, 'no silent login undoes the sign-out')
+  await t.rejects(
+    client.request({ url: '/me' }), { code: CODES.kicked, message: /Call login\(\)/ },
+    'no silent login undoes the sign-out'
+  )
   t.strictSame(sent(), [])
   t.equal(mini.calls.login, 1)
   await client.login()

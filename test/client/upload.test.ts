@@ -7,20 +7,26 @@ import type { HostOptions } from '../helpers/host.js'
 import { CODES, PAST_IDLE, startPhone } from '../helpers/phone.js'
 
 /** Starts a host that accepts pictures, and a phone with a picture. */
-async function startAvatarHost (t: Test, before: (app: FastifyInstance) => unknown = () => {}, options: HostOptions['options'] = {}) {
+async function startAvatarHost (
+  t: Test, before: (app: FastifyInstance) => unknown = () => {}, options: HostOptions['options'] = {}
+) {
   const phone = await startPhone(t, {
     options,
     before,
     after (app) {
       app.addContentTypeParser('multipart/form-data', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
       app.post('/avatar', { config: { weapp: true } }, async (request) => {
-        const form = await new Response(request.body as Buffer, { headers: { 'content-type': request.headers['content-type']! } }).formData()
+        const form = await new Response(
+          request.body as Buffer, { headers: { 'content-type': request.headers['content-type']! } }
+        ).formData()
         const file = form.get('avatar') as File
         return { openid: request.weapp!.openid, title: form.get('title'), name: file.name, text: await file.text() }
       })
       app.post('/public/:status', async (request, reply) => {
         const { status } = request.params as { status: string }
-        return await reply.code(Number(status)).type('text/plain').send(`token: ${request.headers.authorization ?? 'none'}`)
+        return await reply.code(Number(status)).type('text/plain').send(
+          `token: ${request.headers.authorization ?? 'none'}`
+        )
       })
     }
   })
@@ -69,7 +75,10 @@ test('upload: an ambiguous 401 is resolved by the session route', async (t) => {
   t.equal(mini.calls.login, 2)
   sent()
   for (const status of [401, 403]) {
-    t.match(await client.upload({ ...avatar, url: `/public/${status}` }), { statusCode: status, data: `token: Bearer ${client.token}` })
+    t.match(
+      await client.upload({ ...avatar, url: `/public/${status}` }),
+      { statusCode: status, data: `token: Bearer ${client.token}` }
+    )
   }
   t.strictSame(sent(), ['POST /public/401 401', 'GET /weapp/session 200', 'POST /public/403 403'])
   await kick()
@@ -103,7 +112,10 @@ test('upload: rejects URLs outside baseUrl and missing files', async (t) => {
   const { client, avatar } = await startAvatarHost(t)
   await client.login()
   await t.rejects(client.upload({ ...avatar, url: 'https://elsewhere.example/avatar' }), { code: 'WEAPP_BAD_URL' })
-  await t.rejects(client.upload({ ...avatar, filePath: '/nowhere.png' }), { code: 'WEAPP_NETWORK_FAILED', errMsg: 'uploadFile:fail file not found' })
+  await t.rejects(
+    client.upload({ ...avatar, filePath: '/nowhere.png' }),
+    { code: 'WEAPP_NETWORK_FAILED', errMsg: 'uploadFile:fail file not found' }
+  )
 })
 
 test('upload: rejects without wx.uploadFile, and requests still work', async (t) => {

@@ -1,6 +1,6 @@
 /**
- * The example Mini Program. Checks the files that DevTools requires, and runs the pages with a fake `wx` and the example
- * server. Does not run DevTools.
+ * The example Mini Program. Checks the files that DevTools requires, and runs the pages with a fake `wx` and the
+ * example server. Does not run DevTools.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -56,7 +56,9 @@ interface Launch {
 
 /** Launches the Mini Program: loads its CommonJS modules once each, with the globals of DevTools. */
 function launch (mini: MiniProgram, config: object): Launch {
-  const modules = new Map<string, { exports: any }>([[join(project, 'config.js'), { exports: { ...run('config.js', {}), ...config } }]])
+  const modules = new Map<string, { exports: any }>(
+    [[join(project, 'config.js'), { exports: { ...run('config.js', {}), ...config } }]]
+  )
   const relaunched: string[] = []
   const wx = { ...mini.wx, reLaunch: ({ url }: { url: string }) => { relaunched.push(url) } }
   let page: Page | null = null
@@ -87,7 +89,9 @@ function launch (mini: MiniProgram, config: object): Launch {
       load(`${path}.js`)
       const opened: Page = { ...page!, data: structuredClone(page!.data) }
       opened.setData = (values) => {
-        for (const name of Object.keys(values)) if (!(name in opened.data)) throw new Error(`${path}: no data "${name}"`)
+        for (const name of Object.keys(values)) {
+          if (!(name in opened.data)) throw new Error(`${path}: no data "${name}"`)
+        }
         Object.assign(opened.data, values)
       }
       opened.onLoad?.(query)
@@ -106,12 +110,17 @@ function resolve (from: string, id: string): string {
 
 test('project: has the files of a Mini Program', (t) => {
   t.ok(pages.length > 0)
-  for (const page of pages) for (const type of ['js', 'wxml', 'wxss', 'json']) t.ok(paths.includes(`${page}.${type}`), `${page}.${type}`)
+  for (const page of pages) {
+    for (const type of ['js', 'wxml', 'wxss', 'json']) t.ok(paths.includes(`${page}.${type}`), `${page}.${type}`)
+  }
   for (const path of paths.filter((path) => path.endsWith('.json'))) t.doesNotThrow(() => readJson(path), path)
   for (const file of ['app.js', 'app.wxss', readJson('app.json').sitemapLocation]) t.ok(paths.includes(file), file)
 
   const { appid, compileType, miniprogramRoot, setting } = readJson('project.config.json')
-  t.strictSame({ appid, compileType, miniprogramRoot }, { appid: 'touristappid', compileType: 'miniprogram', miniprogramRoot: './' })
+  t.strictSame(
+    { appid, compileType, miniprogramRoot },
+    { appid: 'touristappid', compileType: 'miniprogram', miniprogramRoot: './' }
+  )
   t.equal(setting.urlCheck, false, 'a local server has no domain to check')
   t.match(read('config.js'), /baseUrl: 'http:\/\/127\.0\.0\.1:3000'/, 'the address of the example server')
   t.equal(outfile, `example/miniprogram/${CLIENT}`)
@@ -121,7 +130,9 @@ test('project: has the files of a Mini Program', (t) => {
 
 test('modules: every required file exists', (t) => {
   for (const path of paths.filter((path) => path.endsWith('.js'))) {
-    for (const [, id] of read(path).matchAll(/require\("?'?([^'")]+)/g)) t.ok(existsSync(resolve(path, id!)), `${path}: ${id}`)
+    for (const [, id] of read(path).matchAll(/require\("?'?([^'")]+)/g)) {
+      t.ok(existsSync(resolve(path, id!)), `${path}: ${id}`)
+    }
   }
   t.end()
 })
@@ -138,7 +149,9 @@ test('pages: WXML matches the code and the styles', async (t) => {
     for (const handler of handlers) t.type(page[handler], 'function', `${path}: ${handler}`)
 
     for (const [, expression] of wxml.matchAll(/\{\{(.*?)\}\}/g)) {
-      for (const [name] of expression!.matchAll(/(?<![.\w])[a-z]\w*/gi)) t.ok(name in page.data || WXML_NAMES.has(name), `${path}: {{${name}}}`)
+      for (const [name] of expression!.matchAll(/(?<![.\w])[a-z]\w*/gi)) {
+        t.ok(name in page.data || WXML_NAMES.has(name), `${path}: {{${name}}}`)
+      }
     }
     for (const [, url] of wxml.matchAll(/\surl="([^"]+)"/g)) t.ok(pages.includes(url!.slice(1)), `${path}: ${url}`)
 
@@ -159,7 +172,9 @@ test('pages: WXML matches the code and the styles', async (t) => {
 /** Starts the example server in a process of its own, because its types extend those of the plugin. */
 async function startExample (t: Test): Promise<{ wechat: WechatSimulator, baseUrl: string }> {
   const wechat = await startWechatSimulator({ apps: { wx0123456789abcdef: APP_SECRET } })
-  const settings = { host: '127.0.0.1', port: 0, appId: 'wx0123456789abcdef', appSecret: APP_SECRET, secret: 'x'.repeat(32) }
+  const settings = {
+    host: '127.0.0.1', port: 0, appId: 'wx0123456789abcdef', appSecret: APP_SECRET, secret: 'x'.repeat(32)
+  }
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', `
     import { buildApp } from './example/app.ts'
     import { startWechatSimulator } from './src/testing/index.ts'
@@ -182,7 +197,9 @@ async function startExample (t: Test): Promise<{ wechat: WechatSimulator, baseUr
 
 test('pages: run with the example server', async (t) => {
   const { wechat, baseUrl } = await startExample(t)
-  const phone = (user: string, storage = new Map<string, unknown>()) => launch(createMiniProgram(wechat, { user, storage }), { baseUrl })
+  const phone = (user: string, storage = new Map<string, unknown>()) => launch(
+    createMiniProgram(wechat, { user, storage }), { baseUrl }
+  )
 
   await t.test('profile: sign in, bind, current user, devices', async (t) => {
     const { open, mini } = phone('dora')
@@ -193,13 +210,18 @@ test('pages: run with the example server', async (t) => {
     await page.onBind({ detail: { value: { username: 'bob', password: 'guess' } } })
     t.match(page.data, { isSignedIn: false, isUnbound: true, message: '用户名或密码错误' })
     await page.onBind({ detail: { value: { username: 'bob', password: 'builder' } } })
-    t.match(page.data, { isSignedIn: true, isUnbound: false, message: '', me: { username: 'bob', openid: wechat.openid('dora') } })
+    t.match(
+      page.data,
+      { isSignedIn: true, isUnbound: false, message: '', me: { username: 'bob', openid: wechat.openid('dora') } }
+    )
 
     await phone('dora').open('pages/profile/profile').onSignIn()
     await page.onDevices()
     t.match(page.data['devices'], [{ current: true, name: '未命名设备', signedInAt: String }, { current: false }])
 
-    const next = launch(createMiniProgram(wechat, { user: 'dora', storage: mini.storage }), { baseUrl }).open('pages/profile/profile')
+    const next = launch(
+      createMiniProgram(wechat, { user: 'dora', storage: mini.storage }), { baseUrl }
+    ).open('pages/profile/profile')
     t.equal(next.data['isSignedIn'], true, 'also at the next launch')
     await next.onWhoAmI()
     t.match(next.data, { me: { username: 'bob' } })

@@ -1,7 +1,9 @@
 /** A host that listens, and a simulated phone with the client. */
 import type { Test } from 'tap'
 import { createWeappClient, type WeappClient, type WeappClientOptions, type Wx } from '../../src/client/index.js'
-import { createMiniProgram, type MiniProgram, type MiniProgramOptions } from '../../src/testing/mini-program/mini-program.js'
+import {
+  createMiniProgram, type MiniProgram, type MiniProgramOptions
+} from '../../src/testing/mini-program/mini-program.js'
 import { DAY } from '../../src/testing/store-suite/test-user.js'
 import { startHost, type Host, type HostOptions } from './host.js'
 
@@ -54,7 +56,9 @@ export async function startPhone (t: Test, hostOptions: HostOptions = {}, first:
         url: '/echo/:status',
         handler: async (request, reply) => {
           const { status } = request.params as { status: string }
-          return await reply.code(Number(status)).send({ headers: request.headers, query: request.query, body: request.body ?? null })
+          return await reply.code(Number(status)).send({
+            headers: request.headers, query: request.query, body: request.body ?? null
+          })
         }
       })
       await hostOptions.after?.(app)

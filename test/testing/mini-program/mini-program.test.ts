@@ -4,8 +4,8 @@ import formbody from 'node:querystring'
 import { test, type Test } from 'tap'
 import {
   createMiniProgram, startWechatSimulator,
-  type MiniProgram, type MiniProgramOptions, type WechatSimulator, type WxFailure, type WxRequestOptions, type WxRequestResult,
-  type WxUploadOptions, type WxUploadResult
+  type MiniProgram, type MiniProgramOptions, type WechatSimulator, type WxFailure, type WxRequestOptions,
+  type WxRequestResult, type WxUploadOptions, type WxUploadResult
 } from '../../../src/testing/index.js'
 import { deferred } from '../../helpers/phone.js'
 
@@ -17,11 +17,18 @@ interface Setup {
   request (options: Partial<WxRequestOptions>, on?: MiniProgram): Promise<WxRequestResult>
 }
 
-async function setUp (t: Test, options: Partial<MiniProgramOptions> = {}, routes: (app: FastifyInstance) => void = () => {}): Promise<Setup> {
+async function setUp (
+  t: Test, options: Partial<MiniProgramOptions> = {}, routes: (app: FastifyInstance) => void = () => {}
+): Promise<Setup> {
   const wechat = await startWechatSimulator({ apps: { wx1: 'secret-1', wx2: 'secret-2' } })
   const app = Fastify()
-  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async (_request: unknown, body: string) => formbody.parse(body))
-  app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body.toString('hex'))
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded', { parseAs: 'string' },
+    async (_request: unknown, body: string) => formbody.parse(body)
+  )
+  app.addContentTypeParser(
+    'application/octet-stream', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body.toString('hex')
+  )
   app.route({
     method: ['GET', 'POST'],
     url: '/echo',
@@ -70,7 +77,9 @@ test('callbacks: called instead of a promise', async (t) => {
   let returned: unknown = 'nothing yet'
   const events: string[] = []
   await new Promise<void>((resolve) => {
-    returned = phone.wx.login({ success: ({ errMsg }) => events.push(`success ${errMsg}`), complete: () => { events.push('complete'); resolve() } })
+    returned = phone.wx.login({
+      success: ({ errMsg }) => events.push(`success ${errMsg}`), complete: () => { events.push('complete'); resolve() }
+    })
     events.push('returned')
   })
   t.equal(returned, undefined)
@@ -86,7 +95,10 @@ test('appId: defaults to the first app of the simulator', async (t) => {
   const { phone, wechat, request } = await setUp(t)
   t.strictSame(phone.wx.getAccountInfoSync(), { miniProgram: { appId: 'wx1', envVersion: 'develop', version: '' } })
   const other = createMiniProgram(wechat, { user: 'alice', appId: 'wx2' })
-  t.equal((await request({ header: { Referer: 'https://example.com/' } }, other)).data.headers.referer, 'https://servicewechat.com/wx2/devtools/page-frame.html')
+  t.equal(
+    (await request({ header: { Referer: 'https://example.com/' } }, other)).data.headers.referer,
+    'https://servicewechat.com/wx2/devtools/page-frame.html'
+  )
   await other.wx.login()
   t.notOk(wechat.checkSession('alice'))
   t.ok(wechat.checkSession('alice', { appId: 'wx2' }))
@@ -100,29 +112,45 @@ test('wx.request: sends the query, the body and the headers', async (t) => {
   t.match(await echo({ data: { q: 'a b', n: 1 }, header: { 'X-Mine': 5 } }), {
     query: { q: 'a b', n: '1' },
     body: null,
-    headers: { 'content-type': 'application/json', 'x-mine': '5', referer: 'https://servicewechat.com/wx1/devtools/page-frame.html' }
+    headers: {
+      'content-type': 'application/json',
+      'x-mine': '5',
+      referer: 'https://servicewechat.com/wx1/devtools/page-frame.html'
+    }
   })
-  const post = (data: unknown, type = 'application/json') => echo({ method: 'POST', data, header: { 'Content-Type': type } })
+  const post = (data: unknown, type = 'application/json') => echo({
+    method: 'POST', data, header: { 'Content-Type': type }
+  })
   t.strictSame((await post({ a: [1] })).body, { a: [1] })
   t.strictSame((await post('{"a":1}')).body, { a: 1 })
   t.strictSame((await post({ a: '1 2' }, 'application/x-www-form-urlencoded')).body, { a: '1 2' })
   t.equal((await post(new Uint8Array([1, 255]).buffer, 'application/octet-stream')).body, '01ff')
-  t.match(await echo({ method: 'POST' }), { statusCode: 400, code: 'FST_ERR_CTP_EMPTY_JSON_BODY' }, 'WeChat sends an empty body too')
+  t.match(
+    await echo({ method: 'POST' }), { statusCode: 400, code: 'FST_ERR_CTP_EMPTY_JSON_BODY' },
+    'WeChat sends an empty body too'
+  )
   t.equal(phone.calls.request, 6)
   t.match(phone.requests[1], { method: 'POST', path: '/echo', url: `${url}/echo`, data: { a: [1] }, statusCode: 200 })
 })
 
 test('wx.request: resolves with the status, the headers and the parsed body', async (t) => {
   const { request, url } = await setUp(t, {}, (app) => {
-    app.get('/status/:code', (request, reply) => reply.code(Number((request.params as { code: string }).code)).send('no'))
+    app.get(
+      '/status/:code', (request, reply) => reply.code(Number((request.params as { code: string }).code)).send('no')
+    )
     app.get('/cookies', (_request, reply) => reply.header('set-cookie', ['a=1', 'b=2']).send('{"json": true}'))
     app.get('/raw', (_request, reply) => {
       reply.hijack()
       reply.raw.writeHead(204, { 'X-Odd-Case': 'yes' }).end()
     })
   })
-  for (const code of [201, 302, 401, 403, 500]) t.match(await request({ url: `${url}/status/${code}` }), { statusCode: code, data: 'no', errMsg: 'request:ok' })
-  t.match(await request({ url: `${url}/cookies` }), { cookies: ['a=1', 'b=2'], header: { 'set-cookie': 'a=1,b=2' }, data: { json: true } })
+  for (const code of [201, 302, 401, 403, 500]) {
+    t.match(await request({ url: `${url}/status/${code}` }), { statusCode: code, data: 'no', errMsg: 'request:ok' })
+  }
+  t.match(
+    await request({ url: `${url}/cookies` }),
+    { cookies: ['a=1', 'b=2'], header: { 'set-cookie': 'a=1,b=2' }, data: { json: true } }
+  )
   t.equal((await request({ url: `${url}/cookies`, dataType: 'text' })).data, '{"json": true}')
   const { data } = await request({ url: `${url}/cookies`, responseType: 'arraybuffer' })
   t.equal(Buffer.from(data).toString(), '{"json": true}')
@@ -133,7 +161,9 @@ test('wx.request: fails without a response', async (t) => {
   const { request, phone, url } = await setUp(t, {}, (app) => {
     app.get('/never', (_request, reply) => { reply.hijack() })
   })
-  t.match(await failureOf(request({ url: 'http://127.0.0.1:1/' })), { errMsg: /^request:fail .*ECONNREFUSED/, errno: 600001 })
+  t.match(
+    await failureOf(request({ url: 'http://127.0.0.1:1/' })), { errMsg: /^request:fail .*ECONNREFUSED/, errno: 600001 }
+  )
   t.match(await failureOf(request({ url: 'nowhere' })), { code: 'ERR_INVALID_URL' })
   t.match(await failureOf(request({ url: `${url}/never`, timeout: 1 })), { errMsg: 'request:fail timeout', errno: 5 })
   const failed = new Promise<WxFailure>((resolve) => {
@@ -146,18 +176,36 @@ test('wx.request: fails without a response', async (t) => {
 test('wx.uploadFile: sends a form, and resolves without headers', async (t) => {
   const filePath = join(t.testdir({ 'a.txt': 'a file' }), 'a.txt')
   const { phone, url } = await setUp(t, {}, (app) => {
-    app.addContentTypeParser('multipart/form-data', { parseAs: 'string' }, async (_request: unknown, body: string) => body)
+    app.addContentTypeParser(
+      'multipart/form-data', { parseAs: 'string' }, async (_request: unknown, body: string) => body
+    )
   })
   const upload = (options: Partial<WxUploadOptions> = {}) => new Promise<WxUploadResult>((resolve, reject) => {
     const header = { 'X-Page': 1, 'Content-Type': 'text/plain' }
-    phone.wx.uploadFile({ url: `${url}/echo`, filePath, name: 'file', formData: { page: 2 }, header, ...options, success: resolve, fail: reject })
+    phone.wx.uploadFile({
+      url: `${url}/echo`,
+      filePath,
+      name: 'file',
+      formData: { page: 2 },
+      header,
+      ...options,
+      success: resolve,
+      fail: reject
+    })
   })
   const { data, ...result } = await upload()
   t.strictSame(result, { errMsg: 'uploadFile:ok', statusCode: 200 })
   const { headers, body } = JSON.parse(data)
-  t.match(headers, { 'x-page': '1', 'content-type': /^multipart\/form-data; boundary=/, referer: 'https://servicewechat.com/wx1/devtools/page-frame.html' })
+  t.match(headers, {
+    'x-page': '1',
+    'content-type': /^multipart\/form-data; boundary=/,
+    referer: 'https://servicewechat.com/wx1/devtools/page-frame.html'
+  })
   t.match(body, /name="page"\r\n\r\n2\r\n[^]*name="file"; filename="a.txt"[^]*\r\n\r\na file\r\n/)
-  t.strictSame(await failureOf(upload({ filePath: `${filePath}.gone` })), { errMsg: 'uploadFile:fail file not found', errno: 600003 })
+  t.strictSame(
+    await failureOf(upload({ filePath: `${filePath}.gone` })),
+    { errMsg: 'uploadFile:fail file not found', errno: 600003 }
+  )
   phone.fault({ fail: 'timeout' }, { api: 'uploadFile', path: '/echo', times: 1 })
   t.match(await failureOf(upload()), { errMsg: 'uploadFile:fail timeout' })
   t.equal(phone.calls.uploadFile, 3)
@@ -171,9 +219,14 @@ test('unauthorizedAs: a 401 succeeds as on a phone, or fails as on a PC', async 
   const { request, wechat, url } = await setUp(t, {}, (app) => {
     app.get('/401', (_request, reply) => reply.code(401).header('weapp-error', 'X').send({ code: 'X' }))
   })
-  const on = (unauthorizedAs: 'answer' | 'failure' | 'bare failure') => createMiniProgram(wechat, { user: 'alice', unauthorizedAs })
+  const on = (unauthorizedAs: 'answer' | 'failure' | 'bare failure') => createMiniProgram(wechat, {
+    user: 'alice', unauthorizedAs
+  })
   t.match(await request({ url: `${url}/401` }, on('answer')), { statusCode: 401, errMsg: 'request:ok' })
-  t.match(await failureOf(request({ url: `${url}/401` }, on('failure'))), { errMsg: 'request:fail 401 Unauthorized', statusCode: 401, data: { code: 'X' }, header: { 'weapp-error': 'X' } })
+  t.match(
+    await failureOf(request({ url: `${url}/401` }, on('failure'))),
+    { errMsg: 'request:fail 401 Unauthorized', statusCode: 401, data: { code: 'X' }, header: { 'weapp-error': 'X' } }
+  )
   const bare = on('bare failure')
   t.strictSame(Object.keys(await failureOf(request({ url: `${url}/401` }, bare))), ['errMsg', 'errno'])
   t.match(bare.requests, [{ statusCode: 401 }])
