@@ -1,68 +1,12 @@
-import Fastify, { type FastifyInstance } from 'fastify'
 import { join } from 'node:path'
-import formbody from 'node:querystring'
-import { test, type Test } from 'tap'
+import { test } from 'tap'
 import {
-  createMiniProgram, startWechatSimulator,
-  type MiniProgram, type MiniProgramOptions, type WechatSimulator, type WxFailure, type WxRequestOptions,
-  type WxRequestResult, type WxUploadOptions, type WxUploadResult
+  createMiniProgram, type WxFailure, type WxRequestOptions, type WxUploadOptions, type WxUploadResult
 } from '../../../src/testing/index.js'
-import { deferred } from '../../helpers/phone.js'
-
-interface Setup {
-  phone: MiniProgram
-  wechat: WechatSimulator
-  url: string
-  /** Calls wx.request. Returns a promise. */
-  request (options: Partial<WxRequestOptions>, on?: MiniProgram): Promise<WxRequestResult>
-}
-
-async function setUp (
-  t: Test, options: Partial<MiniProgramOptions> = {}, routes: (app: FastifyInstance) => void = () => {}
-): Promise<Setup> {
-  const wechat = await startWechatSimulator({ apps: { wx1: 'secret-1', wx2: 'secret-2' } })
-  const app = Fastify()
-  app.addContentTypeParser(
-    'application/x-www-form-urlencoded', { parseAs: 'string' },
-    async (_request: unknown, body: string) => formbody.parse(body)
-  )
-  app.addContentTypeParser(
-    'application/octet-stream', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body.toString('hex')
-  )
-  app.route({
-    method: ['GET', 'POST'],
-    url: '/echo',
-    handler: async ({ headers, query, body }) => ({ headers, query, body: body ?? null })
-  })
-  routes(app)
-  const url = await app.listen({ host: '127.0.0.1', port: 0 })
-  t.teardown(async () => {
-    await app.close()
-    await wechat.close()
-  })
-  const phone = createMiniProgram(wechat, { user: 'alice', ...options })
-  return {
-    phone,
-    wechat,
-    url,
-    request: (options, on = phone) => new Promise((resolve, reject) => {
-      on.wx.request({ url: `${url}/echo`, ...options, success: resolve, fail: reject })
-    })
-  }
-}
-
-/** Returns the rejection of a promise. It is not an Error. */
-async function failureOf (promise: Promise<unknown> | undefined): Promise<any> {
-  try {
-    await promise
-  } catch (failure) {
-    return failure
-  }
-  return 'it did not fail'
-}
+import { failureOf, startMiniProgram } from '../../helpers/mini-program.js'
 
 test('wx.login and wx.checkSession: use the session_key of the simulator', async (t) => {
-  const { phone, wechat } = await setUp(t)
+  const { phone, wechat } = await startMiniProgram(t)
   t.match(await failureOf(phone.wx.checkSession()), { errMsg: /^checkSession:fail/, errno: Number })
   t.match(await phone.wx.login(), { code: /^\w{32}$/, errMsg: 'login:ok' })
   t.strictSame(await phone.wx.checkSession(), { errMsg: 'checkSession:ok' })
@@ -73,7 +17,7 @@ test('wx.login and wx.checkSession: use the session_key of the simulator', async
 })
 
 test('callbacks: called instead of a promise', async (t) => {
-  const { phone } = await setUp(t)
+  const { phone } = await startMiniProgram(t)
   let returned: unknown = 'nothing yet'
   const events: string[] = []
   await new Promise<void>((resolve) => {
@@ -92,7 +36,7 @@ test('callbacks: called instead of a promise', async (t) => {
 })
 
 test('appId: defaults to the first app of the simulator', async (t) => {
-  const { phone, wechat, request } = await setUp(t)
+  const { phone, wechat, request } = await startMiniProgram(t)
   t.strictSame(phone.wx.getAccountInfoSync(), { miniProgram: { appId: 'wx1', envVersion: 'develop', version: '' } })
   const other = createMiniProgram(wechat, { user: 'alice', appId: 'wx2' })
   t.equal(
@@ -107,7 +51,7 @@ test('appId: defaults to the first app of the simulator', async (t) => {
 })
 
 test('wx.request: sends the query, the body and the headers', async (t) => {
-  const { request, phone, url } = await setUp(t)
+  const { request, phone, url } = await startMiniProgram(t)
   const echo = async (options: Partial<WxRequestOptions>) => (await request(options)).data
   t.match(await echo({ data: { q: 'a b', n: 1 }, header: { 'X-Mine': 5 } }), {
     query: { q: 'a b', n: '1' },
@@ -134,7 +78,7 @@ test('wx.request: sends the query, the body and the headers', async (t) => {
 })
 
 test('wx.request: resolves with the status, the headers and the parsed body', async (t) => {
-  const { request, url } = await setUp(t, {}, (app) => {
+  const { request, url } = await startMiniProgram(t, {}, (app) => {
     app.get(
       '/status/:code', (request, reply) => reply.code(Number((request.params as { code: string }).code)).send('no')
     )
@@ -158,7 +102,7 @@ test('wx.request: resolves with the status, the headers and the parsed body', as
 })
 
 test('wx.request: fails without a response', async (t) => {
-  const { request, phone, url } = await setUp(t, {}, (app) => {
+  const { request, phone, url } = await startMiniProgram(t, {}, (app) => {
     app.get('/never', (_request, reply) => { reply.hijack() })
   })
   t.match(
@@ -175,7 +119,7 @@ test('wx.request: fails without a response', async (t) => {
 
 test('wx.uploadFile: sends a form, and resolves without headers', async (t) => {
   const filePath = join(t.testdir({ 'a.txt': 'a file' }), 'a.txt')
-  const { phone, url } = await setUp(t, {}, (app) => {
+  const { phone, url } = await startMiniProgram(t, {}, (app) => {
     app.addContentTypeParser(
       'multipart/form-data', { parseAs: 'string' }, async (_request: unknown, body: string) => body
     )
@@ -216,7 +160,7 @@ test('wx.uploadFile: sends a form, and resolves without headers', async (t) => {
 })
 
 test('unauthorizedAs: a 401 succeeds as on a phone, or fails as on a PC', async (t) => {
-  const { request, wechat, url } = await setUp(t, {}, (app) => {
+  const { request, wechat, url } = await startMiniProgram(t, {}, (app) => {
     app.get('/401', (_request, reply) => reply.code(401).header('weapp-error', 'X').send({ code: 'X' }))
   })
   const on = (unauthorizedAs: 'answer' | 'failure' | 'bare failure') => createMiniProgram(wechat, {
@@ -234,7 +178,7 @@ test('unauthorizedAs: a 401 succeeds as on a phone, or fails as on a PC', async 
 })
 
 test('storage: stores copies, and survives a launch', async (t) => {
-  const { phone, wechat } = await setUp(t)
+  const { phone, wechat } = await startMiniProgram(t)
   const { wx } = phone
   const value = { list: [1] }
   t.equal(wx.getStorageSync('key'), '')
@@ -252,43 +196,4 @@ test('storage: stores copies, and survives a launch', async (t) => {
   t.strictSame(await wx.getStorage({ key: 'later' }), { data: 1, errMsg: 'getStorage:ok' })
   t.strictSame(await wx.removeStorage({ key: 'later' }), { errMsg: 'removeStorage:ok' })
   t.match(await failureOf(wx.getStorage({ key: 'later' })), { errMsg: 'getStorage:fail data not found' })
-})
-
-test('faults: first in, first out, limited by api, path and times', async (t) => {
-  const { phone, request, url } = await setUp(t)
-  phone.fault({ fail: 'once' }, { times: 1 })
-  const clear = phone.fault({ fail: 'here' }, { path: '/echo' })
-  phone.fault({ fail: 'full' }, { api: 'setStorageSync', times: 1 })
-  t.match(await failureOf(request({})), { errMsg: 'request:fail once' })
-  t.match(await failureOf(request({})), { errMsg: 'request:fail here' })
-  t.match(await request({ url: `${url}/other` }), { statusCode: 404 })
-  clear()
-  t.match(await request({}), { statusCode: 200 })
-  t.throws(() => phone.wx.setStorageSync('a', 1), /setStorageSync:fail full/)
-  phone.wx.setStorageSync('a', 1)
-  t.equal(phone.storage.get('a'), 1)
-  t.match(phone.requests.map(({ statusCode }) => statusCode), [null, null, 404, 200])
-
-  phone.offline = true
-  t.match(await failureOf(request({})), { errMsg: /^request:fail/, errno: 600003 })
-  t.match(await failureOf(phone.wx.login()), { errMsg: /^login:fail/ })
-  t.match(await failureOf(phone.wx.checkSession()), { errMsg: /^checkSession:fail/ })
-})
-
-test('faults: delay before the request reaches the server, and after', async (t) => {
-  const { phone, request } = await setUp(t)
-  const pause = deferred()
-  phone.fault({ delay: pause.promise }, { times: 1 })
-  phone.fault({ answerDelay: pause.promise }, { times: 1 })
-  phone.fault({ delay: 1 }, { times: 1 })
-  const order: string[] = []
-  const note = (name: string) => () => { order.push(name) }
-  const paused = [request({}).then(note('before')), request({}).then(note('after'))]
-  await request({}).then(note('soon'))
-  while (phone.requests[1]!.statusCode === null) await new Promise(setImmediate)
-  t.equal(phone.requests[0]!.statusCode, null)
-  t.strictSame(order, ['soon'])
-  pause.resolve()
-  await Promise.all(paused)
-  t.strictSame(order.slice(1).sort(), ['after', 'before'])
 })
