@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { test, type Test } from 'tap'
-import { DAY, freezeClock } from '../helpers/clock.js'
+import { freezeClock } from '../helpers/clock.js'
 import type { HostOptions } from '../helpers/host.js'
 import { CODES, PAST_IDLE, startPhone } from '../helpers/phone.js'
 
