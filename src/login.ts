@@ -3,7 +3,6 @@ import type { FastifyRequest, RawServerBase, RouteGenericInterface } from 'fasti
 import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_DATA_INVALID, FST_WEAPP_REPLY_INVALID, isWeappError } from './errors.js'
 import { traced } from './diagnostics/tracing.js'
 import { logSafely } from './diagnostics/log-safely.js'
-import type { SelectApp } from './options.js'
 import { encodeData, type SessionData } from './sessions/session-data.js'
 import type { DecryptOptions, SessionKeys } from './sessions/session-keys.js'
 import type { SessionService } from './sessions/service.js'
@@ -56,6 +55,9 @@ interface LoginExtras {
   /** What to call this device in the list of devices: at most 128 characters. */
   label?: string | null | undefined
 }
+
+/** Returns the app id of a login. */
+export type SelectApp = (request: FastifyRequest) => string | null | undefined | Promise<string | null | undefined>
 
 type LoginOutcome = OnLoginResult | (MayLackData extends true ? void : never)
 

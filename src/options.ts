@@ -1,7 +1,7 @@
 /** The options of the plugin: what each means and what it is when left out. */
-import type { FastifyRequest, RegisterOptions, RouteOptions } from 'fastify'
+import type { RegisterOptions, RouteOptions } from 'fastify'
 import type { CacheOptions } from './sessions/session-cache.js'
-import type { OnLogin } from './login.js'
+import type { OnLogin, SelectApp } from './login.js'
 import type { SessionStore } from './stores/store.js'
 import type { AppSecrets } from './wechat/apps.js'
 import type { TransportOptions } from './wechat/request.js'
@@ -77,8 +77,6 @@ export interface MultiAppOptions {
   /** Which app a login is for; may be left out where `apps` holds one. WeChat is not asked about an app that is not ours. */
   selectApp?: SelectApp | undefined
 }
-
-export type SelectApp = (request: FastifyRequest) => string | null | undefined | Promise<string | null | undefined>
 
 export type WeappOptions = CommonOptions & (SingleAppOptions | MultiAppOptions)
 
