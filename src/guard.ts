@@ -11,6 +11,7 @@ import type { SessionService } from './sessions/service.js'
 import type { WeappIdentity } from './sessions/request-session.js'
 import { userIdOf, type Tokens, type VerifiedClaims } from './crypto/tokens.js'
 import type { Apps } from './wechat/apps.js'
+import { isObject } from './utils/type-checks.js'
 
 /**
  * What a route says of itself in `config.weapp`. `freshKey: true` demands a session whose session_key WeChat still
@@ -187,7 +188,7 @@ export function checkProtection (route: Pick<RouteOptions, 'config' | 'method' |
 }
 
 function isKeyDemand (protection: unknown): protection is { freshKey: boolean } {
-  if (typeof protection !== 'object' || protection === null || Array.isArray(protection)) return false
+  if (!isObject(protection)) return false
   const { freshKey, ...unknown } = protection as { freshKey?: unknown }
   return typeof freshKey === 'boolean' && Object.keys(unknown).length === 0
 }

@@ -7,6 +7,7 @@ import { encodeData, type SessionData } from './sessions/session-data.js'
 import type { DecryptOptions, SessionKeys } from './sessions/session-keys.js'
 import type { SessionService } from './sessions/service.js'
 import { userIdOf, type Tokens } from './crypto/tokens.js'
+import { isObject } from './utils/type-checks.js'
 import type { Apps } from './wechat/apps.js'
 import type { WechatClient } from './wechat/client.js'
 import type { UserData } from './wechat/user-data.js'
@@ -161,7 +162,7 @@ function codeOf (error: unknown): string {
 function checkedResult (result: unknown): OnLoginResult {
   if (result === undefined || result === null) return {} as OnLoginResult
   const { data, reply, label, ...misplaced } = result as Partial<Record<keyof OnLoginResult, unknown>>
-  if (typeof result !== 'object' || Array.isArray(result) || Object.keys(misplaced).length > 0) {
+  if (!isObject(result) || Object.keys(misplaced).length > 0) {
     throw new FST_WEAPP_DATA_INVALID('onLogin may answer an object of data, reply and label alone, and what the session is to hold belongs in data')
   }
   return result as OnLoginResult
@@ -179,9 +180,7 @@ function checkedReply (reply: unknown): Record<string, unknown> {
   try {
     // What JSON cannot hold would otherwise fail after the session is made.
     const copy: unknown = JSON.parse(JSON.stringify(reply))
-    if (typeof copy === 'object' && copy !== null && !Array.isArray(copy) && !RESERVED_FIELDS.some((field) => Object.hasOwn(copy, field))) {
-      return copy as Record<string, unknown>
-    }
+    if (isObject(copy) && !RESERVED_FIELDS.some((field) => Object.hasOwn(copy, field))) return copy
   } catch { /* answered below */ }
   throw new FST_WEAPP_REPLY_INVALID()
 }

@@ -1,12 +1,9 @@
 /** What options are checked with: a wrong one is named, and its value is not repeated. Each throws FST_WEAPP_INVALID_OPTION. */
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
+import { isObject } from './type-checks.js'
 
 export function invalidOption (option: string, reason: string): Error {
   return new FST_WEAPP_INVALID_OPTION(option, reason)
-}
-
-export function isObject (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** An object of options; one that nobody knows is more likely misspelt than meant for later. */

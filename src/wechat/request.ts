@@ -8,6 +8,7 @@ import {
   type WeappErrorConstructor
 } from '../errors.js'
 import { withDeadline, type Deadline } from '../utils/deadline.js'
+import { isObject } from '../utils/type-checks.js'
 import { errorOf, SYSTEM_BUSY } from './errcodes.js'
 import { HttpExchange, type HttpResponse } from './http-exchange.js'
 
@@ -147,7 +148,7 @@ function parseObject (text: string): WechatReply | null {
   try {
     // JSON.parse rejects a byte order mark.
     const value: unknown = JSON.parse(text.startsWith('\uFEFF') ? text.slice(1) : text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as WechatReply : null
+    return isObject(value) ? value as WechatReply : null
   } catch {
     return null
   }

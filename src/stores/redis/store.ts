@@ -3,7 +3,8 @@
  * guard's read is one HMGET.
  */
 import { LONGEST_TIMER, parseDuration } from '../../utils/duration.js'
-import { invalidOption, isObject, objectOption } from '../../utils/validate.js'
+import { isObject } from '../../utils/type-checks.js'
+import { invalidOption, objectOption } from '../../utils/validate.js'
 import { isReply, RedisConnection, type RedisClient } from './connection.js'
 import type { RedisScript } from './fence.js'
 import { watchRedis } from './invalidation.js'
