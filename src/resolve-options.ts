@@ -9,7 +9,7 @@ import type { LoginRouteOptions, ResolvedOptions, WeappOptions, WeappRouteOption
 import { memoryStore } from './stores/memory.js'
 import type { SessionStore } from './stores/store.js'
 import type { AppSecrets } from './wechat/apps.js'
-import { HttpExchange } from './wechat/http-exchange.js'
+import { isDispatcher } from './wechat/http-exchange.js'
 import type { TransportOptions } from './wechat/request.js'
 
 const MIN_SECRET_BYTES = 32
@@ -64,7 +64,7 @@ export function resolveWechat (given: unknown, name = 'wechat'): TransportOption
     timeout: parseDuration(timeout, optionPath(name, 'timeout'), LONGEST_TIMER),
     retries: integerOption(retries, optionPath(name, 'retries'), 0, 5),
     concurrency: integerOption(concurrency, optionPath(name, 'concurrency'), 1, 10_000),
-    dispatcher: dispatcher === undefined ? undefined : undiciDispatcher(dispatcher, optionPath(name, 'dispatcher'))
+    dispatcher: dispatcher === undefined ? undefined : dispatcherOption(dispatcher, optionPath(name, 'dispatcher'))
   }
 }
 
@@ -181,13 +181,7 @@ function origin (value: unknown, name: string): string {
   return url.origin
 }
 
-/** A dispatcher throws at handlers that it cannot speak to. The method is one that no request can have: nothing is sent. */
-function undiciDispatcher (value: unknown, name: string): Dispatcher {
-  const ignore = () => {}
-  try {
-    (value as Dispatcher).dispatch({ origin: 'http://localhost', path: '/', method: '' as Dispatcher.HttpMethod }, new HttpExchange({ resolve: ignore, reject: ignore }))
-  } catch {
-    throw invalidOption(name, 'must be an undici dispatcher')
-  }
-  return value as Dispatcher
+function dispatcherOption (value: unknown, name: string): Dispatcher {
+  if (!isDispatcher(value)) throw invalidOption(name, 'must be an undici dispatcher')
+  return value
 }

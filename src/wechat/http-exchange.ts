@@ -99,3 +99,18 @@ export class HttpExchange {
     return listener
   }
 }
+
+/**
+ * Returns whether a value dispatches requests to this handler, as the dispatchers of undici 6, 7 and 8 do. A dispatcher
+ * throws if it does not support the handler. The empty method is invalid, so nothing is sent.
+ */
+export function isDispatcher (value: unknown): value is Dispatcher {
+  const ignore = () => {}
+  const probe = { origin: 'http://localhost', path: '/', method: '' as Dispatcher.HttpMethod }
+  try {
+    (value as Dispatcher).dispatch(probe, new HttpExchange({ resolve: ignore, reject: ignore }))
+    return true
+  } catch {
+    return false
+  }
+}
