@@ -26,6 +26,7 @@ import { createSessionService } from './sessions/service.js'
 import type { WeappIdentity } from './sessions/request-session.js'
 import { storeWithTimeout, createTimeout, type WithTimeout } from './stores/with-timeout.js'
 import { holdsOf, isMemoryStore } from './stores/memory.js'
+import { redisErrorCode } from './stores/redis/error-code.js'
 import { createTokens } from './crypto/tokens.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
 import { createClient, type WechatClient } from './wechat/client.js'
@@ -60,7 +61,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   const { routes, keepSessionKey } = options
   if (isMemoryStore(options.store) && (cluster.isWorker || process.env.NODE_ENV === 'production')) warnOfMemoryStore()
 
-  const log = createOperatorLog(fastify.log)
+  const log = createOperatorLog(fastify.log, redisErrorCode)
   log.shortTimes(opts)
   const bound = createTimeout(options.storeTimeout, log.storeFailure)
   const boundedStore = storeWithTimeout(options.store, bound)

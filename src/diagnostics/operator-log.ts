@@ -33,7 +33,8 @@ const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 
-export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
+/** @param storeErrorCode returns a code that is safe to log, for an error of the store without a `code` */
+export function createOperatorLog (log: FastifyBaseLogger, storeErrorCode: (error: unknown) => string | undefined): OperatorLog {
   const lastLogged = new Map<string, number>()
 
   /** Both what is logged about and how often are bounded. */
@@ -53,7 +54,7 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
 
     storeFailure (operation, error) {
       // Not the error itself: clients put commands and their arguments into theirs.
-      const { name, code = replyCode(error) } = (error ?? { name: 'timeout' }) as { name?: unknown, code?: unknown }
+      const { name, code = storeErrorCode(error) } = (error ?? { name: 'timeout' }) as { name?: unknown, code?: unknown }
       oncePerMinute(`store ${operation}`, () => {
         log.error({ weapp: { event: 'store-failed', operation, name, code } }, `weapp: ${operation === 'apps' ? 'the function apps' : 'the session store'} fails`)
       })
@@ -86,13 +87,4 @@ export function createOperatorLog (log: FastifyBaseLogger): OperatorLog {
       logSafely(() => log.warn({ weapp: { event: 'unreadable-record', sessionId } }, 'weapp: a session record is not readable'))
     }
   }
-}
-
-/**
- * Redis begins its refusals with a word such as OOM or READONLY, and what follows may hold anything, but where it tells that a
- * service in the cloud does not know our commands.
- */
-function replyCode (error: unknown): string | undefined {
-  const { name, message } = (error ?? {}) as { name?: unknown, message?: unknown }
-  return name === 'ReplyError' ? /^(ERR (bad lua script|unknown command)|[A-Z]+\b)/.exec(String(message))?.[0] : undefined
 }

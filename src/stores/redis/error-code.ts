@@ -1,0 +1,10 @@
+/**
+ * Returns the prefix of an error reply of Redis, such as OOM or READONLY. The rest of a reply may quote arguments, so it
+ * is dropped. Two replies of managed Redis services are longer: without the rest, ERR names no cause.
+ *
+ * @see https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
+ */
+export function redisErrorCode (error: unknown): string | undefined {
+  const { name, message } = (error ?? {}) as { name?: unknown, message?: unknown }
+  return name === 'ReplyError' ? /^(ERR (bad lua script|unknown command)|[A-Z]+\b)/.exec(String(message))?.[0] : undefined
+}
