@@ -5,7 +5,7 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { FST_WEAPP_INVALID_OPTION, FST_WEAPP_NOT_GUARDED, FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_MISSING, isWeappError, type WeappError, type WeappErrorCode } from './errors.js'
 import { isTraced, traced } from './diagnostics/tracing.js'
-import { logSafely } from './diagnostics/log-safely.js'
+import { logRefused } from './diagnostics/operator-log.js'
 import type { SessionKeys } from './sessions/session-keys.js'
 import type { SessionService } from './sessions/service.js'
 import type { WeappIdentity } from './sessions/request-session.js'
@@ -98,9 +98,7 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardDep
     if (request[slot] instanceof Refusal) return
     request[slot] = new Refusal(error)
     const { code } = error as Partial<WeappError>
-    // Who brings no token is a stranger, not an event.
-    const level = code === 'FST_WEAPP_TOKEN_MISSING' ? 'debug' : 'info'
-    logSafely(() => request.log[level]({ weapp: { event: 'refused', code, sessionId: sessionIdOf(request, code) } }, 'weapp: refused'))
+    logRefused(request.log, { code, sessionId: sessionIdOf(request, code) })
   }
 
   /** For the log, where the token was good: any other would be verified, and refused, once more. */

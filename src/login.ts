@@ -1,8 +1,8 @@
 /** The login: code -> WeChat's user -> the host's account -> a session and its token. */
 import type { FastifyRequest, RawServerBase, RouteGenericInterface } from 'fastify'
-import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_DATA_INVALID, FST_WEAPP_REPLY_INVALID, isWeappError } from './errors.js'
+import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_DATA_INVALID, FST_WEAPP_REPLY_INVALID } from './errors.js'
 import { traced } from './diagnostics/tracing.js'
-import { logSafely } from './diagnostics/log-safely.js'
+import { logLogin, logLoginFailure } from './diagnostics/operator-log.js'
 import { encodeData, type SessionData } from './sessions/session-data.js'
 import type { DecryptOptions, SessionKeys } from './sessions/session-keys.js'
 import type { SessionService } from './sessions/service.js'
@@ -126,7 +126,7 @@ export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, 
     const { token, sessionId, nonce } = tokens.issue({ appId, userId, ...lifetime })
     const replaces = sessionToReplace(request, { appId, userId }, now)
     await sessions.open({ userId, sessionId, startedAt, now, openid, unionid, sessionKey, nonce, ...lifetime, data, label, replaces })
-    logSafely(() => request.log.info({ weapp: { event: 'login', appId, userId, sessionId } }, 'weapp: signed in'))
+    logLogin(request.log, { appId, userId, sessionId })
     const { createdAt, expiresAt } = lifetime
     return { ...reply, token, tokenType: 'Bearer', expiresIn: (expiresAt - createdAt) / 1000, expiresAt }
   }
@@ -143,19 +143,10 @@ export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, 
       appId = chosen
       return await traced('fastify-weapp.login', { appId: chosen }, () => login(request, chosen, input))
     } catch (error) {
-      const code = codeOf(error)
-      const { errcode, failure } = isWeappError(error) ? error : {}
-      logSafely(() => request.log.warn({ weapp: { event: 'login-failed', appId, code, errcode, failure } }, 'weapp: login failed'))
+      logLoginFailure(request.log, appId, error)
       throw error
     }
   }
-}
-
-/** For the log: the host's own refusals and its failures have codes of their own making, which may be anything. */
-function codeOf (error: unknown): string {
-  if (isWeappError(error)) return error.code
-  const statusCode = (error as { statusCode?: number } | null | undefined)?.statusCode ?? 500
-  return statusCode < 500 ? 'REFUSED_BY_HOST' : 'FAILED_IN_HOST'
 }
 
 /** What is misplaced, such as `{ userId }` for `{ data: { userId } }`, would be missed by every route. */

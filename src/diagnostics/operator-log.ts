@@ -1,5 +1,6 @@
 /** What whoever runs the server must know, in the log and without anything secret. */
 import type { FastifyBaseLogger } from 'fastify'
+import { isWeappError, type WeappErrorCode } from '../errors.js'
 import { logSafely } from './log-safely.js'
 import type { WeappOptions } from '../options.js'
 
@@ -87,4 +88,36 @@ export function createOperatorLog (log: FastifyBaseLogger, storeErrorCode: (erro
       logSafely(() => log.warn({ weapp: { event: 'unreadable-record', sessionId } }, 'weapp: a session record is not readable'))
     }
   }
+}
+
+/** Logs a login. */
+export function logLogin (log: FastifyBaseLogger, login: { appId: string, userId: string, sessionId: string }): void {
+  logSafely(() => log.info({ weapp: { event: 'login', ...login } }, 'weapp: signed in'))
+}
+
+/** Logs the failure of a login. `appId` is undefined if the login has no configured app. */
+export function logLoginFailure (log: FastifyBaseLogger, appId: string | undefined, error: unknown): void {
+  const { errcode, failure } = isWeappError(error) ? error : {}
+  const weapp = { event: 'login-failed', appId, code: loginFailureCode(error), errcode, failure }
+  logSafely(() => log.warn({ weapp }, 'weapp: login failed'))
+}
+
+/** Returns the code of a failed login. An error of the host may have any code of its own, so its code is not logged. */
+function loginFailureCode (error: unknown): string {
+  if (isWeappError(error)) return error.code
+  const statusCode = (error as { statusCode?: number } | null | undefined)?.statusCode ?? 500
+  return statusCode < 500 ? 'REFUSED_BY_HOST' : 'FAILED_IN_HOST'
+}
+
+/** Logs the logout of one session, or with `all` of every session of its user. */
+export function logLogout (log: FastifyBaseLogger, logout: { sessionId: string, all: boolean }): void {
+  logSafely(() => log.info({ weapp: { event: 'logout', ...logout } }, 'weapp: signed out'))
+}
+
+/** Logs that the guard refused a request. A missing token is routine, so it is logged at debug level. */
+export function logRefused (
+  log: FastifyBaseLogger, refused: { code: WeappErrorCode | undefined, sessionId: string | undefined }
+): void {
+  const level = refused.code === 'FST_WEAPP_TOKEN_MISSING' ? 'debug' : 'info'
+  logSafely(() => log[level]({ weapp: { event: 'refused', ...refused } }, 'weapp: refused'))
 }

@@ -1,5 +1,5 @@
 import type { RouteOptions } from 'fastify'
-import { logSafely } from '../diagnostics/log-safely.js'
+import { logLogout } from '../diagnostics/operator-log.js'
 import type { WeappRouteOptions } from '../options.js'
 import type { SessionService } from '../sessions/service.js'
 import { RequestSession } from '../sessions/request-session.js'
@@ -22,7 +22,7 @@ export function logoutRoute (options: WeappRouteOptions, sessions: SessionServic
       const all = (request.query as { all?: string }).all === 'true'
       if (all) await sessions.revokeAll({ userId, reason: 'revoked', except: null, pendingLogins: false })
       else await sessions.revoke(userId, sessionId, 'revoked')
-      logSafely(() => request.log.info({ weapp: { event: 'logout', sessionId, all } }, 'weapp: signed out'))
+      logLogout(request.log, { sessionId, all })
       return reply.code(204).send()
     }
   })
