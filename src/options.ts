@@ -1,10 +1,8 @@
 /** The options of the plugin: what each means and what it is when left out. */
 import type { RegisterOptions, RouteOptions } from 'fastify'
-import type { CacheOptions } from './sessions/session-cache.js'
 import type { OnLogin, SelectApp } from './login.js'
 import type { SessionStore } from './stores/store.js'
 import type { AppSecrets } from './wechat/apps.js'
-import type { TransportOptions } from './wechat/request.js'
 
 /** Whole milliseconds, or a string of @lukeed/ms such as '90s', '12h' or '7d'. */
 export type Duration = number | string
@@ -123,23 +121,4 @@ export interface CommonOptions extends Pick<RegisterOptions, 'logLevel' | 'logSe
   cache?: false | { max?: number | undefined, maxAge?: Duration | undefined } | undefined
   /** How WeChat is asked. */
   wechat?: WechatOptions | undefined
-}
-
-/** The options with every default in place and every duration in milliseconds. */
-export interface ResolvedOptions {
-  apps: AppSecrets
-  selectApp: SelectApp
-  secrets: readonly [string, ...string[]]
-  store: SessionStore
-  storeTimeout: number
-  routes: { login: false | LoginRouteOptions, logout: false | WeappRouteOptions, session: false | WeappRouteOptions }
-  protect: 'marked' | 'all'
-  hook: 'preHandler' | 'onRequest'
-  session: { ttl: number, idle: number | false, limit: number | null }
-  keepSessionKey: boolean
-  onLogin: OnLogin
-  cache: CacheOptions | null
-  wechat: TransportOptions
-  /** For the scope of our routes. */
-  scope: RegisterOptions & { prefix: string }
 }

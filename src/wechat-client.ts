@@ -1,6 +1,6 @@
 import type { WechatOptions } from './options.js'
 import { functionOption } from './utils/validate.js'
-import { resolveApps, resolveWechat } from './resolve-options.js'
+import { resolveApps, resolveWechat } from './resolve-wechat-options.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
 import { createClient, type WechatClient } from './wechat/client.js'
 
@@ -17,5 +17,5 @@ export type WechatClientOptions = WechatOptions & ({ appId: string, appSecret: s
  */
 export function createWechatClient (options: WechatClientOptions): WechatClient {
   const { appId, appSecret, apps, onConfigError = () => {}, ...wechat } = (options ?? {}) as Record<string, unknown> & WechatClientOptions
-  return createClient({ ...resolveWechat(wechat, 'options'), apps: createApps(resolveApps({ appId, appSecret, apps })), onConfigError: functionOption(onConfigError, 'onConfigError') })
+  return createClient({ ...resolveWechat(wechat, null), apps: createApps(resolveApps({ appId, appSecret, apps })), onConfigError: functionOption(onConfigError, 'onConfigError') })
 }

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import tap, { test, type Test } from 'tap'
 import * as everything from '../src/index.js'
+import { OPTION_NAMES } from '../src/resolve-options.js'
 import { createMiniProgram } from '../src/testing/mini-program/mini-program.js'
 import { startWechatSimulator } from '../src/testing/simulator/simulator.js'
 import { childEnvironment } from './helpers/child-environment.js'
@@ -359,15 +360,9 @@ test('the table of errors lists every error', async (t) => {
 })
 
 test('the table of options lists every option', async (t) => {
-  const source = readFileSync(join(ROOT, 'src', 'resolve-options.ts'), 'utf8')
-  const sections = new Map<string, string[]>()
-  // Those of WeChat stand by themselves in createWechatClient, so their section has a name that varies.
-  for (const [, name = 'wechat', list] of source.matchAll(/objectOption\([\w.]+, (?:'(\w+)'|name), \[(\s*'[^\]]+)\]/g)) {
-    sections.set(name, list!.match(/\w+/g)!)
-  }
-  const { options = [], ...parts } = Object.fromEntries(sections)
-  t.not(options.length, 0)
-  const expected = options.flatMap((option) => parts[option]?.map((name) => `${option}.${name}`) ?? [option])
+  const { options, ...sections } = OPTION_NAMES
+  const namesOf: Record<string, string[] | undefined> = sections
+  const expected = options.flatMap((option) => namesOf[option]?.map((name) => `${option}.${name}`) ?? [option])
   t.strictSame(table('Option').map(([option]) => option).sort(), expected.sort())
 })
 

@@ -36,11 +36,11 @@ const BAD: [option: string, reason: RegExp, make: (value: unknown) => object, va
   ['appSecret', /blank/, (appSecret) => ({ appSecret }), [undefined, null, '', ' ', 1, [APP_SECRET]]],
   ['secret', /blank/, (secret) => ({ secret }), [undefined, null, '', ' '.repeat(40), 32, {}, Buffer.alloc(32), [LONG, 1], [null]]],
   ['secret', /at least 32 bytes/, (secret) => ({ secret }), [SHORT, `${SHORT}${' '.repeat(40)}`, [], [LONG, SHORT]]],
-  ['secret', /not repeat/, (secret) => ({ secret }), [[LONG, LONG]]],
-  ['apps', /cannot stand beside/, (apps) => ({ apps }), [{ [APP_ID]: APP_SECRET }, {}, null, () => APP_SECRET]],
+  ['secret', /must not contain duplicates/, (secret) => ({ secret }), [[LONG, LONG]]],
+  ['apps', /cannot be combined/, (apps) => ({ apps }), [{ [APP_ID]: APP_SECRET }, {}, null, () => APP_SECRET]],
   ['apps', /must be an object/, (apps) => ({ appId: undefined, appSecret: undefined, apps }), [null, {}, [], 'wx1', 1]],
   ['apps', /blank/, (apps) => ({ appId: undefined, appSecret: undefined, apps }), [{ wx1: '' }, { wx1: APP_SECRET, wx2: 1 }, { '': APP_SECRET }]],
-  ['selectApp', /which of several/, (apps) => ({ appId: undefined, appSecret: undefined, apps }), [{ wx1: 'a', wx2: 'b' }, () => 'a']],
+  ['selectApp', /is required/, (apps) => ({ appId: undefined, appSecret: undefined, apps }), [{ wx1: 'a', wx2: 'b' }, () => 'a']],
   ['selectApp', /function/, (selectApp) => ({ selectApp }), [null, 'wx1', {}]],
   ['store', /must be an object/, (store) => ({ store }), [null, [], 'redis', memoryStore]],
   ['store', /method create$/, (store) => ({ store }), [{}, new Map()]],
@@ -48,9 +48,9 @@ const BAD: [option: string, reason: RegExp, make: (value: unknown) => object, va
     'store', new RegExp(`method ${operation}$`), (value) => ({ store: { ...memoryStore(), [operation]: value } }), [undefined, true]
   ]),
   ['storeTimeout', /duration/, (storeTimeout) => ({ storeTimeout }), [...DURATIONS, 2 ** 31, false]],
-  ['storeTimeout', /longer than the store's own timeout, which is 500 ms/, (storeTimeout) => ({ storeTimeout, store: { ...memoryStore(), timeout: 500 } }), [500, '0.2s', 1]],
+  ['storeTimeout', /longer than the store's own timeout of 500 ms/, (storeTimeout) => ({ storeTimeout, store: { ...memoryStore(), timeout: 500 } }), [500, '0.2s', 1]],
   ['storeTimeout', /longer than the store's own timeout/, (timeout) => ({ store: { ...memoryStore(), timeout } }), [2000, 3000]],
-  ['storeTimeout', /which is 1000 ms/, (storeTimeout) => ({ storeTimeout, store: redisStore({ client: new Redis({ lazyConnect: true }) }) }), [1000]],
+  ['storeTimeout', /timeout of 1000 ms/, (storeTimeout) => ({ storeTimeout, store: redisStore({ client: new Redis({ lazyConnect: true }) }) }), [1000]],
   ['store.timeout', /whole number/, (timeout) => ({ store: { ...memoryStore(), timeout } }), [-1, NaN, 'soon', null]],
   ['prefix', /begins with '\/'/, (prefix) => ({ prefix }), [null, 1, 'weapp', ' /weapp', '/we app', '/weapp?', '/weapp#', {}]],
   ['protect', /one of marked, all/, (protect) => ({ protect }), [null, true, 'none', 'ALL', ['all']]],
@@ -62,14 +62,14 @@ const BAD: [option: string, reason: RegExp, make: (value: unknown) => object, va
   ['session.idle', /longer than session\.ttl/, (idle) => ({ session: { ttl: '1d', idle } }), [DAY + 1, '2d']],
   ['session.idle', /longer than session\.ttl/, (idle) => ({ session: { idle } }), ['31d']],
   ['session.limit', /whole number from 1/, (limit) => ({ session: { limit } }), [0, -1, 1.5, NaN, Infinity, '10', true, {}, null]],
-  ['session.timeout', /not known/, (timeout) => ({ session: { timeout } }), ['1d']],
+  ['session.timeout', /not a valid option/, (timeout) => ({ session: { timeout } }), ['1d']],
   ['keepSessionKey', /true or false/, (keepSessionKey) => ({ keepSessionKey }), [null, 1, 0, 'false', {}]],
   ['onLogin', /function/, (onLogin) => ({ onLogin }), [null, 'function', {}, true]],
   ['cache', /object/, (cache) => ({ cache }), [null, true, 1000, '30s', []]],
   ['cache', /can be watched/, (store) => ({ cache: {}, store }), [{ ...memoryStore(), watch: undefined }]],
   ['cache.max', /whole number from 1/, (max) => ({ cache: { max } }), [0, -1, 1.5, NaN, Infinity, 2 ** 24 + 1, '10', null]],
   ['cache.maxAge', /duration/, (maxAge) => ({ cache: { maxAge } }), DURATIONS],
-  ['cache.ttl', /not known/, (ttl) => ({ cache: { ttl } }), ['30s']],
+  ['cache.ttl', /not a valid option/, (ttl) => ({ cache: { ttl } }), ['30s']],
   ['wechat', /object/, (wechat) => ({ wechat }), [null, 'https://api.weixin.qq.com', []]],
   ['wechat.baseUrl', /https origin/, (baseUrl) => ({ wechat: { baseUrl } }), [
     null, '', 'api.weixin.qq.com', 'http://api.weixin.qq.com', 'http://127.0.0.1.example', 'http://localhost.example', 'http://10.0.0.1', 'ftp://localhost',
@@ -83,27 +83,27 @@ const BAD: [option: string, reason: RegExp, make: (value: unknown) => object, va
     null, 'http://proxy', {}, { dispatch: true },
     { dispatch () { throw new TypeError(`as undici does at handlers that it cannot speak to: ${SHORT}`) } }
   ]],
-  ['wechat.proxy', /not known/, (proxy) => ({ wechat: { proxy } }), ['http://proxy']],
+  ['wechat.proxy', /not a valid option/, (proxy) => ({ wechat: { proxy } }), ['http://proxy']],
   ['routes', /object/, (routes) => ({ routes }), [null, false, []]],
-  ['routes.refresh', /not known/, (refresh) => ({ routes: { refresh } }), [{}]],
+  ['routes.refresh', /not a valid option/, (refresh) => ({ routes: { refresh } }), [{}]],
   ...['login', 'logout', 'session'].flatMap((name): typeof BAD => [
     [`routes.${name}`, /must be an object/, (route) => ({ routes: { [name]: route } }), [null, true, '/login', []]],
     [`routes.${name}.path`, /begins with '\/'/, (path) => ({ routes: { [name]: { path } } }), [null, 'login', 1, '/a b']],
     ...['method', 'url', 'handler', 'validatorCompiler', 'serializerCompiler'].map((key): typeof BAD[number] => [
-      `routes.${name}.${key}`, /is not known/, (value) => ({ routes: { [name]: { [key]: value } } }), ['GET', () => {}, undefined]
+      `routes.${name}.${key}`, /is not a valid option/, (value) => ({ routes: { [name]: { [key]: value } } }), ['GET', () => {}, undefined]
     ])
   ]),
   ['routes.login.body', /schema of an object/, (body) => ({ routes: { login: { body } } }), [
     null, {}, { inviteCode: 'string' }, Type.String(), Type.Array(Type.Object({})), { type: 'object' }, { type: 'object', properties: [] }, [], 'body'
   ]],
-  ['routes.login.body', /leave the field code/, (body) => ({ routes: { login: { body } } }), [Type.Object({ code: Type.String() })]],
+  ['routes.login.body', /must not declare the field code/, (body) => ({ routes: { login: { body } } }), [Type.Object({ code: Type.String() })]],
   ...['body', 'querystring', 'response'].map((part): typeof BAD[number] => [
-    `routes.login.schema.${part}`, /belongs in routes\.login\.body/, (schema) => ({ routes: { login: { schema: { [part]: schema } } } }), [Type.Object({}), undefined]
+    `routes.login.schema.${part}`, /Declare extra login fields in routes\.login\.body/, (schema) => ({ routes: { login: { schema: { [part]: schema } } } }), [Type.Object({}), undefined]
   ]),
   ['routes.session.schema', /must be an object/, (schema) => ({ routes: { session: { schema } } }), [null, 'body', []]],
   ['secret', /white space/, (secret) => ({ secret }), [`${LONG}\n`, [LONG, ` ${SECRET}`]]],
-  ['appid', /not known/, (appid) => ({ appid }), ['wx1']],
-  ['Prefix', /not known/, (Prefix) => ({ Prefix }), ['/weapp']]
+  ['appid', /not a valid option/, (appid) => ({ appid }), ['wx1']],
+  ['Prefix', /not a valid option/, (Prefix) => ({ Prefix }), ['/weapp']]
 ]
 
 for (const [option, reason, make, values] of BAD) {

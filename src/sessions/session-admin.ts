@@ -55,7 +55,7 @@ export function createSessionAdmin (sessions: SessionService, apps: Pick<Apps, '
     },
     async revokeAll ({ except, pendingLogins = true, ...user }) {
       // A misspelt `except` would end that session too. An identity may be given as it is.
-      objectOption(user, 'options', ['appId', 'openid', 'unionid', 'session', 'except', 'pendingLogins'])
+      objectOption(user, null, ['appId', 'openid', 'unionid', 'session', 'except', 'pendingLogins'])
       const { appId, userId } = await userOf(user)
       const ended = await sessions.revokeAll({
         userId, reason: 'kicked', except: except === undefined ? null : stringOption(except, 'except'), pendingLogins

@@ -1,23 +1,26 @@
 import { parse } from '@lukeed/ms'
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
 
-/** Above this, seconds no longer fit the 32 bits that stores and clients use for them. */
-const LONGEST = (2 ** 31 - 1) * 1000
+/** In milliseconds. Stores and clients use 32 bits for seconds. */
+const LONGEST_DURATION = (2 ** 31 - 1) * 1000
 
-/** Above this, a timer of Node.js fires at once. */
+/** In milliseconds. A longer timer of Node.js fires at once. */
 export const LONGEST_TIMER = 2 ** 31 - 1
 
 /**
- * A duration option in milliseconds: a whole number of them, or a string of @lukeed/ms such as '90s' or '7d'.
+ * Returns a duration in milliseconds. A duration is a whole number of milliseconds, or a string of @lukeed/ms such as
+ * '90s' or '7d'.
  *
- * @param option the name to blame, such as 'session.ttl'
- * @throws FST_WEAPP_INVALID_OPTION unless it is at least one millisecond and at most `longest`
+ * @param option the name for the error, such as 'session.ttl'
+ * @param longest milliseconds
+ * @throws FST_WEAPP_INVALID_OPTION
  */
-export function parseDuration (value: unknown, option: string, longest = LONGEST): number {
-  // '3600' reads as milliseconds to @lukeed/ms and as seconds to most people: neither guess is safe.
+export function parseDuration (value: unknown, option: string, longest = LONGEST_DURATION): number {
+  // '3600' without a unit is ambiguous: @lukeed/ms reads milliseconds, and most people mean seconds.
   const milliseconds = typeof value === 'string' && !/^[\d.\s]+$/.test(value) ? parse(value) : value
-  if (typeof milliseconds !== 'number' || !Number.isInteger(milliseconds) || milliseconds < 1 || milliseconds > longest) {
-    throw new FST_WEAPP_INVALID_OPTION(option, `must be a duration of 1 to ${longest} ms: a whole number, or a string such as '7d'`)
+  if (!Number.isInteger(milliseconds) || (milliseconds as number) < 1 || (milliseconds as number) > longest) {
+    const problem = `must be a duration of 1 to ${longest} ms. Write a whole number, or a string such as '7d'.`
+    throw new FST_WEAPP_INVALID_OPTION(option, problem)
   }
-  return milliseconds
+  return milliseconds as number
 }

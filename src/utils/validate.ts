@@ -1,61 +1,81 @@
-/** What options are checked with: a wrong one is named, and its value is not repeated. Each throws FST_WEAPP_INVALID_OPTION. */
+/** Validators of options. Each throws FST_WEAPP_INVALID_OPTION, which names the option and never contains its value. */
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
 import { isObject } from './type-checks.js'
 
-export function invalidOption (option: string, reason: string): Error {
-  return new FST_WEAPP_INVALID_OPTION(option, reason)
+export function invalidOption (option: string, problem: string): Error {
+  return new FST_WEAPP_INVALID_OPTION(option, problem)
 }
 
-/** An object of options; one that nobody knows is more likely misspelt than meant for later. */
-export function objectOption (value: unknown, name: string, known: string[]): Record<string, unknown> {
+/**
+ * Returns the path of an option, such as 'session.ttl'.
+ *
+ * @param section null if the option is in no section
+ */
+export function optionPath (section: string | null, name: string): string {
+  return section === null ? name : `${section}.${name}`
+}
+
+/**
+ * Validates an object of options. An unknown name throws, because it is almost always a typo.
+ *
+ * @param section null if the object is in no section
+ */
+export function objectOption (
+  value: unknown, section: string | null, names: readonly string[]
+): Record<string, unknown> {
   if (value === undefined) return {}
-  if (!isObject(value)) throw invalidOption(name, 'must be an object')
-  const unknown = Object.keys(value).find((key) => !known.includes(key))
-  if (unknown !== undefined) throw invalidOption(optionPath(name, unknown), `is not known: known are ${known.join(', ')}`)
+  if (!isObject(value)) throw invalidOption(section ?? 'options', 'must be an object')
+  const unknown = Object.keys(value).find((name) => !names.includes(name))
+  if (unknown !== undefined) {
+    const problem = `is not a valid option (valid options: ${names.join(', ')})`
+    throw invalidOption(optionPath(section, unknown), problem)
+  }
   return value
 }
 
-/** What an option of a section is called; those of no section stand for themselves. */
-export function optionPath (section: string, option: string): string {
-  return section === 'options' ? option : `${section}.${option}`
-}
-
-export function stringOption (value: unknown, name: string): string {
-  if (typeof value !== 'string' || value.trim() === '') throw invalidOption(name, 'must be a string that is not blank')
+export function stringOption (value: unknown, option: string): string {
+  if (typeof value !== 'string' || value.trim() === '') {
+    throw invalidOption(option, 'must be a string that is not blank')
+  }
   return value
 }
 
-/** One that was copied or read from a file may end in white space: WeChat would refuse it, and a server that trims it would derive other keys. */
-export function secretOption (value: unknown, name: string): string {
-  const credential = stringOption(value, name)
-  if (credential.trim() !== credential) throw invalidOption(name, 'must not begin or end with white space')
-  return credential
+/**
+ * Validates a secret or an id. White space at its ends comes from a file or the clipboard. WeChat would refuse such an
+ * id, and a server that trims the secret would derive other keys.
+ */
+export function secretOption (value: unknown, option: string): string {
+  const secret = stringOption(value, option)
+  if (secret.trim() !== secret) throw invalidOption(option, 'must not begin or end with white space')
+  return secret
 }
 
-export function pathOption (value: unknown, name: string): string {
-  if (typeof value !== 'string' || !/^(\/[^\s?#]*)?$/.test(value)) throw invalidOption(name, "must be a path that begins with '/'")
+export function pathOption (value: unknown, option: string): string {
+  if (typeof value !== 'string' || !/^(\/[^\s?#]*)?$/.test(value)) {
+    throw invalidOption(option, "must be a path that begins with '/'")
+  }
   return value
 }
 
-export function enumOption<Choice extends string> (value: unknown, name: string, choices: readonly Choice[]): Choice {
+export function enumOption<Choice extends string> (value: unknown, option: string, choices: readonly Choice[]): Choice {
   const chosen = choices.find((candidate) => candidate === value)
-  if (chosen === undefined) throw invalidOption(name, `must be one of ${choices.join(', ')}`)
+  if (chosen === undefined) throw invalidOption(option, `must be one of ${choices.join(', ')}`)
   return chosen
 }
 
-export function booleanOption (value: unknown, name: string): boolean {
-  if (typeof value !== 'boolean') throw invalidOption(name, 'must be true or false')
+export function booleanOption (value: unknown, option: string): boolean {
+  if (typeof value !== 'boolean') throw invalidOption(option, 'must be true or false')
   return value
 }
 
-export function functionOption<Callback> (value: Callback, name: string): Callback {
-  if (typeof value !== 'function') throw invalidOption(name, 'must be a function')
+export function functionOption<Callback> (value: Callback, option: string): Callback {
+  if (typeof value !== 'function') throw invalidOption(option, 'must be a function')
   return value
 }
 
-export function integerOption (value: unknown, name: string, least: number, most: number): number {
-  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
-    throw invalidOption(name, `must be a whole number from ${least} to ${most}`)
+export function integerOption (value: unknown, option: string, min: number, max: number): number {
+  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
+    throw invalidOption(option, `must be a whole number from ${min} to ${max}`)
   }
   return value as number
 }

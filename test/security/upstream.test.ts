@@ -46,7 +46,7 @@ test('T14: baseUrl is api.weixin.qq.com by default, and https except on loopback
 
 test('T14: no option disables TLS verification', async (t) => {
   for (const name of ['rejectUnauthorized', 'tls', 'insecure', 'ca', 'agent', 'url', 'path']) {
-    t.throws(() => resolveOptions({ ...REQUIRED, wechat: { [name]: false } }), { message: new RegExp(`option wechat\\.${name} is not known`) })
+    t.throws(() => resolveOptions({ ...REQUIRED, wechat: { [name]: false } }), { message: new RegExp(`option wechat\\.${name} is not a valid option`) })
   }
 })
 

@@ -99,7 +99,7 @@ test('no options are the default ones', (t) => {
 
 test('an unknown option is an invalid one', async (t) => {
   t.throws(() => memoryStore({ size: 1 } as object), {
-    code: 'FST_WEAPP_INVALID_OPTION', message: 'fastify-weapp: option memoryStore.size is not known: known are max'
+    code: 'FST_WEAPP_INVALID_OPTION', message: 'fastify-weapp: option memoryStore.size is not a valid option (valid options: max)'
   })
 })
 

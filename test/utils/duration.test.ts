@@ -17,12 +17,12 @@ test('anything else is an invalid option, named and not repeated', async (t) => 
   ]) {
     t.throws(() => parseDuration(value, 'session.ttl'), {
       code: 'FST_WEAPP_INVALID_OPTION',
-      message: /^fastify-weapp: option session\.ttl must be a duration of 1 to 2147483647000 ms/
+      message: /^fastify-weapp: option session\.ttl must be a duration of 1 to 2147483647000 ms\./
     }, String(value))
   }
 })
 
 test('an option may be bounded more tightly', async (t) => {
   t.equal(parseDuration('1m', 'timeout', 60_000), 60_000)
-  t.throws(() => parseDuration(60_001, 'timeout', 60_000), { message: /option timeout must be a duration of 1 to 60000 ms/ })
+  t.throws(() => parseDuration(60_001, 'timeout', 60_000), { message: /option timeout must be a duration of 1 to 60000 ms\./ })
 })
