@@ -62,7 +62,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   if (isMemoryStore(options.store) && (cluster.isWorker || process.env.NODE_ENV === 'production')) warnOfMemoryStore()
 
   const log = createOperatorLog(fastify.log, redisErrorCode)
-  log.shortTimes(opts)
+  for (const { option, milliseconds } of options.suspiciousDurations) log.suspiciousDuration(option, milliseconds)
   const bound = createTimeout(options.storeTimeout, log.storeFailure)
   const boundedStore = storeWithTimeout(options.store, bound)
   const cache = options.cache === null ? null : new SessionCache(options.cache)

@@ -16,6 +16,12 @@ import {
 import type { AppSecrets } from './wechat/apps.js'
 import type { TransportOptions } from './wechat/request.js'
 
+/** A duration in milliseconds, so short that it was probably meant in seconds. */
+export interface SuspiciousDuration {
+  option: string
+  milliseconds: number
+}
+
 /** The options with every default applied and every duration in milliseconds. */
 export interface ResolvedOptions {
   apps: AppSecrets
@@ -33,6 +39,7 @@ export interface ResolvedOptions {
   wechat: TransportOptions
   /** The options of the scope of the plugin's routes. */
   scope: RegisterOptions & { prefix: string }
+  suspiciousDurations: SuspiciousDuration[]
 }
 
 /** The names of all options: of the plugin itself, then of each section. */
@@ -48,6 +55,8 @@ export const OPTION_NAMES = {
 }
 
 const MIN_SECRET_BYTES = 32
+const SECOND = 1000
+const HOUR = 3600 * SECOND
 
 const STORE_OPERATIONS = ['create', 'read', 'touch', 'update', 'revoke', 'revokeAll', 'list', 'readKeys', 'writeKey']
 
@@ -56,19 +65,22 @@ export function resolveOptions (given: WeappOptions): ResolvedOptions {
   const options = objectOption(given, null, OPTION_NAMES.options)
   const { storeTimeout = '2s', protect = 'marked', hook = 'preHandler' } = options
   const { keepSessionKey = true, onLogin = () => {} } = options
+  const store = options.store === undefined ? memoryStore() : storeOption(options.store)
   return {
     ...appOptions(options),
     secrets: secretOptions(options.secret),
-    ...storeOptions(options.store, storeTimeout),
+    store,
+    storeTimeout: storeTimeoutOption(storeTimeout, store),
     routes: resolveRoutes(options.routes),
     protect: enumOption(protect, 'protect', ['marked', 'all']),
     hook: enumOption(hook, 'hook', ['preHandler', 'onRequest']),
     session: sessionOptions(options.session),
     keepSessionKey: booleanOption(keepSessionKey, 'keepSessionKey'),
     onLogin: functionOption(onLogin, 'onLogin') as OnLogin,
-    cache: cacheOptions(options.cache),
+    cache: cacheOptions(options.cache, store),
     wechat: resolveWechat(options.wechat, 'wechat'),
-    scope: scopeOptions(given)
+    scope: scopeOptions(given),
+    suspiciousDurations: suspiciousDurations(given)
   }
 }
 
@@ -96,21 +108,19 @@ function secretOptions (value: unknown): [string, ...string[]] {
   return secrets as [string, ...string[]]
 }
 
-function storeOptions (given: unknown, timeout: unknown): Pick<ResolvedOptions, 'store' | 'storeTimeout'> {
-  const store = given === undefined ? memoryStore() : storeOption(given)
-  const storeTimeout = parseDuration(timeout, 'storeTimeout', LONGEST_TIMER)
-  const { timeout: ownTimeout = 0 } = store
-  if (integerOption(ownTimeout, 'store.timeout', 0, LONGEST_TIMER) >= storeTimeout) {
-    throw invalidOption('storeTimeout', `must be longer than the store's own timeout of ${ownTimeout} ms`)
-  }
-  return { store, storeTimeout }
-}
-
 function storeOption (value: unknown): SessionStore {
   if (!isObject(value)) throw invalidOption('store', 'must be an object')
   const missing = STORE_OPERATIONS.find((operation) => typeof value[operation] !== 'function')
   if (missing !== undefined) throw invalidOption('store', `must have the method ${missing}`)
   return value as unknown as SessionStore
+}
+
+function storeTimeoutOption (value: unknown, { timeout = 0 }: SessionStore): number {
+  const storeTimeout = parseDuration(value, 'storeTimeout', LONGEST_TIMER)
+  if (integerOption(timeout, 'store.timeout', 0, LONGEST_TIMER) >= storeTimeout) {
+    throw invalidOption('storeTimeout', `must be longer than the store's own timeout of ${timeout} ms`)
+  }
+  return storeTimeout
 }
 
 function sessionOptions (given: unknown): ResolvedOptions['session'] {
@@ -132,9 +142,12 @@ function idleOption (value: unknown, ttl: number): number {
   return idle
 }
 
-function cacheOptions (value: unknown): CacheOptions | null {
+function cacheOptions (value: unknown, store: SessionStore): CacheOptions | null {
   if (value === undefined || value === false) return null
   const { max = 100_000, maxAge = '30s' } = objectOption(value, 'cache', OPTION_NAMES.cache)
+  if (store.watch === undefined) {
+    throw invalidOption('cache', 'requires a store with the method watch. A store on a Redis Cluster has none.')
+  }
   return {
     max: integerOption(max, 'cache.max', 1, 2 ** 24),
     maxAge: parseDuration(maxAge, 'cache.maxAge')
@@ -148,4 +161,19 @@ function scopeOptions ({ prefix = '/weapp', logLevel, logSerializers }: WeappOpt
     ...logLevel !== undefined && { logLevel },
     ...logSerializers !== undefined && { logSerializers }
   }
+}
+
+/** Returns the durations that are numbers and shorter than usual. A duration with a unit is never suspicious. */
+function suspiciousDurations ({ session, store, storeTimeout, cache, wechat }: WeappOptions): SuspiciousDuration[] {
+  const usualMinimums = [
+    ['session.ttl', session?.ttl, HOUR],
+    ['session.idle', session?.idle, HOUR],
+    ['store.timeout', store?.timeout, SECOND / 10],
+    ['storeTimeout', storeTimeout, SECOND / 10],
+    ['cache.maxAge', cache === false ? undefined : cache?.maxAge, SECOND],
+    ['wechat.timeout', wechat?.timeout, SECOND / 10]
+  ] as const
+  return usualMinimums.flatMap(([option, milliseconds, minimum]) => {
+    return typeof milliseconds === 'number' && milliseconds < minimum ? [{ option, milliseconds }] : []
+  })
 }

@@ -66,7 +66,7 @@ const BAD: [option: string, reason: RegExp, make: (value: unknown) => object, va
   ['keepSessionKey', /true or false/, (keepSessionKey) => ({ keepSessionKey }), [null, 1, 0, 'false', {}]],
   ['onLogin', /function/, (onLogin) => ({ onLogin }), [null, 'function', {}, true]],
   ['cache', /object/, (cache) => ({ cache }), [null, true, 1000, '30s', []]],
-  ['cache', /can be watched/, (store) => ({ cache: {}, store }), [{ ...memoryStore(), watch: undefined }]],
+  ['cache', /store with the method watch/, (store) => ({ cache: {}, store }), [{ ...memoryStore(), watch: undefined }]],
   ['cache.max', /whole number from 1/, (max) => ({ cache: { max } }), [0, -1, 1.5, NaN, Infinity, 2 ** 24 + 1, '10', null]],
   ['cache.maxAge', /duration/, (maxAge) => ({ cache: { maxAge } }), DURATIONS],
   ['cache.ttl', /not a valid option/, (ttl) => ({ cache: { ttl } }), ['30s']],
@@ -190,6 +190,8 @@ test('an option that is undefined is one that was left out', (t) => {
   t.end()
 })
 
+const ADVICE = "Numbers are milliseconds. Write '2s' or '30d' for a longer time."
+
 test('a time that looks like seconds is told of, and taken for the milliseconds that it is', async (t) => {
   const told = async (options: Partial<WeappOptions>) => {
     const log = captureLog()
@@ -197,15 +199,15 @@ test('a time that looks like seconds is told of, and taken for the milliseconds 
     return log.lines().filter(({ weapp }) => weapp?.event === 'suspicious-duration').map(({ level, msg }) => `${level} ${msg}`)
   }
   t.strictSame(await told({ session: { ttl: 7200, idle: 1800 }, storeTimeout: 2, cache: { maxAge: 30 }, wechat: { timeout: 5 } }), [
-    "40 weapp: session.ttl: 7200 is 7.2 seconds, for numbers are milliseconds: write '2s' or '30d'",
-    "40 weapp: session.idle: 1800 is 1.8 seconds, for numbers are milliseconds: write '2s' or '30d'",
-    "40 weapp: storeTimeout: 2 is 0.002 seconds, for numbers are milliseconds: write '2s' or '30d'",
-    "40 weapp: cache.maxAge: 30 is 0.03 seconds, for numbers are milliseconds: write '2s' or '30d'",
-    "40 weapp: wechat.timeout: 5 is 0.005 seconds, for numbers are milliseconds: write '2s' or '30d'"
+    `40 weapp: session.ttl is 7200 ms. ${ADVICE}`,
+    `40 weapp: session.idle is 1800 ms. ${ADVICE}`,
+    `40 weapp: storeTimeout is 2 ms. ${ADVICE}`,
+    `40 weapp: cache.maxAge is 30 ms. ${ADVICE}`,
+    `40 weapp: wechat.timeout is 5 ms. ${ADVICE}`
   ])
   for (const session of [undefined, {}, { ttl: '2s' }, { ttl: 3_600_000, idle: 3_600_000 }, { idle: false as const, limit: 5 }]) t.strictSame(await told({ session }), [])
   t.strictSame(await told({ store: { ...memoryStore(), timeout: 1 } }), [
-    "40 weapp: the store's own timeout: 1 is 0.001 seconds, for numbers are milliseconds: write '2s' or '30d'"
+    `40 weapp: store.timeout is 1 ms. ${ADVICE}`
   ])
   t.strictSame(await told({ storeTimeout: 100, cache: { maxAge: 1000 }, wechat: { timeout: 100 } }), [])
   t.strictSame(await told({ storeTimeout: '50ms', cache: false, wechat: {} }), [])

@@ -2,7 +2,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { isWeappError, type WeappErrorCode } from '../errors.js'
 import { logSafely } from './log-safely.js'
-import type { WeappOptions } from '../options.js'
 
 export interface OperatorLog {
   /** WeChat refuses this server: at most once a minute for each errcode of an app, for it will be every login. */
@@ -11,11 +10,8 @@ export interface OperatorLog {
   storeFailure (operation: string, error: unknown): void
   /** The cache is off, because the store does not tell of changes: every request asks the store. */
   cacheUnavailable (): void
-  /**
-   * A time that was given as a small number: most likely seconds, where numbers are milliseconds. Phones would log in again
-   * and again, or a busy server would refuse them.
-   */
-  shortTimes (options: Pick<WeappOptions, 'session' | 'store' | 'storeTimeout' | 'cache' | 'wechat'>): void
+  /** An option is a short duration in milliseconds. If seconds were meant, logins repeat or a busy server refuses them. */
+  suspiciousDuration (option: string, milliseconds: number): void
   /** The host ended sessions of a user: the one, or all but `except`. `ended` is how many those were. */
   sessionsRevoked (what: SessionsRevoked): void
   /** A record in the store is not one of ours: something else writes there, or somebody tries. */
@@ -30,9 +26,7 @@ export interface SessionsRevoked {
   ended: number
 }
 
-const SECOND = 1000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
+const MINUTE = 60_000
 
 /** @param storeErrorCode returns a code that is safe to log, for an error of the store without a `code` */
 export function createOperatorLog (log: FastifyBaseLogger, storeErrorCode: (error: unknown) => string | undefined): OperatorLog {
@@ -65,19 +59,11 @@ export function createOperatorLog (log: FastifyBaseLogger, storeErrorCode: (erro
       logSafely(() => log.warn({ weapp: { event: 'cache-unavailable' } }, 'weapp: the cache is off: the store cannot be watched'))
     },
 
-    shortTimes ({ session, store, storeTimeout, cache, wechat }) {
-      for (const [option, milliseconds, usual] of [
-        ['session.ttl', session?.ttl, HOUR],
-        ['session.idle', session?.idle, HOUR],
-        ["the store's own timeout", store?.timeout, SECOND / 10],
-        ['storeTimeout', storeTimeout, SECOND / 10],
-        ['cache.maxAge', cache === false ? undefined : cache?.maxAge, SECOND],
-        ['wechat.timeout', wechat?.timeout, SECOND / 10]
-      ] as const) {
-        if (typeof milliseconds !== 'number' || milliseconds >= usual) continue
-        const meaning = `${option}: ${milliseconds} is ${milliseconds / 1000} seconds, for numbers are milliseconds: write '2s' or '30d'`
-        logSafely(() => log.warn({ weapp: { event: 'suspicious-duration', option, milliseconds } }, `weapp: ${meaning}`))
-      }
+    suspiciousDuration (option, milliseconds) {
+      const advice = "Numbers are milliseconds. Write '2s' or '30d' for a longer time."
+      logSafely(() => log.warn({
+        weapp: { event: 'suspicious-duration', option, milliseconds }
+      }, `weapp: ${option} is ${milliseconds} ms. ${advice}`))
     },
 
     sessionsRevoked (what) {

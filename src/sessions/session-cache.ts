@@ -3,7 +3,6 @@
  * guard at once, and with nothing that was known to be over: a user is forgotten the moment anything of that user
  * changes, everybody when the store can no longer tell, and `maxAge` bounds what is left.
  */
-import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
 import type { CacheEntry, LoadedSession } from './loaded-session.js'
 import { LazyLru, type LruEntry } from '../utils/lazy-lru.js'
 import type { SessionStore, StoreWatcher, UserRef } from '../stores/store.js'
@@ -121,16 +120,14 @@ function forgetAll (sessions: Map<string, CacheEntry>): void {
 const PATIENCE_MS = 10_000
 
 /**
- * Has the store tell the cache of changes; returns what ends it.
+ * Has the store, which must have `watch`, tell the cache of changes; returns what ends it.
  *
  * @param onOff told when the store has not been able to for a while
- * @throws FST_WEAPP_INVALID_OPTION when the store cannot be watched
  */
 export function watchStore (store: SessionStore, cache: StoreWatcher, onOff: () => void, patience = PATIENCE_MS): () => Promise<void> {
-  if (store.watch === undefined) throw new FST_WEAPP_INVALID_OPTION('cache', 'needs a store that can be watched, which has the method watch; a Redis Cluster cannot')
   const wait = () => setTimeout(onOff, patience).unref()
   let timer = wait()
-  const end = store.watch({
+  const end = store.watch!({
     ready () {
       clearTimeout(timer)
       cache.ready()

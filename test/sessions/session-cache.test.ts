@@ -433,7 +433,7 @@ test('a store that cannot be watched, and a Cluster, make the cache an invalid o
   for (const store of [unwatchable, redisStore({ client })]) {
     await t.rejects(startHost(t, { options: { store, cache: {} } }), {
       code: 'FST_WEAPP_INVALID_OPTION',
-      message: 'fastify-weapp: option cache needs a store that can be watched, which has the method watch; a Redis Cluster cannot'
+      message: 'fastify-weapp: option cache requires a store with the method watch. A store on a Redis Cluster has none.'
     })
     await startHost(t, { options: { store } })
   }
