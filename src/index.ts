@@ -11,11 +11,12 @@ export * from './errors.js'
 export type { SessionAdmin, AppUser } from './sessions/session-admin.js'
 export type { WeappEvents } from './diagnostics/tracing.js'
 export type { RequestLike, RouteProtection } from './guard.js'
-export type { Login, LoginBody, LoginContext, LoginParams, LoginResponse, OnLoginResult, OnLogin, SelectApp } from './login.js'
+export type { Login, LoginBody, LoginContext, LoginParams, LoginResponse, OnLogin, SelectApp } from './login.js'
 export type {
   DispatcherLike, CommonOptions, Duration, LoginRouteOptions, ObjectSchema, RouteDocumentation, MultiAppOptions, SingleAppOptions, WeappOptions,
   WeappRouteOptions, WechatOptions
 } from './options.js'
+export type { OnLoginResult } from './on-login-result.js'
 export type { WeappInstance } from './plugin.js'
 export type { SessionData } from './sessions/session-data.js'
 export type { DecryptOptions } from './sessions/session-keys.js'

@@ -1,30 +1,29 @@
-/** The login: code -> WeChat's user -> the host's account -> a session and its token. */
+/** The login: a code becomes a WeChat user, then the host's account, then a session with its token. */
 import type { FastifyRequest, RawServerBase, RouteGenericInterface } from 'fastify'
-import { FST_WEAPP_APP_UNKNOWN, FST_WEAPP_DATA_INVALID, FST_WEAPP_REPLY_INVALID } from './errors.js'
-import { traced } from './diagnostics/tracing.js'
-import { logLogin, logLoginFailure } from './diagnostics/operator-log.js'
-import { encodeData, type SessionData } from './sessions/session-data.js'
-import type { DecryptOptions, SessionKeys } from './sessions/session-keys.js'
-import type { SessionService } from './sessions/service.js'
 import { userIdOf, type Tokens } from './crypto/tokens.js'
-import { isObject } from './utils/type-checks.js'
+import { logLogin, logLoginFailure } from './diagnostics/operator-log.js'
+import { traced } from './diagnostics/tracing.js'
+import { FST_WEAPP_APP_UNKNOWN } from './errors.js'
+import { parseOnLoginResult, type OnLoginReturn } from './on-login-result.js'
+import type { SessionService } from './sessions/service.js'
+import type { DecryptOptions, SessionKeys } from './sessions/session-keys.js'
 import type { Apps } from './wechat/apps.js'
 import type { WechatClient } from './wechat/client.js'
 import type { UserData } from './wechat/user-data.js'
 
 /**
- * The body of a login, for a host that extends it (`routes.login.body`) to merge into:
+ * The body of a login. A host that extends it with `routes.login.body` merges its fields:
  *
  * ```ts
  * declare module 'fastify-weapp' { interface LoginBody { inviteCode?: string } }
  * ```
  */
 export interface LoginBody {
-  /** What wx.login gave: it works once and for five minutes. */
+  /** The code of wx.login. It is valid once and for five minutes. */
   code: string
 }
 
-/** What `onLogin` is told. There is no session_key in it, and nothing in it came from the phone but `body`. */
+/** The argument of `onLogin`. It contains no session_key. Only `body` comes from the phone. */
 export interface LoginContext {
   appId: string
   openid: string
@@ -32,48 +31,40 @@ export interface LoginContext {
   body: LoginBody
   request: FastifyRequest
   /**
-   * Opens what the phone encrypted and sent along, as `session.decrypt` will.
+   * Decrypts data that the phone sent with the code, as `session.decrypt` does later.
    *
    * @throws FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_STORE_UNAVAILABLE
    */
   decrypt (encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData>
 }
 
-/** Whether a session without data is what `SessionData` says. */
-type MayLackData = object extends SessionData ? true : false
-
-/** What `onLogin` may answer; `data` has to be there where `SessionData` demands something. */
-export type OnLoginResult = (MayLackData extends true ? Partial<LoginData> : LoginData) & LoginExtras
-
-interface LoginData {
-  /** Becomes `session.data`: a JSON object of at most 4 KiB. */
-  data: SessionData
-}
-
-interface LoginExtras {
-  /** Goes into the answer to the phone, beside the token and never over it. */
-  reply?: Record<string, unknown> | undefined
-  /** What to call this device in the list of devices: at most 128 characters. */
-  label?: string | null | undefined
-}
+export type OnLogin = (context: LoginContext) => OnLoginReturn | Promise<OnLoginReturn>
 
 /** Returns the app id of a login. */
 export type SelectApp = (request: FastifyRequest) => string | null | undefined | Promise<string | null | undefined>
 
-type LoginOutcome = OnLoginResult | (MayLackData extends true ? void : never)
-
-export type OnLogin = (context: LoginContext) => LoginOutcome | Promise<LoginOutcome>
-
-/** The answer to a login. */
+/** The response to a login. */
 export interface LoginResponse extends Record<string, unknown> {
-  /** To be sent as `Authorization: Bearer <token>`. */
+  /** The token for the header `Authorization: Bearer <token>`. */
   token: string
   tokenType: 'Bearer'
-  /** Seconds until the session's absolute end. */
+  /** Seconds until the absolute expiry of the session. */
   expiresIn: number
-  /** The session's absolute end in epoch milliseconds. */
+  /** The absolute expiry of the session in epoch milliseconds. */
   expiresAt: number
 }
+
+export interface LoginParams {
+  /** The code of wx.login. */
+  code: string
+  /** The other fields from the phone, passed to `onLogin`. */
+  body?: object | undefined
+}
+
+/** Logs a user in. The request may be of any server of Fastify, such as HTTP/2. */
+export type Login = (
+  request: FastifyRequest<RouteGenericInterface, RawServerBase>, params: LoginParams
+) => Promise<LoginResponse>
 
 export interface LoginDependencies {
   selectApp: SelectApp
@@ -85,93 +76,60 @@ export interface LoginDependencies {
   onLogin: OnLogin
 }
 
-export interface LoginParams {
-  /** What wx.login gave. */
-  code: string
-  /** What else the phone sent, for `onLogin`. */
-  body?: object | undefined
-}
-
-/** The request may be one of any of Fastify's servers, HTTP/2 among them. */
-export type Login = (request: FastifyRequest<RouteGenericInterface, RawServerBase>, input: LoginParams) => Promise<LoginResponse>
-
-const MAX_LABEL_LENGTH = 128
-
 export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, onLogin }: LoginDependencies): Login {
-  /** The session that the phone holds until now, if it is one of the same user; any other token is ignored. */
-  function sessionToReplace (request: FastifyRequest, user: { appId: string, userId: string }, now: number): string | null {
-    try {
-      const claims = tokens.bearer(request.headers.authorization, now)
-      return claims !== null && claims.appId === user.appId && claims.userId === user.userId ? claims.sessionId : null
-    } catch {
-      return null
-    }
+  /** Returns the selected app id if the app is configured. `selectApp` may return any value that a phone sent. */
+  async function chooseApp (request: FastifyRequest): Promise<string> {
+    const appId: unknown = await selectApp(request)
+    if (typeof appId !== 'string' || !await apps.has(appId)) throw new FST_WEAPP_APP_UNKNOWN()
+    return appId
   }
 
-  async function login (request: FastifyRequest, appId: string, { code, body }: LoginParams): Promise<LoginResponse> {
+  async function logIn (request: FastifyRequest, appId: string, { code, body }: LoginParams): Promise<LoginResponse> {
     const startedAt = Date.now()
     const { openid, unionid, sessionKey } = await wechat.code2Session(code, { appId })
     const userId = userIdOf(appId, openid)
     const decrypt: LoginContext['decrypt'] = (encryptedData, iv, options) => {
       return keys.decryptAtLogin({ appId, openid, userId }, sessionKey, encryptedData, iv, options)
     }
-    const result = checkedResult(await onLogin({ appId, openid, unionid, body: { ...body, code }, request, decrypt }))
-    // Whatever is wrong with the result is found before there is a session.
-    const data = encodeData(result.data === undefined ? {} : result.data)
-    const label = checkedLabel(result.label)
-    const reply = checkedReply(result.reply)
+    const result = await onLogin({ appId, openid, unionid, body: { ...body, code }, request, decrypt })
+    // Validated before the session is created, so that an invalid result leaves no session.
+    const { data, label, reply } = parseOnLoginResult(result)
 
     const now = Date.now()
     const lifetime = sessions.lifetime(now)
     const { token, sessionId, nonce } = tokens.issue({ appId, userId, ...lifetime })
-    const replaces = sessionToReplace(request, { appId, userId }, now)
-    await sessions.open({ userId, sessionId, startedAt, now, openid, unionid, sessionKey, nonce, ...lifetime, data, label, replaces })
+    const replaces = replacedSessionId(request, { appId, userId }, now)
+    await sessions.open({
+      userId, sessionId, startedAt, now, openid, unionid, sessionKey, nonce, ...lifetime, data, label, replaces
+    })
     logLogin(request.log, { appId, userId, sessionId })
     const { createdAt, expiresAt } = lifetime
     return { ...reply, token, tokenType: 'Bearer', expiresIn: (expiresAt - createdAt) / 1000, expiresAt }
   }
 
-  return async (ofAnyServer, input) => {
-    // The host's functions are typed for the request that nearly all have.
-    const request = ofAnyServer as FastifyRequest
-    // Of one of our apps: what selectApp chose may be anything that a phone sent.
+  /** Returns the id of the session of the request's token, if it belongs to the same user. Ignores any other token. */
+  function replacedSessionId (
+    request: FastifyRequest, user: { appId: string, userId: string }, now: number
+  ): string | null {
+    try {
+      const claims = tokens.bearer(request.headers.authorization, now)
+      return claims?.appId === user.appId && claims.userId === user.userId ? claims.sessionId : null
+    } catch {
+      return null
+    }
+  }
+
+  return async (anyRequest, params) => {
+    // `onLogin` and `selectApp` are typed for the request of an HTTP/1 server, which nearly every host has.
+    const request = anyRequest as FastifyRequest
     let appId: string | undefined
     try {
-      const selected = selectApp(request)
-      const chosen = typeof selected === 'string' ? selected : await selected
-      if (typeof chosen !== 'string' || !await apps.has(chosen)) throw new FST_WEAPP_APP_UNKNOWN()
+      const chosen = await chooseApp(request)
       appId = chosen
-      return await traced('fastify-weapp.login', { appId: chosen }, () => login(request, chosen, input))
+      return await traced('fastify-weapp.login', { appId: chosen }, () => logIn(request, chosen, params))
     } catch (error) {
       logLoginFailure(request.log, appId, error)
       throw error
     }
   }
-}
-
-/** What is misplaced, such as `{ userId }` for `{ data: { userId } }`, would be missed by every route. */
-function checkedResult (result: unknown): OnLoginResult {
-  if (result === undefined || result === null) return {} as OnLoginResult
-  const { data, reply, label, ...misplaced } = result as Partial<Record<keyof OnLoginResult, unknown>>
-  if (!isObject(result) || Object.keys(misplaced).length > 0) {
-    throw new FST_WEAPP_DATA_INVALID('onLogin may answer an object of data, reply and label alone, and what the session is to hold belongs in data')
-  }
-  return result as OnLoginResult
-}
-
-function checkedLabel (label: unknown = null): string | null {
-  if (label === null || (typeof label === 'string' && label.length <= MAX_LABEL_LENGTH)) return label
-  throw new FST_WEAPP_DATA_INVALID('its label is not a string of at most 128 characters')
-}
-
-const RESERVED_FIELDS = ['token', 'tokenType', 'expiresIn', 'expiresAt']
-
-function checkedReply (reply: unknown): Record<string, unknown> {
-  if (reply === undefined) return {}
-  try {
-    // What JSON cannot hold would otherwise fail after the session is made.
-    const copy: unknown = JSON.parse(JSON.stringify(reply))
-    if (isObject(copy) && !RESERVED_FIELDS.some((field) => Object.hasOwn(copy, field))) return copy
-  } catch { /* answered below */ }
-  throw new FST_WEAPP_REPLY_INVALID()
 }
