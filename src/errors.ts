@@ -1,25 +1,28 @@
 /**
- * Every error this plugin raises. Messages are fixed text: nothing that WeChat, a phone or a store said is in them,
- * and none carries a cause, so each may be shown, logged and serialised without a second thought.
+ * The errors of the plugin. Messages are fixed text without any text of WeChat, a phone or a store. No error has a
+ * cause. So every error is safe to show, log and serialize.
  */
 import { createError, type FastifyError } from '@fastify/error'
 
-/**
- * `headers` go out with the answer:
- * - `weapp-error`: the code, so that a phone knows our answers under any error envelope of the host
- * - `cache-control: no-store`
- * - `www-authenticate` on every 401 (RFC 6750 section 3)
- * - `retry-after`, in seconds, where waiting helps
- */
+/** An error that answers a request. */
 export interface WeappError extends FastifyError {
   code: WeappErrorCode
   statusCode: number
+  /**
+   * The headers of the response:
+   * - `weapp-error`: the code, which a phone can read under any error envelope of the host
+   * - `cache-control: no-store`
+   * - `www-authenticate` on every 401
+   * - `retry-after` in seconds, if a retry can succeed later
+   *
+   * @see https://www.rfc-editor.org/rfc/rfc6750#section-3
+   */
   headers: Readonly<Record<string, string>>
-  /** WeChat's errcode, where that is what went wrong. */
+  /** The errcode of WeChat, if WeChat returned one. */
   errcode?: number
   /**
-   * What was in the way, where WeChat could not be reached or was not understood: the system's word for it, such as
-   * `ECONNREFUSED` or `CERT_HAS_EXPIRED`, `HTTP 403`, `not JSON` or `too large`.
+   * The cause, if WeChat was unreachable or its response was invalid. It is a system error code such as `ECONNREFUSED`
+   * or `CERT_HAS_EXPIRED`, or `HTTP 403`, `not JSON` or `too large`.
    */
   failure?: string
 }
@@ -32,9 +35,11 @@ export interface WeappErrorConstructor {
 const REALM = 'Bearer realm="fastify-weapp"'
 const INVALID_TOKEN = `${REALM}, error="invalid_token"`
 
-function weappError (code: string, statusCode: number, message: string, headers: Record<string, string> = {}): WeappErrorConstructor {
+function weappError (
+  code: string, statusCode: number, message: string, headers: Record<string, string> = {}
+): WeappErrorConstructor {
   const Constructor = createError(code, message, statusCode)
-  // On the prototype, where JSON.stringify and util.inspect do not repeat them with every error.
+  // On the prototype, so that JSON.stringify and util.inspect do not repeat the headers with every error.
   Object.defineProperty(Constructor.prototype, 'headers', {
     value: Object.freeze({ 'weapp-error': code, 'cache-control': 'no-store', ...headers }),
     writable: true
@@ -42,77 +47,86 @@ function weappError (code: string, statusCode: number, message: string, headers:
   return Constructor as unknown as WeappErrorConstructor
 }
 
-/** A 401 that answers a token: it says so in the words of RFC 6750. */
+/** Creates a 401 for a request with a token. */
 function tokenError (code: string, message: string): WeappErrorConstructor {
   return weappError(code, 401, message, { 'www-authenticate': INVALID_TOKEN })
 }
 
-/** A 401 to somebody who brought no token. */
+/** Creates a 401 for a request without a token. */
 function credentialError (code: string, message: string): WeappErrorConstructor {
   return weappError(code, 401, message, { 'www-authenticate': REALM })
 }
 
-/** Boot: an option is wrong. The message names it and never repeats its value. */
+/** An option is invalid, so the boot fails. The message names the option and never contains its value. */
 export const FST_WEAPP_INVALID_OPTION = createError('FST_WEAPP_INVALID_OPTION', 'fastify-weapp: option %s %s', 500)
 
 export const FST_WEAPP_APP_UNKNOWN = weappError('FST_WEAPP_APP_UNKNOWN', 400,
-  'This Mini Program is not configured here.')
+  'This Mini Program is not configured on the server. Check its app id.')
 export const FST_WEAPP_CODE_INVALID = credentialError('FST_WEAPP_CODE_INVALID',
-  'The code is not valid or has expired: call wx.login and send the new code. (Neither a code of the phone number button nor a mock code of DevTools works here.)')
-/** The other kind of code: what the phone number button gives. Who sends a bad one is signed in all the same. */
+  'The code is invalid or has expired. ' +
+  'Send a new code of wx.login, not a code of the phone number button or a mock code of DevTools.')
+/** A code of the phone number button is invalid. The session of the user stays live, so this is no 401. */
 export const FST_WEAPP_PHONE_CODE_INVALID = weappError('FST_WEAPP_PHONE_CODE_INVALID', 400,
-  'The phone code is not valid, has expired or was used: send the code that the phone number button gives (getPhoneNumber), not the one of wx.login.')
+  'The phone code is invalid, expired or used. ' +
+  'Send a new code of the phone number button (getPhoneNumber), not a code of wx.login.')
 export const FST_WEAPP_CODE_USED = credentialError('FST_WEAPP_CODE_USED',
-  'The code has been used: a code works once, call wx.login and send the new code.')
+  'The code was already used. Call wx.login and send the new code.')
 export const FST_WEAPP_LOGIN_BLOCKED = weappError('FST_WEAPP_LOGIN_BLOCKED', 403,
-  'WeChat blocks this user from signing in.')
+  'WeChat blocked the login of this user.')
 
 export const FST_WEAPP_WECHAT_LIMITED = weappError('FST_WEAPP_WECHAT_LIMITED', 429,
-  'WeChat limits how often it may be asked: try again later.', { 'retry-after': '60' })
+  'The rate limit of WeChat was exceeded. Try again later.', { 'retry-after': '60' })
 export const FST_WEAPP_WECHAT_UNAVAILABLE = weappError('FST_WEAPP_WECHAT_UNAVAILABLE', 503,
-  'WeChat cannot be reached or is busy: try again with a new code.', { 'retry-after': '5' })
+  'WeChat is unreachable or busy. Try again with a new code.', { 'retry-after': '5' })
 export const FST_WEAPP_BUSY = weappError('FST_WEAPP_BUSY', 503,
-  'Too many logins at once: try again.', { 'retry-after': '1' })
+  'There are too many logins at once. Try again.', { 'retry-after': '1' })
 export const FST_WEAPP_WECHAT_TIMEOUT = weappError('FST_WEAPP_WECHAT_TIMEOUT', 504,
-  'WeChat did not answer in time: try again with a new code.')
+  'WeChat did not respond in time. Try again with a new code.')
 export const FST_WEAPP_WECHAT_BAD_REPLY = weappError('FST_WEAPP_WECHAT_BAD_REPLY', 502,
-  'WeChat gave an answer that is not understood.')
+  'The response of WeChat was unexpected. Try again later with a new code.')
 export const FST_WEAPP_WECHAT_CONFIG = weappError('FST_WEAPP_WECHAT_CONFIG', 500,
-  'WeChat refuses this server: its configuration must be fixed; the log says how.')
+  'WeChat refused this server. Fix its configuration as the log describes.')
 
 export const FST_WEAPP_TOKEN_MISSING = credentialError('FST_WEAPP_TOKEN_MISSING',
-  'No token: send it as "Authorization: Bearer <token>".')
-export const FST_WEAPP_TOKEN_INVALID = tokenError('FST_WEAPP_TOKEN_INVALID', 'The token is not valid: sign in again.')
-export const FST_WEAPP_TOKEN_EXPIRED = tokenError('FST_WEAPP_TOKEN_EXPIRED', 'The token has expired: sign in again.')
+  'The token is missing. Send it as "Authorization: Bearer <token>".')
+export const FST_WEAPP_TOKEN_INVALID = tokenError('FST_WEAPP_TOKEN_INVALID',
+  'The token is invalid. Sign in again.')
+export const FST_WEAPP_TOKEN_EXPIRED = tokenError('FST_WEAPP_TOKEN_EXPIRED',
+  'The token has expired. Sign in again.')
 
-export const FST_WEAPP_SESSION_EXPIRED = tokenError('FST_WEAPP_SESSION_EXPIRED', 'The session has expired: sign in again.')
-export const FST_WEAPP_SESSION_REVOKED = tokenError('FST_WEAPP_SESSION_REVOKED', 'The session was signed out.')
-export const FST_WEAPP_SESSION_KICKED = tokenError('FST_WEAPP_SESSION_KICKED', 'The session was ended by the server.')
-export const FST_WEAPP_SESSION_REPLACED = tokenError('FST_WEAPP_SESSION_REPLACED', 'The session was ended by a newer sign-in.')
+export const FST_WEAPP_SESSION_EXPIRED = tokenError('FST_WEAPP_SESSION_EXPIRED',
+  'The session has expired. Sign in again.')
+export const FST_WEAPP_SESSION_REVOKED = tokenError('FST_WEAPP_SESSION_REVOKED',
+  'The user signed out of the session.')
+export const FST_WEAPP_SESSION_KICKED = tokenError('FST_WEAPP_SESSION_KICKED',
+  'The server ended the session.')
+export const FST_WEAPP_SESSION_REPLACED = tokenError('FST_WEAPP_SESSION_REPLACED',
+  'A newer login ended the session.')
 
-/** No 401, for which a phone would sign in and repeat what the route has done already. */
+/** The session ended during a request. A 401 would make the phone sign in and repeat the work of the route. */
 export const FST_WEAPP_SESSION_ENDED = weappError('FST_WEAPP_SESSION_ENDED', 409,
-  'The session ended while this request was answered: what it was to keep in the session is lost.')
+  'The session ended during this request. Its changes to the session were not saved.')
 
 export const FST_WEAPP_STORE_UNAVAILABLE = weappError('FST_WEAPP_STORE_UNAVAILABLE', 503,
-  'The session store, or what knows the apps, does not answer: try again.', { 'retry-after': '5' })
+  'The session store or the app lookup is unavailable. Try again.', { 'retry-after': '5' })
 export const FST_WEAPP_SESSION_KEY_STALE = weappError('FST_WEAPP_SESSION_KEY_STALE', 409,
-  'The data or signature does not fit the session_key: call wx.login, sign in again, and have the data made anew.')
+  'The data or signature does not match the session_key. Sign in again and request new data from the user.')
 export const FST_WEAPP_SESSION_KEY_MISSING = weappError('FST_WEAPP_SESSION_KEY_MISSING', 409,
-  'No session_key is kept for this session: sign in again, if the server keeps them.')
-/** Not the phone's fault, and no reason for it to sign in again. */
+  'The session has no session_key. Sign in again if the server stores session_keys.')
+/** The host has not guarded the route. A 401 would make the phone sign in again without success. */
 export const FST_WEAPP_NOT_GUARDED = weappError('FST_WEAPP_NOT_GUARDED', 500,
-  'This route asks who is signed in, but the guard was not asked before: give the route config: { weapp: true }.')
-/** `what` is wrong with what the session was to hold, in fixed words of ours. */
+  'identity() was called on an unguarded route. Add config: { weapp: true } to the route.')
+/** The session cannot be stored. `problem` is fixed text of the plugin. */
 export const FST_WEAPP_DATA_INVALID = weappError('FST_WEAPP_DATA_INVALID', 500,
-  'The session cannot be kept: %s.') as unknown as new (what: string) => WeappError
+  'The session cannot be stored: %s.') as unknown as new (problem: string) => WeappError
 export const FST_WEAPP_REPLY_INVALID = weappError('FST_WEAPP_REPLY_INVALID', 500,
-  'The reply of onLogin is not a JSON object, or would overwrite token, tokenType, expiresIn or expiresAt.')
+  "onLogin's reply must be a JSON object without token, tokenType, expiresIn or expiresAt.")
 
 /** The codes that reach a phone. */
-export type WeappErrorCode = Exclude<Extract<keyof typeof import('./errors.js'), `FST_WEAPP_${string}`>, 'FST_WEAPP_INVALID_OPTION'>
+export type WeappErrorCode =
+  Exclude<Extract<keyof typeof import('./errors.js'), `FST_WEAPP_${string}`>, 'FST_WEAPP_INVALID_OPTION'>
 
-/** Whether an error is one of ours that answers a request; anything else comes from the host. */
+/** Returns whether an error of the plugin answers the request. Any other error is of the host. */
 export function isWeappError (error: unknown): error is WeappError {
   return error instanceof Error && 'headers' in error && 'code' in error && String(error.code).startsWith('FST_WEAPP_')
 }
