@@ -1,4 +1,4 @@
-/** What the plugin adds to Fastify's types. */
+/** The types that the plugin adds to Fastify. */
 import type { RouteProtection } from './guard.js'
 import type { WeappInstance } from './plugin.js'
 import type { WeappIdentity } from './sessions/request-session.js'
@@ -8,11 +8,14 @@ declare module 'fastify' {
     weapp: WeappInstance
   }
   interface FastifyRequest {
-    /** Who is signed in; null on a route that is not guarded, and for a stranger on an optional one. */
+    /** The signed-in user. Null on an unguarded route, and for an unauthenticated request on an optional route. */
     weapp: WeappIdentity | null
   }
   interface FastifyContextConfig {
-    /** true: only with a live session. 'optional': a stranger passes, with `request.weapp` null. false: not guarded. */
+    /**
+     * true: requires a live session. 'optional': an unauthenticated request passes, with `request.weapp` null.
+     * false: the route is not guarded.
+     */
     weapp?: RouteProtection | undefined
   }
 }

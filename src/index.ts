@@ -13,8 +13,8 @@ export type { WeappEvents } from './diagnostics/tracing.js'
 export type { RequestLike, RouteProtection } from './guard.js'
 export type { Login, LoginBody, LoginContext, LoginParams, LoginResponse, OnLogin, SelectApp } from './login.js'
 export type {
-  DispatcherLike, CommonOptions, Duration, LoginRouteOptions, ObjectSchema, RouteDocumentation, MultiAppOptions, SingleAppOptions, WeappOptions,
-  WeappRouteOptions, WechatOptions
+  DispatcherLike, CommonOptions, Duration, LoginRouteOptions, ObjectSchema, RouteDocumentation, MultiAppOptions,
+  SingleAppOptions, WeappOptions, WeappRouteOptions, WechatOptions
 } from './options.js'
 export type { OnLoginResult } from './on-login-result.js'
 export type { WeappInstance } from './plugin.js'

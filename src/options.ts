@@ -1,4 +1,4 @@
-/** The options of the plugin: what each means and what it is when left out. */
+/** The options of the plugin: their meaning, shape and default. */
 import type { RegisterOptions, RouteOptions } from 'fastify'
 import type { OnLogin, SelectApp } from './login.js'
 import type { SessionStore } from './stores/store.js'
@@ -7,7 +7,7 @@ import type { AppSecrets } from './wechat/apps.js'
 /** Whole milliseconds, or a string of @lukeed/ms such as '90s', '12h' or '7d'. */
 export type Duration = number | string
 
-/** What documents a route and does not change it. */
+/** The documentation of a route. It does not change the route. */
 export interface RouteDocumentation {
   tags?: readonly string[] | undefined
   summary?: string | undefined
@@ -17,16 +17,16 @@ export interface RouteDocumentation {
   hide?: boolean | undefined
 }
 
-/** Fastify's route options, but for what makes the route ours. */
+/** Fastify's route options, except those that define the route. */
 export interface WeappRouteOptions extends Omit<Partial<RouteOptions>,
   'method' | 'url' | 'handler' | 'schema' | 'validatorCompiler' | 'serializerCompiler'> {
-  /** Where the route lives below the prefix. */
+  /** The path of the route below the prefix. */
   path?: string | undefined
-  /** For @fastify/swagger. The schemas themselves are ours. */
+  /** The documentation for @fastify/swagger. The plugin defines the schemas of bodies and responses. */
   schema?: RouteDocumentation | undefined
 }
 
-/** A JSON Schema of an object: a `Type.Object` of TypeBox, or written by hand. */
+/** A JSON Schema of an object: a `Type.Object` of TypeBox, or a schema written by hand. */
 export interface ObjectSchema {
   type: 'object'
   properties: Record<string, unknown>
@@ -34,91 +34,151 @@ export interface ObjectSchema {
 }
 
 export interface LoginRouteOptions extends WeappRouteOptions {
-  /** What a login's body holds besides the code. Nothing is coerced, and what is not named is dropped; objects inside it need `additionalProperties: false` for that. */
+  /**
+   * The schema of the fields that a login has besides the code. Values are not coerced. Undeclared fields are dropped.
+   * Objects inside the body keep undeclared fields unless they have `additionalProperties: false`.
+   */
   body?: ObjectSchema | undefined
 }
 
-/** What is used of an undici dispatcher. The types of undici 6, 7 and 8 do not fit each other. */
+/** The part of an undici dispatcher that the plugin uses. The types of undici 6, 7 and 8 are not compatible. */
 export interface DispatcherLike {
   dispatch (options: any, handler: any): boolean
 }
 
 export interface WechatOptions {
-  /** Default 'https://api.weixin.qq.com'. Plain http only to this machine, for a simulator. */
+  /**
+   * The origin of WeChat's API. Plain http is allowed only for this machine, where a simulator may run.
+   * @default 'https://api.weixin.qq.com'
+   */
   baseUrl?: string | undefined
-  /** For a whole call, repeats included. Default 5 seconds. */
+  /**
+   * The timeout of a whole call, including retries.
+   * @default '5s'
+   */
   timeout?: Duration | undefined
-  /** How often a call is repeated where that is harmless: WeChat was busy, or no connection came about (0 to 5). Default 1. */
+  /**
+   * How often a call is retried, from 0 to 5. Only harmless retries are made: WeChat was busy, or no connection was
+   * established.
+   * @default 1
+   */
   retries?: number | undefined
-  /** How many logins may be at WeChat at once; the rest wait up to a second. Default 128. */
+  /**
+   * How many logins may wait for WeChat at once. Further logins queue for up to a second.
+   * @default 128
+   */
   concurrency?: number | undefined
-  /** A dispatcher of undici 6, 7 or 8, for proxies. The host closes it. */
+  /** A dispatcher of undici 6, 7 or 8, such as one for a proxy. The host closes it. */
   dispatcher?: DispatcherLike | undefined
 }
 
-/** One Mini Program … */
+/** The options for one Mini Program. */
 export interface SingleAppOptions {
-  /** The Mini Program's app id. */
+  /** The app id of the Mini Program. */
   appId: string
-  /** The Mini Program's app secret. It is sent to WeChat and nowhere else. */
+  /** The app secret of the Mini Program. It is sent only to WeChat. */
   appSecret: string
   apps?: undefined
   selectApp?: undefined
 }
 
-/** … or several in one registration. A token is good for the apps of its registration alone. */
+/** The options for several Mini Programs. A token is valid only for the apps of its registration. */
 export interface MultiAppOptions {
   appId?: undefined
   appSecret?: undefined
-  /** App ids with their secrets, or a function from one to the other, whose answers are remembered for a minute. */
+  /** App secrets by app id, or a function that looks a secret up. Its results are cached for a minute. */
   apps: AppSecrets
-  /** Which app a login is for; may be left out where `apps` holds one. WeChat is not asked about an app that is not ours. */
+  /**
+   * Selects the app of a login. Optional if `apps` has one entry. No request is sent to WeChat for an app that is not
+   * configured.
+   */
   selectApp?: SelectApp | undefined
 }
 
 export type WeappOptions = CommonOptions & (SingleAppOptions | MultiAppOptions)
 
-/** `logLevel` and `logSerializers` are those of Fastify's `register`, for our routes. */
+/** `logLevel` and `logSerializers` are those of Fastify's `register`. They apply to the routes of the plugin. */
 export interface CommonOptions extends Pick<RegisterOptions, 'logLevel' | 'logSerializers'> {
   /**
-   * What signs tokens and seals session_keys: at least 32 bytes of text. To rotate, give a list: the first is used, the
-   * others are still accepted.
+   * The secret that signs tokens and seals session_keys: at least 32 bytes of text. A list rotates secrets. The first
+   * secret signs and seals, and the others are still accepted.
    */
   secret: string | readonly string[]
-  /** Where sessions live. Default: `memoryStore()`, which is lost with the process. The host closes what it opened. */
+  /**
+   * The store of the sessions. The host closes the connections that it opened. A `memoryStore` loses its sessions when
+   * the process ends.
+   * @default memoryStore()
+   */
   store?: SessionStore | undefined
-  /** The longest that an operation of the store may take before the answer is 503. Default 2 seconds. */
+  /**
+   * The timeout of an operation of the store. After it the response is a 503.
+   * @default '2s'
+   */
   storeTimeout?: Duration | undefined
-  /** Where the routes live. Default '/weapp'. */
+  /**
+   * The prefix of the routes.
+   * @default '/weapp'
+   */
   prefix?: string
-  /** Options of each route, or false for none. */
+  /** The options of each route, or false for no route. */
   routes?: {
     login?: false | LoginRouteOptions | undefined
     logout?: false | WeappRouteOptions | undefined
     session?: false | WeappRouteOptions | undefined
   } | undefined
-  /** 'marked' (default): routes with `config.weapp`. 'all': every route in scope but those with `config.weapp: false`. */
+  /**
+   * The routes that the guard protects. 'marked': routes with `config.weapp`. 'all': every route in scope, except those
+   * with `config.weapp: false`.
+   * @default 'marked'
+   */
   protect?: 'marked' | 'all' | undefined
-  /** When the guard runs. Default 'preHandler'; 'onRequest' refuses before the body is read. */
+  /**
+   * The hook in which the guard runs. 'onRequest' refuses a request before its body is read.
+   * @default 'preHandler'
+   */
   hook?: 'preHandler' | 'onRequest' | undefined
   session?: {
-    /** From sign-in to the absolute end, which nothing extends. Default '30d'. */
+    /**
+     * The time from the login to the absolute expiry. Activity does not extend it.
+     * @default '30d'
+     */
     ttl?: Duration | undefined
-    /** How long a session lives without use; false: until its absolute end. At most `ttl`. Default '7d'. */
+    /**
+     * The idle time after which a session expires, at most `ttl`. If false, only the absolute expiry applies.
+     * @default '7d', or `ttl` if that is shorter
+     */
     idle?: Duration | false | undefined
-    /** How many sessions a user may have; past it the oldest ends. false: any number. Default 10. */
+    /**
+     * How many sessions a user may have. A further login ends the oldest session. If false, the number is unlimited.
+     * @default 10
+     */
     limit?: number | false | undefined
   } | undefined
-  /** Whether the session_key is kept, sealed, for decryption and signatures. Default true. */
+  /**
+   * Whether the store keeps the sealed session_key. Decryption and signatures need it.
+   * @default true
+   */
   keepSessionKey?: boolean | undefined
-  /** Binds a login to the host's own account. Throw to refuse: the error passes unchanged and no session is left. */
+  /** Binds a login to the account of the host. If it throws, the error passes unchanged and no session is created. */
   onLogin?: OnLogin | undefined
   /**
-   * Keeps sessions in this process, at most `max` users (default 100,000) for at most `maxAge` (default 30 seconds), and
-   * forgets a user within milliseconds of any change anywhere. For a store that can be watched: `redisStore` on a single
-   * server or behind Sentinel, `memoryStore`. Default false.
+   * Caches sessions in this process. Any change of a user invalidates the user's sessions within milliseconds, even if
+   * another process made it. Requires a store with `watch`: a `memoryStore`, or a `redisStore` on a single server or
+   * Sentinel.
+   * @default false
    */
-  cache?: false | { max?: number | undefined, maxAge?: Duration | undefined } | undefined
-  /** How WeChat is asked. */
+  cache?: false | {
+    /**
+     * The maximum number of users whose sessions are cached.
+     * @default 100_000
+     */
+    max?: number | undefined
+    /**
+     * The maximum age of a cached session.
+     * @default '30s'
+     */
+    maxAge?: Duration | undefined
+  } | undefined
+  /** The options of calls to WeChat. */
   wechat?: WechatOptions | undefined
 }

@@ -1,56 +1,58 @@
 /**
- * Read this first: the options become a guard, three routes and `app.weapp`.
+ * Start here. The plugin turns its options into a guard, three routes and `app.weapp`.
  *
  *   phone -- code --> login -- code2Session --> WeChat
- *   phone <-- token -- a session in the store, session_key sealed
+ *   phone <-- token -- session in the store, session_key sealed
  *   phone -- token --> guard --> request.weapp
  */
 import cluster from 'node:cluster'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { createSessionAdmin, type SessionAdmin } from './sessions/session-admin.js'
-import { SessionCache, watchStore } from './sessions/session-cache.js'
+import { createSeal, deriveKeys } from './crypto/seal.js'
+import { createTokens } from './crypto/tokens.js'
+import { createOperatorLog } from './diagnostics/operator-log.js'
 import { isWeappError } from './errors.js'
 import { checkProtection, createGuard, type RequestLike } from './guard.js'
 import { createLogin, type Login } from './login.js'
-import { createOperatorLog } from './diagnostics/operator-log.js'
 import type { WeappOptions } from './options.js'
 import { resolveOptions } from './resolve-options.js'
 import { loginRoute } from './routes/login.js'
 import { logoutRoute } from './routes/logout.js'
 import { isolateScope } from './routes/plugin-route.js'
 import { sessionRoute } from './routes/session.js'
-import { createSeal, deriveKeys } from './crypto/seal.js'
-import { createSessionKeys } from './sessions/session-keys.js'
-import { createSessionService } from './sessions/service.js'
 import type { WeappIdentity } from './sessions/request-session.js'
-import { storeWithTimeout, createTimeout, type WithTimeout } from './stores/with-timeout.js'
+import { createSessionService } from './sessions/service.js'
+import { createSessionAdmin, type SessionAdmin } from './sessions/session-admin.js'
+import { SessionCache, watchStore } from './sessions/session-cache.js'
+import { createSessionKeys } from './sessions/session-keys.js'
 import { holdsOf, isMemoryStore } from './stores/memory.js'
 import { redisErrorCode } from './stores/redis/error-code.js'
-import { createTokens } from './crypto/tokens.js'
+import { createTimeout, storeWithTimeout, type WithTimeout } from './stores/with-timeout.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
 import { createClient, type WechatClient } from './wechat/client.js'
 
-/** What `app.weapp` is. */
+/** The type of `app.weapp`. */
 export interface WeappInstance {
   /**
-   * The guard by hand, for a route's own `preHandler` or for @fastify/auth.
+   * Runs the guard, for a `preHandler` of one route or for @fastify/auth.
    *
    * @throws FST_WEAPP_TOKEN_*, FST_WEAPP_SESSION_*, FST_WEAPP_STORE_UNAVAILABLE
    */
   authenticate (request: RequestLike): Promise<void>
   /**
-   * `request.weapp` where the guard of this registration has made sure of it.
+   * Returns `request.weapp` if the guard of this registration has set it. Otherwise throws the error of the guard, or
+   * FST_WEAPP_NOT_GUARDED if the guard has not run.
    *
-   * @throws FST_WEAPP_NOT_GUARDED where the guard does not stand, and what it refuses with where strangers may pass
+   * @throws FST_WEAPP_NOT_GUARDED, FST_WEAPP_TOKEN_*, FST_WEAPP_SESSION_*, FST_WEAPP_STORE_UNAVAILABLE
    */
   identity (request: RequestLike): WeappIdentity
   /**
-   * The login for a route of the host's own, whose answer holds a token and must not be cached: set `Cache-Control:
-   * no-store`. Rejects with the errors of the login route.
+   * Logs a user in, for a login route of the host. The response contains a token, so set `Cache-Control: no-store`.
+   *
+   * @throws the errors of the login route
    */
   login: Login
-  /** What the host may do with the sessions of any user. */
+  /** Lists and ends the sessions of any user. */
   sessions: SessionAdmin
   /** WeChat's server API. */
   wechat: Pick<WechatClient, 'getAccessToken' | 'getPhoneNumber' | 'request'>
@@ -58,30 +60,41 @@ export interface WeappInstance {
 
 const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   const options = resolveOptions(opts)
-  const { routes, keepSessionKey } = options
-  if (isMemoryStore(options.store) && (cluster.isWorker || process.env.NODE_ENV === 'production')) warnOfMemoryStore()
+  const { keepSessionKey, routes } = options
+  if (isMemoryStore(options.store) && (cluster.isWorker || process.env.NODE_ENV === 'production')) {
+    warnAboutMemoryStore()
+  }
 
   const log = createOperatorLog(fastify.log, redisErrorCode)
   for (const { option, milliseconds } of options.suspiciousDurations) log.suspiciousDuration(option, milliseconds)
-  const bound = createTimeout(options.storeTimeout, log.storeFailure)
-  const boundedStore = storeWithTimeout(options.store, bound)
+
+  const withTimeout = createTimeout(options.storeTimeout, log.storeFailure)
+  const timedStore = storeWithTimeout(options.store, withTimeout)
   const cache = options.cache === null ? null : new SessionCache(options.cache)
-  const store = cache === null ? boundedStore : cache.behind(boundedStore)
+  const store = cache === null ? timedStore : cache.behind(timedStore)
   const secretKeys = options.secrets.map(deriveKeys)
   const seal = createSeal(secretKeys)
   const tokens = await createTokens(fastify, secretKeys, options.cache?.max)
 
-  const apps = createApps(appsWithTimeout(options.apps, bound))
+  const apps = createApps(appsWithTimeout(options.apps, withTimeout))
   const wechat = createClient({ ...options.wechat, apps, onConfigError: log.configError })
   const keys = createSessionKeys({ store, seal, keepSessionKey, wechat })
   const sessions = createSessionService({
-    ...options.session, store, holds: holdsOf(options.store), cache, seal, keys, keepSessionKey, onUnreadable: log.unreadableRecord
+    ...options.session,
+    store,
+    holds: holdsOf(options.store),
+    cache,
+    seal,
+    keys,
+    keepSessionKey,
+    onUnreadable: log.unreadableRecord
   })
   const guard = createGuard({ tokens, apps, sessions, keys, protect: options.protect })
-  const login = createLogin({ selectApp: options.selectApp, apps, wechat, tokens, sessions, keys, onLogin: options.onLogin })
+  const { selectApp, onLogin } = options
+  const login = createLogin({ selectApp, apps, wechat, tokens, sessions, keys, onLogin })
 
-  fastify.decorateRequest('weapp', null)
   const { getAccessToken, getPhoneNumber, request } = wechat
+  fastify.decorateRequest('weapp', null)
   fastify.decorate('weapp', {
     authenticate: guard.authenticate,
     identity: guard.identity,
@@ -89,10 +102,11 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
     sessions: createSessionAdmin(sessions, apps, log.sessionsRevoked),
     wechat: { getAccessToken, getPhoneNumber, request }
   })
+
   fastify.addHook('onRoute', (route) => checkProtection(route, keepSessionKey))
   fastify.addHook(options.hook, guard.hook)
-  // Before the host's error handler, which drops what an error carries; and only when it is this error that is answered:
-  // where a stranger may pass, or another strategy lets him in, nobody hears of it.
+  // onError runs before the error handler of the host, which would drop the headers of an error. It runs only if the
+  // error is sent: not on an optional route, and not if another strategy of @fastify/auth succeeds.
   fastify.addHook('onError', async (_request, reply, error) => {
     if (isWeappError(error)) reply.headers(error.headers)
   })
@@ -107,20 +121,19 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   }, options.scope)
 }
 
-/** A function of the host's that looks secrets up can fail and hang as a store can. */
-function appsWithTimeout (apps: AppSecrets, bound: WithTimeout): AppSecrets {
-  return typeof apps === 'function' ? (appId) => bound('apps', apps, appId) : apps
+/** Wraps the app lookup of the host. Like a store, it can fail or hang. */
+function appsWithTimeout (apps: AppSecrets, withTimeout: WithTimeout): AppSecrets {
+  return typeof apps === 'function' ? (appId) => withTimeout('apps', apps, appId) : apps
 }
 
 let hasWarned = false
 
-function warnOfMemoryStore (): void {
+function warnAboutMemoryStore (): void {
   if (hasWarned) return
   hasWarned = true
-  process.emitWarning('fastify-weapp keeps sessions in memory: they are lost with this process and unknown to others. Pass a store.', {
-    code: 'FST_WEAPP_MEMORY_STORE'
-  })
+  const warning = 'fastify-weapp stores sessions only in the memory of this process. Pass a store that outlives it.'
+  process.emitWarning(warning, { code: 'FST_WEAPP_MEMORY_STORE' })
 }
 
-/** Both the default and the named export are the wrapped plugin: its decorators, guard and hooks belong to the host's scope. */
+/** Without encapsulation: the decorators, the guard and the hooks belong to the scope of the host. */
 export const fastifyWeapp = fp(weapp, { fastify: '5.x', name: 'fastify-weapp' })
