@@ -1,6 +1,6 @@
-/** Tells whoever runs the server, by a line of the log or a function of the host's: when that throws, the answer is the same. */
+/** Runs a logger or a callback of the host and discards its errors, so that logging never changes a response. */
 export function logSafely (write: () => void): void {
   try {
     write()
-  } catch { /* There is nobody left to tell. */ }
+  } catch { /* There is nowhere to report the failure. */ }
 }

@@ -1,77 +1,94 @@
-/** What whoever runs the server must know, in the log and without anything secret. */
+/**
+ * The log events of the plugin, for operators. `weapp.event` names the event, and README lists all events. No event
+ * contains a secret.
+ */
 import type { FastifyBaseLogger } from 'fastify'
 import { isWeappError, type WeappErrorCode } from '../errors.js'
 import { logSafely } from './log-safely.js'
 
+/** The events that belong to the server. */
 export interface OperatorLog {
-  /** WeChat refuses this server: at most once a minute for each errcode of an app, for it will be every login. */
+  /** WeChat refused this server. Logged once a minute per app and errcode, because every login fails alike. */
   configError (errcode: number, hint: string, appId: string): void
-  /** An operation of the store failed; `error` is undefined when it did not answer in time. At most once a minute for each operation. */
+  /**
+   * An operation of the store failed, or the app lookup did. Logged once a minute per operation.
+   *
+   * @param error undefined if the operation timed out
+   */
   storeFailure (operation: string, error: unknown): void
-  /** The cache is off, because the store does not tell of changes: every request asks the store. */
+  /** The cache is off, because the store sends no invalidations. Every request reads the store. */
   cacheUnavailable (): void
-  /** An option is a short duration in milliseconds. If seconds were meant, logins repeat or a busy server refuses them. */
+  /** An option is a short number of milliseconds. If seconds were meant, sessions end or operations fail too early. */
   suspiciousDuration (option: string, milliseconds: number): void
-  /** The host ended sessions of a user: the one, or all but `except`. `ended` is how many those were. */
-  sessionsRevoked (what: SessionsRevoked): void
-  /** A record in the store is not one of ours: something else writes there, or somebody tries. */
+  /** The host ended sessions of a user. */
+  sessionsRevoked (revoked: RevokedSessions): void
+  /** The plugin did not write a record of the store, or something changed it. */
   unreadableRecord (sessionId: string): void
 }
 
-export interface SessionsRevoked {
+export interface RevokedSessions {
   appId: string
   userId: string
+  /** The session to end, if it was a single session. */
   sessionId?: string | undefined
+  /** The session to spare, if it was every other session. */
   except?: string | undefined
+  /** How many sessions ended. */
   ended: number
 }
 
 const MINUTE = 60_000
 
 /** @param storeErrorCode returns a code that is safe to log, for an error of the store without a `code` */
-export function createOperatorLog (log: FastifyBaseLogger, storeErrorCode: (error: unknown) => string | undefined): OperatorLog {
-  const lastLogged = new Map<string, number>()
+export function createOperatorLog (
+  log: FastifyBaseLogger, storeErrorCode: (error: unknown) => string | undefined
+): OperatorLog {
+  const loggedAt = new Map<string, number>()
 
-  /** Both what is logged about and how often are bounded. */
+  /** The number of subjects is limited, so the map needs no limit. */
   function oncePerMinute (subject: string, write: () => void): void {
     const now = Date.now()
-    if (now - (lastLogged.get(subject) ?? -Infinity) < MINUTE) return
-    lastLogged.set(subject, now)
+    if (now - (loggedAt.get(subject) ?? -Infinity) < MINUTE) return
+    loggedAt.set(subject, now)
     logSafely(write)
   }
 
   return {
     configError (errcode, hint, appId) {
       oncePerMinute(`errcode ${errcode} ${appId}`, () => {
-        log.error({ weapp: { event: 'wechat-config', appId, errcode } }, `weapp: WeChat refuses this server: ${hint}`)
+        log.error({ weapp: { event: 'wechat-config', appId, errcode } }, `weapp: WeChat refused this server: ${hint}`)
       })
     },
 
     storeFailure (operation, error) {
-      // Not the error itself: clients put commands and their arguments into theirs.
-      const { name, code = storeErrorCode(error) } = (error ?? { name: 'timeout' }) as { name?: unknown, code?: unknown }
+      // Not the error itself: clients add commands and their arguments to errors.
+      const failure = (error ?? { name: 'timeout' }) as { name?: unknown, code?: unknown }
+      const { name, code = storeErrorCode(error) } = failure
+      const subject = operation === 'apps' ? 'the apps() lookup' : 'the session store'
       oncePerMinute(`store ${operation}`, () => {
-        log.error({ weapp: { event: 'store-failed', operation, name, code } }, `weapp: ${operation === 'apps' ? 'the function apps' : 'the session store'} fails`)
+        log.error({ weapp: { event: 'store-failed', operation, name, code } }, `weapp: ${subject} failed`)
       })
     },
 
     cacheUnavailable () {
-      logSafely(() => log.warn({ weapp: { event: 'cache-unavailable' } }, 'weapp: the cache is off: the store cannot be watched'))
+      const message = 'weapp: the cache is off, because the store sends no invalidations'
+      logSafely(() => log.warn({ weapp: { event: 'cache-unavailable' } }, message))
     },
 
     suspiciousDuration (option, milliseconds) {
       const advice = "Numbers are milliseconds. Write '2s' or '30d' for a longer time."
-      logSafely(() => log.warn({
-        weapp: { event: 'suspicious-duration', option, milliseconds }
-      }, `weapp: ${option} is ${milliseconds} ms. ${advice}`))
+      const message = `weapp: ${option} is ${milliseconds} ms. ${advice}`
+      logSafely(() => log.warn({ weapp: { event: 'suspicious-duration', option, milliseconds } }, message))
     },
 
-    sessionsRevoked (what) {
-      logSafely(() => log.info({ weapp: { event: 'sessions-revoked', ...what } }, 'weapp: the host ended sessions'))
+    sessionsRevoked (revoked) {
+      logSafely(() => log.info({ weapp: { event: 'sessions-revoked', ...revoked } }, 'weapp: the host ended sessions'))
     },
 
     unreadableRecord (sessionId) {
-      logSafely(() => log.warn({ weapp: { event: 'unreadable-record', sessionId } }, 'weapp: a session record is not readable'))
+      logSafely(() => {
+        log.warn({ weapp: { event: 'unreadable-record', sessionId } }, 'weapp: a session record is unreadable')
+      })
     }
   }
 }
@@ -88,7 +105,7 @@ export function logLoginFailure (log: FastifyBaseLogger, appId: string | undefin
   logSafely(() => log.warn({ weapp }, 'weapp: login failed'))
 }
 
-/** Returns the code of a failed login. An error of the host may have any code of its own, so its code is not logged. */
+/** Returns the code of a failed login. The own code of a host error may be any value, so it is not logged. */
 function loginFailureCode (error: unknown): string {
   if (isWeappError(error)) return error.code
   const statusCode = (error as { statusCode?: number } | null | undefined)?.statusCode ?? 500

@@ -1,57 +1,57 @@
 /**
- * What the plugin tells of its work on node:diagnostics_channel: a tracing channel per kind of work, named below, each
- * with the sub-channels start, end, asyncStart, asyncEnd and error. Nothing is done for it while nobody listens, and
- * nothing secret is told: no code, token, openid or session_key, and never a result.
+ * Publishes the work of the plugin on node:diagnostics_channel. Each kind of work has a tracing channel with the
+ * sub-channels start, end, asyncStart, asyncEnd and error. Without a subscriber, tracing costs nothing. No event
+ * contains a code, token, openid, session_key or result.
  *
  * ```ts
  * import { tracingChannel } from 'node:diagnostics_channel'
  * tracingChannel('fastify-weapp.wechat').subscribe({ asyncEnd ({ appId, error }) { … } })
  * ```
  *
- * https://nodejs.org/api/diagnostics_channel.html#class-tracingchannel
+ * @see https://nodejs.org/api/diagnostics_channel.html#class-tracingchannel
  */
 import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel'
 
-/** The channels by kind of work, with what each tells. `error` is there when the work failed. */
+/** The events by channel. `error` is set if the work failed. */
 export interface WeappEvents {
   /** A login, from the code to the token. */
   'fastify-weapp.login': { appId: string, error?: unknown }
-  /** A call to WeChat, repeats included. */
+  /** A call to WeChat, including retries. */
   'fastify-weapp.wechat': { appId: string, path: string, error?: unknown }
-  /** The guard at a request that is asked for a session. */
+  /** The guard of a request that needs a session. */
   'fastify-weapp.authenticate': { error?: unknown }
-  /** Work with a session_key: encrypted data or a signature. */
+  /** Work with a session_key: decryption, or the check of a signature. */
   'fastify-weapp.decrypt': { appId: string, error?: unknown }
   /** An operation of the session store. */
   'fastify-weapp.store': { operation: string, error?: unknown }
 }
 
-type Name = keyof WeappEvents
+type ChannelName = keyof WeappEvents
 
 type Channel = TracingChannel<unknown, object>
 
-const channels: Partial<Record<Name, Channel>> = {}
+const channels: Partial<Record<ChannelName, Channel>> = {}
 
-function channelOf (name: Name): Channel {
+function channelOf (name: ChannelName): Channel {
   const channel = channels[name] ??= tracingChannel(name)
   return channel
 }
 
-/** Whether anybody listens: to be asked first where even a function for the work would cost too much. */
-export function isTraced (name: Name): boolean {
+/** Returns whether a channel has a subscriber. Check it first if even a closure for `traced` would cost too much. */
+export function isTraced (name: ChannelName): boolean {
   return channelOf(name).hasSubscribers
 }
 
-/** Runs the work and tells of it, if anybody listens. */
-export function traced<N extends Name, Outcome> (
-  name: N, context: WeappEvents[N], work: () => Outcome
+/** Runs the work, and publishes it if its channel has a subscriber. */
+export function traced<Name extends ChannelName, Outcome> (
+  name: Name, context: WeappEvents[Name], work: () => Outcome
 ): Outcome | Promise<Awaited<Outcome>> {
-  return isTraced(name) ? tell(channelOf(name), context, work) : work()
+  return isTraced(name) ? publish(channelOf(name), context, work) : work()
 }
 
-async function tell<Outcome> (channel: Channel, context: object, work: () => Outcome): Promise<Awaited<Outcome>> {
+async function publish<Outcome> (channel: Channel, context: object, work: () => Outcome): Promise<Awaited<Outcome>> {
   let result!: Awaited<Outcome>
-  // The channel would publish what the promise resolves to, which may be a session_key: it stays outside.
+  // The channel publishes the value of the promise, which may be a session_key. So the promise resolves to undefined.
   await channel.tracePromise(async () => { result = await work() }, context)
   return result
 }

@@ -1,12 +1,12 @@
 import type { RouteOptions } from 'fastify'
 import { logLogout } from '../diagnostics/operator-log.js'
 import type { WeappRouteOptions } from '../options.js'
-import type { SessionService } from '../sessions/service.js'
 import { RequestSession } from '../sessions/request-session.js'
+import type { SessionService } from '../sessions/service.js'
 import { pluginRoute } from './plugin-route.js'
-import { errorAnswers, LogoutQuery, NoContent } from './schemas.js'
+import { errorResponses, LogoutQuerySchema, NoContentSchema } from './schemas.js'
 
-/** `POST {prefix}/logout`: ends this session, or with `?all=true` every session of its user. */
+/** Creates `POST {prefix}/logout`, which ends this session, or with `?all=true` every session of its user. */
 export function logoutRoute (options: WeappRouteOptions, sessions: SessionService): RouteOptions {
   return pluginRoute(options, {
     method: 'POST',
@@ -14,8 +14,8 @@ export function logoutRoute (options: WeappRouteOptions, sessions: SessionServic
     guarded: true,
     summary: 'Sign out',
     schema: {
-      querystring: LogoutQuery,
-      response: { 204: NoContent, ...errorAnswers(400, 401, 503) }
+      querystring: LogoutQuerySchema,
+      response: { 204: NoContentSchema, ...errorResponses(400, 401, 503) }
     },
     async handler (request, reply) {
       const { userId, sessionId } = RequestSession.claimsOf(request.weapp!.session)

@@ -1,4 +1,4 @@
-/** What our routes have in common, whatever the host has made of its own. */
+/** The common part of the plugin's routes. It does not depend on how the host configured Fastify. */
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
@@ -13,28 +13,29 @@ interface PluginRoute {
   handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 }
 
-/** A route of ours: the host's options, then what makes it ours. */
-export function pluginRoute ({ path, schema, config, ...host }: WeappRouteOptions, ours: PluginRoute): RouteOptions {
+/** Returns the route options of the host, overridden by what defines the route. */
+export function pluginRoute (options: WeappRouteOptions, route: PluginRoute): RouteOptions {
+  const { path = route.path, schema, config, ...hostOptions } = options
   return {
-    ...host,
-    method: ours.method,
-    url: path ?? ours.path,
-    schema: { tags: ['weapp'], summary: ours.summary, ...schema, ...ours.schema } as FastifySchema,
-    config: { ...config, weapp: ours.guarded },
-    handler: ours.handler
+    ...hostOptions,
+    method: route.method,
+    url: path,
+    schema: { tags: ['weapp'], summary: route.summary, ...schema, ...route.schema } as FastifySchema,
+    config: { ...config, weapp: route.guarded },
+    handler: route.handler
   }
 }
 
-/** Fastify's own error handler hands its answer over as an error, of which JSON.stringify would show nothing. */
+/** Fastify's own error handler sends the Error itself, and JSON.stringify would omit its fields. */
 function serialize (payload: unknown): string {
   if (!(payload instanceof Error)) return JSON.stringify(payload)
   const { statusCode, code, error, message } = payload as Error & Record<string, unknown>
   return JSON.stringify({ statusCode, code, error, message })
 }
 
-/** A scope that does not inherit what a host may have made of validation, serialization and JSON. */
+/** Isolates a scope from the host's validators, serializers and JSON parsers. */
 export function isolateScope (scope: FastifyInstance): void {
-  // Fastify's own validator but for coercion, which turns `{ code: 123 }` and `{ code: ['a'] }` into strings.
+  // Fastify's own options, except coercion: it would turn `{ code: 123 }` and `{ code: ['a'] }` into strings.
   const ajv = addFormats.default(new Ajv({
     coerceTypes: false, useDefaults: true, removeAdditional: true, addUsedSchema: false, strict: false
   }))
@@ -45,7 +46,7 @@ export function isolateScope (scope: FastifyInstance): void {
     done()
   })
 
-  // wx.request calls even a POST without a body JSON.
+  // wx.request sends `content-type: application/json` even with a POST without a body.
   const parse = scope.getDefaultJsonParser('error', 'error')
   scope.removeContentTypeParser('application/json')
   scope.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {

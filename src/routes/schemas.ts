@@ -1,68 +1,73 @@
-/** The shapes of our routes. Those of answers document and never filter: each handler picks the fields it sends. */
+/**
+ * The schemas of the plugin's routes. A response schema documents the response and never filters it, because each
+ * handler picks the fields that it sends.
+ */
 import { Type } from '@sinclair/typebox'
 import type { ObjectSchema } from '../options.js'
 import { MAX_CODE_LENGTH } from '../wechat/code2session.js'
 
-const Milliseconds = (description: string) => Type.Integer({ description: `${description} (epoch milliseconds)` })
+const EpochMilliseconds = (description: string) => Type.Integer({ description: `${description} (epoch milliseconds)` })
 
-/** The login's body: the code and what the host adds. What neither names is dropped. */
-export function loginBody ({ properties, required = [], ...rest }: ObjectSchema = { type: 'object', properties: {} }): object {
-  return {
-    ...rest,
-    properties: { code: Type.String({ minLength: 1, maxLength: MAX_CODE_LENGTH, description: 'What wx.login gave' }), ...properties },
-    required: ['code', ...required],
-    additionalProperties: false
-  }
+/** Returns the schema of a login's body: the code and the fields of the host. Undeclared fields are dropped. */
+export function loginBody (
+  { properties, required = [], ...rest }: ObjectSchema = { type: 'object', properties: {} }
+): object {
+  const code = Type.String({ minLength: 1, maxLength: MAX_CODE_LENGTH, description: 'The code of wx.login' })
+  return { ...rest, properties: { code, ...properties }, required: ['code', ...required], additionalProperties: false }
 }
 
-export const LoginAnswer = Type.Object({
-  token: Type.String({ description: 'To be sent as Authorization: Bearer <token>' }),
+export const LoginResponseSchema = Type.Object({
+  token: Type.String({ description: 'The token for the header Authorization: Bearer <token>' }),
   tokenType: Type.Literal('Bearer'),
-  expiresIn: Type.Integer({ description: "Seconds until the session's absolute end" }),
-  expiresAt: Milliseconds("The session's absolute end")
-}, { additionalProperties: true, description: 'Signed in; further fields are the host\'s' })
+  expiresIn: Type.Integer({ description: 'Seconds until the absolute expiry of the session' }),
+  expiresAt: EpochMilliseconds('The absolute expiry of the session')
+}, { additionalProperties: true, description: 'Signed in. The host may add fields.' })
 
-const SessionInfo = {
-  id: Type.String({ description: 'Names a session and opens nothing' }),
-  createdAt: Milliseconds('When it was made'),
-  expiresAt: Milliseconds('Its absolute end'),
-  idleExpiresAt: Milliseconds('Its end unless it is used before')
+const sessionInfo = {
+  id: Type.String({ description: 'The id of the session. It grants no access.' }),
+  createdAt: EpochMilliseconds('The time of the login'),
+  expiresAt: EpochMilliseconds('The absolute expiry'),
+  idleExpiresAt: EpochMilliseconds('The expiry if the session is not used before')
 }
 
-export const SessionAnswer = Type.Object({
-  ...SessionInfo,
+export const SessionResponseSchema = Type.Object({
+  ...sessionInfo,
   sessions: Type.Array(Type.Object({
-    ...SessionInfo,
-    current: Type.Boolean({ description: 'Whether it is the one that asks' }),
-    label: Type.Union([Type.String(), Type.Null()], { description: 'What the host calls the device' })
+    ...sessionInfo,
+    current: Type.Boolean({ description: 'Whether this is the session of the request' }),
+    label: Type.Union([Type.String(), Type.Null()], { description: 'The name of the device' })
   }), { description: 'All live sessions of the user, oldest first' })
-}, { description: "This session and the user's others" })
+}, { description: 'This session and all sessions of its user' })
 
-export const LogoutQuery = Type.Object({
-  all: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')], { description: 'Whether to end every session of the user' }))
+export const LogoutQuerySchema = Type.Object({
+  all: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')], {
+    description: 'Whether to end every session of the user'
+  }))
 })
 
-export const NoContent = Type.Null({ description: 'Signed out' })
+export const NoContentSchema = Type.Null({ description: 'Signed out' })
 
-const ErrorAnswer = Type.Object({
+const ErrorSchema = Type.Object({
   statusCode: Type.Integer(),
   code: Type.String(),
   error: Type.String(),
   message: Type.String()
 })
 
-const ERRORS: Record<number, string> = {
+const ERROR_DESCRIPTIONS: Record<number, string> = {
   400: 'The request is malformed',
-  401: 'The code, the token or the session is not good: sign in (again)',
-  403: 'WeChat blocks this user',
-  429: 'Too often: wait as Retry-After says',
-  500: 'The server is not set up right',
-  502: 'WeChat gave an answer that is not understood',
-  503: 'WeChat or the session store is unavailable: wait as Retry-After says',
-  504: 'WeChat did not answer in time'
+  401: 'The code, token or session is invalid. Sign in again.',
+  403: 'WeChat blocked the login of this user',
+  429: 'The rate limit was exceeded. Wait as long as Retry-After requires.',
+  500: 'The server is not configured correctly',
+  502: 'The response of WeChat was unexpected',
+  503: 'WeChat or the session store is unavailable. Wait as long as Retry-After requires.',
+  504: 'WeChat did not respond in time'
 }
 
-/** The error answers of the given statuses. */
-export function errorAnswers (...statuses: number[]): Record<number, object> {
-  return Object.fromEntries(statuses.map((status) => [status, { ...ErrorAnswer, description: ERRORS[status] }]))
+/** Returns the schemas of the error responses with the given statuses. */
+export function errorResponses (...statuses: number[]): Record<number, object> {
+  return Object.fromEntries(statuses.map((status) => {
+    return [status, { ...ErrorSchema, description: ERROR_DESCRIPTIONS[status] }]
+  }))
 }

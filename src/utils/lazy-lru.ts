@@ -1,51 +1,54 @@
-/** A bounded memory of what was used lately: beyond `max` entries, one of those longest unused goes. */
+/** An LRU cache with lazy promotion. Beyond `max` entries it evicts one of the least recently used. */
 import { LRUCache } from 'lru-cache'
 
-/** What knows when its entry was last moved to the front. */
 export interface LruEntry {
+  /** The promotion count at which the entry last moved to the front. Only `LazyLru` writes it. */
   promotedAt: number
 }
 
-/** The part of all entries, the youngest ones, whose order is not kept. */
+/** The fraction of the most recent entries whose order is not maintained. */
 const LAZY_FRACTION = 1 / 16
 
 /**
- * An LRU cache moves an entry to the front of its list with every use, and touches the entries that stood around it: with
- * many of them, that costs more than the look-up. Here an entry moves once it may have left the youngest sixteenth, where
- * nothing is forgotten anyway. What goes has seen at least `max - max / 16` others used since; with a `max` below 16 it is exactly
- * the one longest unused.
+ * A plain LRU cache moves an entry to the front on every use, and touches the entries around it. With many entries that
+ * costs more than the lookup. LazyLru moves an entry only when it may have left the most recent sixteenth. Entries
+ * there are never evicted. An evicted entry has seen at least `max - max / 16` uses of other entries. With a `max`
+ * below 16, the least recently used entry is evicted exactly.
  */
 export class LazyLru<Value extends LruEntry> {
   readonly #entries: LRUCache<string, Value>
-  readonly #unordered: number
-  #moves = 0
+  /** How many promotions of other entries an entry may miss before it moves to the front. */
+  readonly #maxLag: number
+  #promotions = 0
 
-  /** @param forgotten told of every value that goes, for whatever reason */
-  constructor (max: number, forgotten?: (value: Value, key: string) => void) {
-    this.#entries = new LRUCache({ maxSize: max, sizeCalculation: () => 1, ...forgotten !== undefined && { dispose: forgotten } })
-    this.#unordered = Math.floor(max * LAZY_FRACTION)
+  /** @param dispose called with every value that is evicted, replaced or deleted */
+  constructor (max: number, dispose?: (value: Value, key: string) => void) {
+    // With `max`, lru-cache would allocate its tables at once. With `maxSize` they grow with use.
+    this.#entries = new LRUCache({ maxSize: max, sizeCalculation: () => 1, ...dispose !== undefined && { dispose } })
+    this.#maxLag = Math.floor(max * LAZY_FRACTION)
   }
 
+  /** Returns a value and marks it as used. */
   get (key: string): Value | undefined {
     const value = this.#entries.peek(key)
     if (value !== undefined) this.use(key, value)
     return value
   }
 
-  /** Says that an entry that is still there was used, by whoever holds what knows its place. */
+  /** Marks an entry as used. Takes the entry itself, so most uses need no lookup. */
   use (key: string, entry: LruEntry): void {
-    if (this.#moves - entry.promotedAt <= this.#unordered) return
+    if (this.#promotions - entry.promotedAt <= this.#maxLag) return
     this.#entries.get(key)
-    entry.promotedAt = ++this.#moves
+    entry.promotedAt = ++this.#promotions
   }
 
-  /** Without a use. */
+  /** Returns a value and does not mark it as used. */
   peek (key: string): Value | undefined {
     return this.#entries.peek(key)
   }
 
   set (key: string, value: Value): void {
-    value.promotedAt = ++this.#moves
+    value.promotedAt = ++this.#promotions
     this.#entries.set(key, value)
   }
 

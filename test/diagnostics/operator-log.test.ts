@@ -28,7 +28,7 @@ test('what WeChat refuses this server for is an error, once a minute for each er
   log.configError(40164, 'the address is not on the list', 'wxone')
   const lines = take()
   t.match(lines, [
-    { level: 50, weapp: { event: 'wechat-config', appId: 'wxone', errcode: 40125 }, msg: 'weapp: WeChat refuses this server: the appSecret is wrong' },
+    { level: 50, weapp: { event: 'wechat-config', appId: 'wxone', errcode: 40125 }, msg: 'weapp: WeChat refused this server: the appSecret is wrong' },
     { level: 50, weapp: { event: 'wechat-config', appId: 'wxtwo', errcode: 40125 } },
     { level: 50, weapp: { event: 'wechat-config', errcode: 40164 } }
   ])
