@@ -9,12 +9,12 @@ import { captureLog } from './helpers/log.js'
 import { assertRefused } from './helpers/assert-refused.js'
 import { APP_ID, APP_SECRET, startHost } from './helpers/host.js'
 
-test('the answer says how long the session lives, as the token and the session itself do', async (t) => {
+test('response: states the lifetime of the session, as the token does', async (t) => {
   const clock = freezeClock(t, Date.UTC(2026, 0, 1) + 999)
   const host = await startHost(t, { options: { session: { ttl: '90.5s', idle: '30s' } } })
   const login = await host.signIn()
   t.strictSame(Object.keys(login).sort(), ['expiresAt', 'expiresIn', 'token', 'tokenType'])
-  t.match(login, { tokenType: 'Bearer', expiresIn: 90, expiresAt: Date.UTC(2026, 0, 1, 0, 1, 30) }, 'whole seconds')
+  t.match(login, { tokenType: 'Bearer', expiresIn: 90, expiresAt: Date.UTC(2026, 0, 1, 0, 1, 30) }, 'in whole seconds')
   const { claims } = partsOf(login.token)
   t.equal(claims.iat, Date.UTC(2026, 0, 1) / 1000)
   t.equal(claims.exp, login.expiresAt / 1000)
@@ -23,7 +23,7 @@ test('the answer says how long the session lives, as the token and the session i
   })
 })
 
-test('onLogin learns who signs in and what the phone sent, and decides what the session holds', async (t) => {
+test('onLogin: gets the user and the body, and sets data, reply and label', async (t) => {
   const contexts: LoginContext[] = []
   const host = await startHost(t, {
     simulator: { openPlatform: true },
@@ -35,7 +35,9 @@ test('onLogin learns who signs in and what the phone sent, and decides what the 
       }
     },
     after: (app) => {
-      app.get('/session', { config: { weapp: true } }, async ({ weapp }) => ({ ...weapp, session: { ...weapp!.session, data: weapp!.session.data } }))
+      app.get('/session', { config: { weapp: true } }, async ({ weapp }) => {
+        return { ...weapp, session: { ...weapp!.session, data: weapp!.session.data } }
+      })
     }
   })
   const { token, ...login } = await host.signIn()
@@ -43,22 +45,24 @@ test('onLogin learns who signs in and what the phone sent, and decides what the 
   const openid = host.wechat.openid('alice')
   const unionid = host.wechat.unionid('alice')
   t.equal(contexts.length, 1)
-  const { request, body, decrypt, ...who } = contexts[0]!
-  t.strictSame(who, { appId: APP_ID, openid, unionid })
+  const { request, body, decrypt, ...user } = contexts[0]!
+  t.strictSame(user, { appId: APP_ID, openid, unionid })
   t.equal(request.url, '/weapp/login')
   t.strictSame(Object.keys(body), ['code'])
-  t.match((await host.get('/session', token)).json(), { appId: APP_ID, openid, unionid, session: { label: 'iPhone', data: { userId: 7 } } })
+  t.match((await host.get('/session', token)).json(), {
+    appId: APP_ID, openid, unionid, session: { label: 'iPhone', data: { userId: 7 } }
+  })
   t.notOk(JSON.stringify(login).includes(openid))
 })
 
-test('onLogin opens what the phone encrypted, also under the key of its login before', async (t) => {
-  const opened: unknown[] = []
+test('onLogin: decrypts data of the phone, even under the previous key', async (t) => {
+  const decrypted: unknown[] = []
   const host = await startHost(t, {
     options: {
       routes: { login: { body: Type.Object({ encryptedData: Type.String(), iv: Type.String() }) } },
       onLogin: async ({ body, decrypt }) => {
         const { encryptedData, iv } = body as unknown as { encryptedData: string, iv: string }
-        opened.push(await decrypt(encryptedData, iv))
+        decrypted.push(await decrypt(encryptedData, iv))
       }
     }
   })
@@ -68,19 +72,20 @@ test('onLogin opens what the phone encrypted, also under the key of its login be
   t.equal((await host.post('/weapp/login', { code, ...host.wechat.encrypt('alice', { n: 1 }) })).statusCode, 200)
   const before = host.wechat.encrypt('alice', { n: 2 })
   t.equal((await logIn(before)).statusCode, 200)
-  t.match(opened, [{ n: 1 }, { n: 2 }])
+  t.match(decrypted, [{ n: 1 }, { n: 2 }])
   assertRefused(t, await logIn(host.wechat.encrypt('bob', { n: 3 })), 409, 'FST_WEAPP_SESSION_KEY_STALE')
 })
 
-test('an onLogin that answers nothing', async (t) => {
-  for (const result of [undefined, {}, { data: undefined, reply: undefined, label: null } as unknown as OnLoginResult, { data: {}, reply: {} }]) {
+test('onLogin: may return no result or an empty one', async (t) => {
+  const undefinedFields = { data: undefined, reply: undefined, label: null } as unknown as OnLoginResult
+  for (const result of [undefined, {}, undefinedFields, { data: {}, reply: {} }]) {
     const host = await startHost(t, { options: { onLogin: () => result } })
     const { token } = await host.signIn()
     t.match((await host.get('/weapp/session', token)).json(), { sessions: [{ label: null }] })
   }
 })
 
-test('an onLogin that throws: its error passes unchanged, the code is spent, and no session is left', async (t) => {
+test('onLogin: an error passes unchanged, uses the code and leaves no session', async (t) => {
   class Banned extends Error {
     statusCode = 451
     code = 'HOST_BANNED'
@@ -97,21 +102,22 @@ test('an onLogin that throws: its error passes unchanged, the code is spent, and
   const login = await host.post('/weapp/login', { code })
   t.equal(login.statusCode, 451)
   t.match(login.json(), { code: 'HOST_BANNED', message: 'banned for good' })
-  t.equal(passed[0], error, 'the very same')
+  t.equal(passed[0], error, 'the same object')
   t.equal(login.headers['cache-control'], 'no-store')
-  t.equal(login.headers['weapp-error'], undefined, 'it is none of ours')
+  t.equal(login.headers['weapp-error'], undefined, 'not an error of the plugin')
   t.equal(asked('create'), 0)
   isBanned.now = false
   assertRefused(t, await host.post('/weapp/login', { code }), 401, 'FST_WEAPP_CODE_USED')
   await host.signIn()
 })
 
-test('an onLogin that throws at once', async (t) => {
-  const host = await startHost(t, { options: { onLogin: () => { throw Object.assign(new Error('no'), { statusCode: 403 }) } } })
+test('onLogin: may throw synchronously', async (t) => {
+  const onLogin = () => { throw Object.assign(new Error('no'), { statusCode: 403 }) }
+  const host = await startHost(t, { options: { onLogin } })
   t.equal((await host.post('/weapp/login', { code: host.wechat.login('alice') })).statusCode, 403)
 })
 
-test('a result that cannot be kept or sent is a coded 500, and no session is left', async (t) => {
+test('onLogin: an invalid result is a 500 with a code and leaves no session', async (t) => {
   const { store, asked } = faultyStore()
   const next: { result?: unknown } = {}
   const host = await startHost(t, { options: { store, onLogin: () => next.result as OnLoginResult } })
@@ -119,13 +125,15 @@ test('a result that cannot be kept or sent is a coded 500, and no session is lef
   cycle.self = cycle
   for (const [code, results] of Object.entries({
     FST_WEAPP_DATA_INVALID: [
-      { data: null }, { data: [] }, { data: 'text' }, { data: { at: new Date() } }, { data: cycle }, { data: { text: 'x'.repeat(4096) } },
+      { data: null }, { data: [] }, { data: 'text' }, { data: { at: new Date() } }, { data: cycle },
+      { data: { text: 'x'.repeat(4096) } },
       [], 'text', 5, true, { userId: 5 }, { data: {}, openid: 'o' },
       { label: 1 }, { label: {} }, { label: 'x'.repeat(129) }
     ],
     FST_WEAPP_REPLY_INVALID: [
       { reply: null }, { reply: [] }, { reply: 'text' }, { reply: () => {} }, { reply: { n: 1n } }, { reply: cycle },
-      { reply: { token: 'mine' } }, { reply: { tokenType: undefined, expiresIn: 1 } }, { reply: { expiresAt: null } }, { reply: { toJSON: () => ({ token: 1 }) } }
+      { reply: { token: 'mine' } }, { reply: { tokenType: undefined, expiresIn: 1 } }, { reply: { expiresAt: null } },
+      { reply: { toJSON: () => ({ token: 1 }) } }
     ]
   })) {
     for (const result of results) {
@@ -138,41 +146,50 @@ test('a result that cannot be kept or sent is a coded 500, and no session is lef
   t.match(await host.signIn(), { tokens: 1, token: String })
 })
 
-test('a label that is none is called so', async (t) => {
+test('onLogin: the error of an invalid label names the label', async (t) => {
   const host = await startHost(t, { options: { onLogin: () => ({ label: 'x'.repeat(129) }) } })
   t.match((await host.post('/weapp/login', { code: host.wechat.login('alice') })).json().message, /label/)
 })
 
-test('what a reply holds is what it was when onLogin answered', async (t) => {
+test('onLogin: later changes to the reply have no effect', async (t) => {
   const reply = { user: { name: 'Alice' } }
   const store = memoryStore()
   const host = await startHost(t, {
-    options: { store: { ...store, create: async (input) => { reply.user.name = 'Mallory'; return await store.create(input) } }, onLogin: () => ({ reply }) }
+    options: {
+      store: {
+        ...store,
+        async create (input) {
+          reply.user.name = 'Mallory'
+          return await store.create(input)
+        }
+      },
+      onLogin: () => ({ reply })
+    }
   })
   t.match(await host.signIn(), { user: { name: 'Alice' } })
 })
 
-test('a login that is on its way when the host ends all sessions of its user is refused, and the next one is not', async (t) => {
-  let passed = () => {}
-  let proceed = () => {}
-  const atHost = new Promise<void>((resolve) => { passed = resolve })
-  const released = new Promise<void>((resolve) => { proceed = resolve })
+test('revokeAll: refuses a pending login of the user, but not the next login', async (t) => {
+  let enter = () => {}
+  let release = () => {}
+  const entered = new Promise<void>((resolve) => { enter = resolve })
+  const released = new Promise<void>((resolve) => { release = resolve })
   const log = captureLog()
   const clock = freezeClock(t)
   const host = await startHost(t, {
     server: log.server,
     options: {
       async onLogin () {
-        passed()
+        enter()
         await released
       }
     }
   })
   const login = host.post('/weapp/login', { code: host.wechat.login('alice') })
-  await atHost
+  await entered
   clock.advance(1)
-  t.equal(await host.app.weapp.sessions.revokeAll({ openid: host.wechat.openid('alice') }), 0, 'it has no session yet')
-  proceed()
+  t.equal(await host.app.weapp.sessions.revokeAll({ openid: host.wechat.openid('alice') }), 0, 'no session yet')
+  release()
   assertRefused(t, await login, 401, 'FST_WEAPP_SESSION_KICKED')
   t.match(log.events().at(-1), { event: 'login-failed', code: 'FST_WEAPP_SESSION_KICKED' })
   t.strictSame(await host.app.weapp.sessions.list({ openid: host.wechat.openid('alice') }), [])
@@ -180,7 +197,7 @@ test('a login that is on its way when the host ends all sessions of its user is 
   t.equal((await host.get('/me', token)).statusCode, 200)
 })
 
-test('onLogin may end all other sessions of its user', async (t) => {
+test('onLogin: may end all other sessions of the user', async (t) => {
   const clock = freezeClock(t)
   const host = await startHost(t, {
     options: {
@@ -191,14 +208,16 @@ test('onLogin may end all other sessions of its user', async (t) => {
       }
     }
   })
-  const login = (headers = {}) => host.app.inject({ method: 'POST', url: '/weapp/login', headers, payload: { code: host.wechat.login('alice') } })
+  const login = (headers = {}) => host.app.inject({
+    method: 'POST', url: '/weapp/login', headers, payload: { code: host.wechat.login('alice') }
+  })
   const [first, second] = [await login({ 'x-alone': '' }), await login({ 'x-alone': '' })]
   assertRefused(t, await host.get('/me', first.json().token), 401, 'FST_WEAPP_SESSION_KICKED')
   t.equal((await host.get('/me', second.json().token)).statusCode, 200)
   assertRefused(t, await login(), 401, 'FST_WEAPP_SESSION_KICKED')
 })
 
-test('a store that is silent on whether it let a login in has let it in', async (t) => {
+test('store.create: undefined means that the login was accepted', async (t) => {
   const { store, instead } = faultyStore()
   const inner = memoryStore()
   instead('create', async (input) => { await inner.create(input) })
@@ -207,7 +226,7 @@ test('a store that is silent on whether it let a login in has let it in', async 
   t.equal((await host.get('/me', (await host.signIn()).token)).statusCode, 200)
 })
 
-test('a login that the store refuses sends no token', async (t) => {
+test('store.create: an error is a 503 without a token', async (t) => {
   const { store, instead } = faultyStore()
   const host = await startHost(t, { options: { store } })
   instead('create', async () => { throw new Error('full') })
@@ -215,7 +234,7 @@ test('a login that the store refuses sends no token', async (t) => {
   assertRefused(t, login, 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
 })
 
-test("a logger of the host's that throws has no say in a login, nor in a sign-out", async (t) => {
+test('logger: an error in it changes neither a login nor a logout', async (t) => {
   const write = (line: string) => { if (/"event":"log(in|out)/.test(line)) throw new Error('the disk is full') }
   const { post, get, signIn } = await startHost(t, { server: { logger: { stream: { write } } } })
   const { token } = await signIn()
@@ -224,37 +243,39 @@ test("a logger of the host's that throws has no say in a login, nor in a sign-ou
   t.equal((await post('/weapp/logout', undefined, token)).statusCode, 204)
 })
 
-test('a login over the old token takes the place of that session', async (t) => {
+test('login with a token: replaces the session of the token', async (t) => {
   const host = await startHost(t, { options: { session: { limit: 2 } } })
   const other = await host.signIn()
   let { token } = await host.signIn()
   for (let i = 0; i < 3; i++) {
     const old = token;
     ({ token } = await host.signIn('alice', { authorization: `Bearer ${old}` }))
-    t.equal((await host.get('/me', old)).json().code, 'FST_WEAPP_SESSION_EXPIRED', 'no reason is left behind')
+    t.equal((await host.get('/me', old)).json().code, 'FST_WEAPP_SESSION_EXPIRED', 'without an end reason')
   }
   const { sessions } = (await host.get('/weapp/session', token)).json()
   t.equal(sessions.length, 2)
-  t.equal((await host.get('/me', other.token)).statusCode, 200, 'and the limit has ended no other')
+  t.equal((await host.get('/me', other.token)).statusCode, 200, 'the limit ended no other session')
 })
 
-test('a login ignores any other token', async (t) => {
+test('login with a token: ignores a token that is invalid or of another user', async (t) => {
   const clock = freezeClock(t)
   const host = await startHost(t)
   const bob = await host.signIn('bob')
   const ended = await host.signIn('alice')
   await host.post('/weapp/logout', undefined, ended.token)
-  for (const authorization of [`Bearer ${bob.token}`, `Bearer ${ended.token}`, 'Bearer a.b.c', 'Basic YTpi', 'nonsense', '']) {
+  for (const authorization of [
+    `Bearer ${bob.token}`, `Bearer ${ended.token}`, 'Bearer a.b.c', 'Basic YTpi', 'nonsense', ''
+  ]) {
     const login = await host.signIn('alice', { authorization })
     t.not(login.token, bob.token)
     t.strictSame((await host.get('/me', login.token)).json(), { openid: host.wechat.openid('alice') })
   }
-  t.equal((await host.get('/me', bob.token)).statusCode, 200, "bob's session lives on")
+  t.equal((await host.get('/me', bob.token)).statusCode, 200, "bob's session stays live")
   clock.advance(31 * 86_400_000)
   await host.signIn('bob', { authorization: `Bearer ${bob.token}` })
 })
 
-test('each login is a session of its own, also with the same code at the same time', async (t) => {
+test('concurrent logins: each creates a session, even with one code', async (t) => {
   const host = await startHost(t)
   const code = host.wechat.login('alice')
   const logins = await Promise.all([1, 2, 3].map(() => host.post('/weapp/login', { code })))
@@ -264,7 +285,7 @@ test('each login is a session of its own, also with the same code at the same ti
   t.equal((await host.get('/weapp/session', tokens[0])).json().sessions.length, 3)
 })
 
-test("a login in a host's own route", async (t) => {
+test('app.weapp.login: works in a route of the host', async (t) => {
   const bodies: unknown[] = []
   const host = await startHost(t, {
     options: { routes: { login: false }, onLogin: ({ body, request }) => { bodies.push(body, request.url) } },
@@ -273,7 +294,9 @@ test("a login in a host's own route", async (t) => {
         const { token, expiresAt } = await app.weapp.login(request, { code: request.body.code, body: request.body })
         return reply.code(201).send({ bearer: token, until: expiresAt })
       })
-      app.get<{ Querystring: { code: string } }>('/enter', (request) => app.weapp.login(request, { code: request.query.code }))
+      app.get<{ Querystring: { code: string } }>('/enter', (request) => {
+        return app.weapp.login(request, { code: request.query.code })
+      })
     }
   })
   const code = host.wechat.login('alice')
@@ -291,7 +314,7 @@ test("a login in a host's own route", async (t) => {
   }
 })
 
-test('the body is extended by the host, with formats and defaults, and nothing is coerced', async (t) => {
+test('routes.login.body: validates formats, applies defaults, never coerces', async (t) => {
   const bodies: unknown[] = []
   const host = await startHost(t, {
     options: {
@@ -321,7 +344,7 @@ test('the body is extended by the host, with formats and defaults, and nothing i
   t.equal(bodies.length, 2)
 })
 
-test('two registrations may extend the body by schemas of the same $id', async (t) => {
+test('routes.login.body: two registrations may use one $id', async (t) => {
   for (const city of [Type.String(), Type.Number()]) {
     const body = Type.Object({ address: Type.Object({ city }, { $id: 'Address' }) })
     const host = await startHost(t, { options: { routes: { login: { body } } } })
@@ -330,7 +353,7 @@ test('two registrations may extend the body by schemas of the same $id', async (
   }
 })
 
-test('keepSessionKey false keeps none, and a login works all the same', async (t) => {
+test('keepSessionKey: false stores no session_key', async (t) => {
   const { store, calls } = faultyStore()
   const host = await startHost(t, { options: { store, keepSessionKey: false } })
   await host.signIn()
@@ -338,7 +361,7 @@ test('keepSessionKey false keeps none, and a login works all the same', async (t
   t.equal(JSON.stringify(calls).includes(host.wechat.sessionKey('alice')), false)
 })
 
-test('the openid of a user of several apps is of the app that the login was for', async (t) => {
+test('selectApp: decides the app of the login', async (t) => {
   const host = await startHost(t, {
     simulator: { apps: { [APP_ID]: APP_SECRET, wxother: 'other-secret' } },
     options: {
@@ -347,7 +370,10 @@ test('the openid of a user of several apps is of the app that the login was for'
     }
   })
   const logIn = (appId?: string) => host.app.inject({
-    method: 'POST', url: '/weapp/login', headers: { ...appId !== undefined && { 'x-app': appId } }, payload: { code: host.wechat.login('alice', appId === 'wxother' ? { appId } : {}) }
+    method: 'POST',
+    url: '/weapp/login',
+    headers: { ...appId !== undefined && { 'x-app': appId } },
+    payload: { code: host.wechat.login('alice', appId === 'wxother' ? { appId } : {}) }
   })
   const { token } = (await logIn('wxother')).json()
   t.strictSame((await host.get('/me', token)).json(), { openid: host.wechat.openid('alice', { appId: 'wxother' }) })
@@ -356,22 +382,27 @@ test('the openid of a user of several apps is of the app that the login was for'
   t.strictSame(host.wechat.requests, [])
 })
 
-test('the body may be extended by any JSON Schema of an object', async (t) => {
-  const body = { type: 'object', properties: { invite: { type: 'string' }, note: { type: 'string' } }, required: ['invite'] } as const
-  const host = await startHost(t, { options: { routes: { login: { body } }, onLogin: ({ body }) => ({ reply: { body } }) } })
+test('routes.login.body: may be any JSON Schema of an object', async (t) => {
+  const properties = { invite: { type: 'string' }, note: { type: 'string' } }
+  const body = { type: 'object', properties, required: ['invite'] } as const
+  const host = await startHost(t, {
+    options: { routes: { login: { body } }, onLogin: ({ body }) => ({ reply: { body } }) }
+  })
   const logIn = (extra: object) => host.post('/weapp/login', { code: host.wechat.login('alice'), ...extra })
   t.equal((await logIn({ note: 'a' })).statusCode, 400)
   t.match((await logIn({ invite: 'a', extra: 1 })).json().body, { invite: 'a', extra: undefined })
 })
 
-test('whatever onLogin throws passes unchanged, and the log says whose doing it was', async (t) => {
+test('login-failed: distinguishes a refusal of the host from a failure', async (t) => {
   const log = captureLog()
-  const thrown: unknown[] = [Object.assign(new Error('no'), { statusCode: 403 }), new TypeError('a bug'), null, undefined]
+  const refusal = Object.assign(new Error('no'), { statusCode: 403 })
+  const thrown: unknown[] = [refusal, new TypeError('a bug'), null, undefined]
   const { app, wechat } = await startHost(t, { server: log.server, options: { onLogin: () => { throw thrown[0] } } })
   const codes = ['REFUSED_BY_HOST', 'FAILED_IN_HOST', 'FAILED_IN_HOST', 'FAILED_IN_HOST']
   for (const code of codes) {
     const request = { headers: {}, log: app.log } as unknown as FastifyRequest
-    const outcome = await app.weapp.login(request, { code: wechat.login('alice') }).then(() => 'signed in', (error: unknown) => error)
+    const login = app.weapp.login(request, { code: wechat.login('alice') })
+    const outcome = await login.then(() => 'signed in', (error: unknown) => error)
     t.equal(outcome, thrown.shift())
     t.match(log.events().at(-1), { event: 'login-failed', appId: APP_ID, code })
   }

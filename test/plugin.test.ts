@@ -1,5 +1,5 @@
 import Fastify, { type FastifyInstance } from 'fastify'
-import t, { type Test } from 'tap'
+import { test, type Test } from 'tap'
 import weapp, { fastifyWeapp, memoryStore, type LoginResponse, type WeappOptions } from '../src/index.js'
 import { startWechatSimulator } from '../src/testing/simulator/simulator.js'
 import { assertRefused } from './helpers/assert-refused.js'
@@ -8,7 +8,7 @@ import { APP_ID, APP_SECRET, SECRET, startHost } from './helpers/host.js'
 const SECOND_APP = 'wx2222222222222222'
 const APPS = { [APP_ID]: APP_SECRET, [SECOND_APP]: 'secret-of-the-second-app' }
 
-/** A server of two scopes, `/a` and `/b`, each with a registration of its own. */
+/** Starts a server with two scopes, `/a` and `/b`, each with its own registration. */
 async function startTwoScopes (t: Test, a: Partial<WeappOptions>, b: Partial<WeappOptions>) {
   const wechat = await startWechatSimulator({ apps: APPS })
   t.teardown(() => wechat.close())
@@ -29,17 +29,17 @@ async function startTwoScopes (t: Test, a: Partial<WeappOptions>, b: Partial<Wea
     async signIn (scope: string, appId: string): Promise<string> {
       const payload = { code: wechat.login('alice', { appId }) }
       const response = await app.inject({ method: 'POST', url: `${scope}/weapp/login`, payload })
-      t.equal(response.statusCode, 200, `signs in at ${scope}`)
+      t.equal(response.statusCode, 200, `${scope}: signs in`)
       return response.json<LoginResponse>().token
     }
   }
 }
 
-t.test('the default export and the named one are the same plugin', async (t) => {
+test('exports: the default export is the named one', async (t) => {
   t.equal(weapp, fastifyWeapp)
 })
 
-t.test('login, a guarded route, the list of devices, sign out', async (t) => {
+test('plugin: login, guarded route, list of devices, logout', async (t) => {
   const { wechat, signIn, get, post } = await startHost(t)
   const { token, tokenType, expiresIn, expiresAt } = await signIn()
   t.match({ tokenType, expiresIn }, { tokenType: 'Bearer', expiresIn: 2_592_000 })
@@ -51,7 +51,7 @@ t.test('login, a guarded route, the list of devices, sign out', async (t) => {
   assertRefused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
 })
 
-t.test('registered twice in one scope, the boot fails', async (t) => {
+test('registration: twice in one scope fails the boot', async (t) => {
   const options = { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET }
   const app = Fastify()
   t.teardown(() => app.close())
@@ -60,7 +60,7 @@ t.test('registered twice in one scope, the boot fails', async (t) => {
   await t.rejects(async () => { await app.ready() }, { code: 'FST_ERR_DEC_ALREADY_PRESENT' })
 })
 
-t.test('registered again in a scope below, the boot fails too: it would guard nothing twice', async (t) => {
+test('registration: again in a child scope fails the boot', async (t) => {
   const options = { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET }
   const app = Fastify()
   t.teardown(() => app.close())
@@ -69,9 +69,10 @@ t.test('registered again in a scope below, the boot fails too: it would guard no
   await t.rejects(async () => { await app.ready() }, { code: 'FST_ERR_DEC_ALREADY_PRESENT' })
 })
 
-t.test('two sibling scopes with one store and one secret, each with its app, refuse each other', async (t) => {
+test('sibling scopes: refuse the tokens of another app', async (t) => {
   const store = memoryStore()
-  const { get, signIn, wechat } = await startTwoScopes(t, { store }, { store, appId: SECOND_APP, appSecret: APPS[SECOND_APP]! })
+  const second = { store, appId: SECOND_APP, appSecret: APPS[SECOND_APP]! }
+  const { get, signIn, wechat } = await startTwoScopes(t, { store }, second)
   const [a, b] = [await signIn('/a', APP_ID), await signIn('/b', SECOND_APP)]
   t.strictSame((await get('/a/me', a)).json(), { openid: wechat.openid('alice', { appId: APP_ID }) })
   t.strictSame((await get('/b/me', b)).json(), { openid: wechat.openid('alice', { appId: SECOND_APP }) })
@@ -79,9 +80,10 @@ t.test('two sibling scopes with one store and one secret, each with its app, ref
   assertRefused(t, await get('/b/me', a), 401, 'FST_WEAPP_TOKEN_INVALID')
 })
 
-t.test('two sibling scopes with one store and one app, each with its secret, refuse each other', async (t) => {
+test('sibling scopes: refuse the tokens of another secret', async (t) => {
   const store = memoryStore()
-  const { get, signIn } = await startTwoScopes(t, { store }, { store, secret: 'the secret of the second scope, long enough' })
+  const second = { store, secret: 'the secret of the second scope, long enough' }
+  const { get, signIn } = await startTwoScopes(t, { store }, second)
   const [a, b] = [await signIn('/a', APP_ID), await signIn('/b', APP_ID)]
   t.equal((await get('/a/me', a)).statusCode, 200)
   t.equal((await get('/b/me', b)).statusCode, 200)
@@ -89,20 +91,20 @@ t.test('two sibling scopes with one store and one app, each with its secret, ref
   assertRefused(t, await get('/b/me', a), 401, 'FST_WEAPP_TOKEN_INVALID')
 })
 
-t.test('two sibling scopes with one secret, each with its store, know nothing of each other', async (t) => {
+test('sibling scopes: do not share sessions of separate stores', async (t) => {
   const { get, signIn } = await startTwoScopes(t, {}, {})
   const [a, b] = [await signIn('/a', APP_ID), await signIn('/b', APP_ID)]
   assertRefused(t, await get('/a/me', b), 401, 'FST_WEAPP_SESSION_EXPIRED')
   assertRefused(t, await get('/b/me', a), 401, 'FST_WEAPP_SESSION_EXPIRED')
 })
 
-t.test('decorators and guard end where the scope of the registration ends', async (t) => {
+test('scope: decorators and guard do not leave the scope of the registration', async (t) => {
   const { app } = await startTwoScopes(t, { protect: 'all' }, {})
   t.equal('weapp' in app, false)
   t.equal((await app.inject('/nowhere')).statusCode, 404)
 })
 
-t.test('the options may be a function of the scope', async (t) => {
+test('options: may be a function of the parent scope', async (t) => {
   const wechat = await startWechatSimulator({ apps: APPS })
   const app = Fastify()
   t.teardown(() => app.close())
@@ -115,20 +117,22 @@ t.test('the options may be a function of the scope', async (t) => {
     prefix: '/signin',
     ...(parent as FastifyInstance & { settings: { secret: string } }).settings
   }))
-  app.after(() => { app.get('/me', { config: { weapp: true } }, async (request) => ({ openid: request.weapp?.openid })) })
+  app.after(() => {
+    app.get('/me', { config: { weapp: true } }, async (request) => ({ openid: request.weapp?.openid }))
+  })
   const response = await app.inject({ method: 'POST', url: '/signin/login', payload: { code: wechat.login('alice') } })
   t.equal(response.statusCode, 200)
   const me = await app.inject({ url: '/me', headers: { authorization: `Bearer ${response.json().token}` } })
   t.strictSame(me.json(), { openid: wechat.openid('alice') })
 })
 
-t.test('a wrong option fails the boot', async (t) => {
+test('options: an invalid option fails the boot', async (t) => {
   await t.rejects(startHost(t, { options: { protect: 'everything' as 'all' } }), {
     code: 'FST_WEAPP_INVALID_OPTION', message: /option protect must be one of marked, all/
   })
 })
 
-t.test('a login of the host\'s own', async (t) => {
+test('app.weapp.login: serves a login route of the host', async (t) => {
   const { app, wechat, get } = await startHost(t, {
     options: { routes: { login: false }, onLogin: ({ body }) => ({ reply: { ...body, code: 'hidden' } }) },
     after: (app) => app.post('/own', async (request) => {
@@ -144,7 +148,7 @@ t.test('a login of the host\'s own', async (t) => {
   assertRefused(t, await app.inject({ method: 'POST', url: '/own', payload }), 401, 'FST_WEAPP_CODE_USED')
 })
 
-t.test('the host ends sessions: one, all, all but one', async (t) => {
+test('app.weapp.sessions: ends one session, all sessions, all except one', async (t) => {
   const { app, wechat, signIn, get } = await startHost(t)
   const user = { appId: APP_ID, openid: wechat.openid('alice') }
   const tokens = [(await signIn()).token, (await signIn()).token, (await signIn()).token]
@@ -164,7 +168,7 @@ t.test('the host ends sessions: one, all, all but one', async (t) => {
   t.equal((await get('/me', bob)).statusCode, 200)
 })
 
-t.test('beyond the limit the oldest session ends as replaced', async (t) => {
+test('session.limit: a further login ends the oldest session as replaced', async (t) => {
   const { signIn, get } = await startHost(t, { options: { session: { limit: 2 } } })
   const tokens = [(await signIn()).token, (await signIn()).token, (await signIn()).token]
   assertRefused(t, await get('/me', tokens[0]), 401, 'FST_WEAPP_SESSION_REPLACED')

@@ -4,13 +4,13 @@ import { createOperatorLog } from '../../src/diagnostics/operator-log.js'
 import { freezeClock } from '../helpers/clock.js'
 import { captureLog } from '../helpers/log.js'
 
-function operatorLog (storeErrorCode: (error: Error) => string | undefined = () => undefined) {
+function captureOperatorLog (storeErrorCode: (error: Error) => string | undefined = () => undefined) {
   const captured = captureLog()
   const log = createOperatorLog(Fastify(captured.server).log, (error) => storeErrorCode(error as Error))
   let taken = 0
   return {
     log,
-    /** The lines since it was last asked. */
+    /** Returns the lines since the previous call. */
     take () {
       const lines = captured.lines().slice(taken)
       taken += lines.length
@@ -19,16 +19,20 @@ function operatorLog (storeErrorCode: (error: Error) => string | undefined = () 
   }
 }
 
-test('what WeChat refuses this server for is an error, once a minute for each errcode of an app', async (t) => {
+test('wechat-config: is an error, once a minute per app and errcode', async (t) => {
   const clock = freezeClock(t)
-  const { log, take } = operatorLog()
+  const { log, take } = captureOperatorLog()
   log.configError(40125, 'the appSecret is wrong', 'wxone')
   log.configError(40125, 'the appSecret is wrong', 'wxone')
   log.configError(40125, 'the appSecret is wrong', 'wxtwo')
   log.configError(40164, 'the address is not on the list', 'wxone')
   const lines = take()
   t.match(lines, [
-    { level: 50, weapp: { event: 'wechat-config', appId: 'wxone', errcode: 40125 }, msg: 'weapp: WeChat refused this server: the appSecret is wrong' },
+    {
+      level: 50,
+      weapp: { event: 'wechat-config', appId: 'wxone', errcode: 40125 },
+      msg: 'weapp: WeChat refused this server: the appSecret is wrong'
+    },
     { level: 50, weapp: { event: 'wechat-config', appId: 'wxtwo', errcode: 40125 } },
     { level: 50, weapp: { event: 'wechat-config', errcode: 40164 } }
   ])
@@ -41,10 +45,12 @@ test('what WeChat refuses this server for is an error, once a minute for each er
   t.equal(take().length, 1)
 })
 
-test('a store that fails is an error, once a minute for each operation, without the words of the store', async (t) => {
+test('store-failed: is an error, once a minute per operation, without the message', async (t) => {
   const clock = freezeClock(t)
-  const { log, take } = operatorLog()
-  const failure = Object.assign(new TypeError('SET weapp:canary'), { code: 'ECONNRESET', command: { args: ['canary'] }, cause: new Error('canary') })
+  const { log, take } = captureOperatorLog()
+  const failure = Object.assign(new TypeError('SET weapp:canary'), {
+    code: 'ECONNRESET', command: { args: ['canary'] }, cause: new Error('canary')
+  })
   log.storeFailure('read', failure)
   log.storeFailure('read', failure)
   log.storeFailure('touch', undefined)
@@ -60,8 +66,8 @@ test('a store that fails is an error, once a minute for each operation, without 
   t.equal(take().length, 2)
 })
 
-test('store-failed: contains the code of an error without one, and nothing else of the error', async (t) => {
-  const { log, take } = operatorLog(({ message }) => message.includes('OOM') ? 'OOM' : undefined)
+test('store-failed: contains a safe code of an error without `code`', async (t) => {
+  const { log, take } = captureOperatorLog(({ message }) => message.includes('OOM') ? 'OOM' : undefined)
   log.storeFailure('touch', new Error('OOM canary'))
   log.storeFailure('read', new Error('canary'))
   log.storeFailure('update', Object.assign(new Error('OOM canary'), { code: 'ECONNRESET' }))
@@ -74,8 +80,8 @@ test('store-failed: contains the code of an error without one, and nothing else 
   t.notMatch(JSON.stringify(lines), 'canary')
 })
 
-test('a record that is not readable is a warning each time, with the session that it stands for', async (t) => {
-  const { log, take } = operatorLog()
+test('unreadable-record: is a warning every time, with the session id', async (t) => {
+  const { log, take } = captureOperatorLog()
   log.unreadableRecord('session')
   log.unreadableRecord('session')
   const lines = take()
@@ -83,8 +89,8 @@ test('a record that is not readable is a warning each time, with the session tha
   t.match(lines[0], { level: 40, weapp: { event: 'unreadable-record', sessionId: 'session' } })
 })
 
-test('a cache that is off is a warning', async (t) => {
-  const { log, take } = operatorLog()
+test('cache-unavailable: is a warning', async (t) => {
+  const { log, take } = captureOperatorLog()
   log.cacheUnavailable()
   t.match(take(), [{ level: 40, weapp: { event: 'cache-unavailable' } }])
 })

@@ -4,7 +4,7 @@ import { captureLog } from '../helpers/log.js'
 import { assertRefused } from '../helpers/assert-refused.js'
 import { startHost } from '../helpers/host.js'
 
-test('POST /weapp/logout ends this session, and it cannot be used again', async (t) => {
+test('POST /weapp/logout: ends this session for good', async (t) => {
   const host = await startHost(t)
   const [first, second] = [await host.signIn(), await host.signIn()]
   const logout = await host.post('/weapp/logout', undefined, first.token)
@@ -16,18 +16,20 @@ test('POST /weapp/logout ends this session, and it cannot be used again', async 
   t.equal((await host.get('/me', second.token)).statusCode, 200)
 })
 
-test('?all=true ends every session of the user and of nobody else', async (t) => {
+test('POST /weapp/logout?all=true: ends every session of this user only', async (t) => {
   const host = await startHost(t)
   const [first, second, bob] = [await host.signIn(), await host.signIn(), await host.signIn('bob')]
   t.equal((await host.post('/weapp/logout?all=false', undefined, first.token)).statusCode, 204)
   t.equal((await host.get('/me', second.token)).statusCode, 200)
   const third = await host.signIn()
   t.equal((await host.post('/weapp/logout?all=true', undefined, third.token)).statusCode, 204)
-  for (const { token } of [first, second, third]) assertRefused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  for (const { token } of [first, second, third]) {
+    assertRefused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
+  }
   t.equal((await host.get('/me', bob.token)).statusCode, 200)
 })
 
-test('anything else than true or false is refused, and ends nothing', async (t) => {
+test('POST /weapp/logout: refuses any other value of `all` and ends nothing', async (t) => {
   const host = await startHost(t)
   const { token } = await host.signIn()
   for (const query of ['all', 'all=', 'all=1', 'all=TRUE', 'all=yes', 'all=true&all=true']) {
@@ -38,9 +40,12 @@ test('anything else than true or false is refused, and ends nothing', async (t) 
   t.equal((await host.get('/me', token)).statusCode, 200)
 })
 
-test('a body is not needed, whatever its content type says', async (t) => {
+test('POST /weapp/logout: needs no body, whatever the content type', async (t) => {
   const host = await startHost(t)
-  for (const [payload, type] of [['', undefined], ['', 'application/json'], ['{}', 'application/json'], ['{"any":1}', 'application/json'], ['', 'text/plain']] as const) {
+  const json = 'application/json'
+  for (const [payload, type] of [
+    ['', undefined], ['', json], ['{}', json], ['{"any":1}', json], ['', 'text/plain']
+  ] as const) {
     for (const query of ['', '?all=true']) {
       const { token } = await host.signIn()
       const logout = await host.app.inject({
@@ -55,13 +60,13 @@ test('a body is not needed, whatever its content type says', async (t) => {
   }
 })
 
-test('a logout needs a token', async (t) => {
+test('POST /weapp/logout: requires a token', async (t) => {
   const host = await startHost(t, { options: { routes: { logout: { config: { weapp: false } } } } })
   assertRefused(t, await host.post('/weapp/logout'), 401, 'FST_WEAPP_TOKEN_MISSING')
   assertRefused(t, await host.post('/weapp/logout', undefined, 'a.b.c'), 401, 'FST_WEAPP_TOKEN_INVALID')
 })
 
-test('a logout of which nothing is known is a 503, and not a line that says it happened', async (t) => {
+test('POST /weapp/logout: a failed store is a 503 without a log event', async (t) => {
   const { store, instead, heal } = faultyStore()
   const log = captureLog()
   const host = await startHost(t, { options: { store }, server: log.server })
@@ -72,6 +77,6 @@ test('a logout of which nothing is known is a 503, and not a line that says it h
   }
   t.equal(log.events().some(({ event }) => event === 'logout'), false)
   heal()
-  t.equal((await host.post('/weapp/logout', undefined, token)).statusCode, 204, 'repeated, it works')
+  t.equal((await host.post('/weapp/logout', undefined, token)).statusCode, 204, 'a retry succeeds')
   t.match(log.events().at(-1), { event: 'logout', sessionId: /^[\w-]{22}$/, all: false })
 })

@@ -1,16 +1,17 @@
 import { test } from 'tap'
 import { parseDuration } from '../../src/utils/duration.js'
 
-test('milliseconds and strings with a unit are durations', async (t) => {
+test('parseDuration: accepts milliseconds and strings with a unit', async (t) => {
   for (const [value, milliseconds] of [
-    [1, 1], [250, 250], ['1ms', 1], ['1s', 1000], ['1.5s', 1500], ['30m', 1_800_000], ['7d', 604_800_000], ['2 hours', 7_200_000],
+    [1, 1], [250, 250], ['1ms', 1], ['1s', 1000], ['1.5s', 1500], ['30m', 1_800_000], ['7d', 604_800_000],
+    ['2 hours', 7_200_000],
     [2_147_483_647_000, 2_147_483_647_000]
   ] as const) {
     t.equal(parseDuration(value, 'session.ttl'), milliseconds, `${value}`)
   }
 })
 
-test('anything else is an invalid option, named and not repeated', async (t) => {
+test('parseDuration: names the option of an invalid duration, without its value', async (t) => {
   for (const value of [
     0, -1, 0.5, NaN, Infinity, 2_147_483_647_001, '3600', ' 3600 ', '-1s', '0s', '0.1ms', '', 'soon', '100y',
     null, undefined, true, {}, ['1s'], 1000n
@@ -22,7 +23,9 @@ test('anything else is an invalid option, named and not repeated', async (t) => 
   }
 })
 
-test('an option may be bounded more tightly', async (t) => {
+test('parseDuration: accepts a lower maximum', async (t) => {
   t.equal(parseDuration('1m', 'timeout', 60_000), 60_000)
-  t.throws(() => parseDuration(60_001, 'timeout', 60_000), { message: /option timeout must be a duration of 1 to 60000 ms\./ })
+  t.throws(() => parseDuration(60_001, 'timeout', 60_000), {
+    message: /option timeout must be a duration of 1 to 60000 ms\./
+  })
 })
