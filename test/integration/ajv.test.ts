@@ -3,27 +3,38 @@ import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
 import { assertRoutes } from '../helpers/assert-routes.js'
 
-test('a host with a strict Ajv of its own, which refuses where ours drops', async (t) => {
+test('Ajv: a strict Ajv of the host does not apply to the plugin', async (t) => {
   const host = await startHost(t, {
-    server: { ajv: { customOptions: { strict: true, coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true } } },
-    options: { routes: { login: { body: Type.Object({ channel: Type.String({ default: 'app' }) }) } }, onLogin: ({ body }) => ({ reply: { body } }) },
+    server: {
+      ajv: {
+        customOptions: {
+          strict: true, coerceTypes: false, removeAdditional: false, useDefaults: false, allErrors: true
+        }
+      }
+    },
+    options: {
+      routes: { login: { body: Type.Object({ channel: Type.String({ default: 'app' }) }) } },
+      onLogin: ({ body }) => ({ reply: { body } })
+    },
     after: (app) => {
-      const body = { type: 'object', properties: { count: { type: 'number', default: 1 } }, additionalProperties: false }
+      const properties = { count: { type: 'number', default: 1 } }
+      const body = { type: 'object', properties, additionalProperties: false }
       app.post('/host', { schema: { body } }, async (request) => request.body)
     }
   })
   await assertRoutes(t, host)
   t.strictSame((await host.post('/host', {})).json(), {}, 'no defaults')
-  t.equal((await host.post('/host', { extra: 1 })).statusCode, 400, 'nothing extra')
+  t.equal((await host.post('/host', { extra: 1 })).statusCode, 400, 'no extra fields')
   const code = host.wechat.login('alice')
   t.strictSame((await host.post('/weapp/login', { code, extra: 1 })).json().body, { code, channel: 'app' })
 })
 
-test('a host that coerces, as Fastify does by default, and reports in its own words', async (t) => {
+test('Ajv: the host may coerce and format validation errors', async (t) => {
   const host = await startHost(t, {
     server: { schemaErrorFormatter: (_errors, part) => new Error(`the ${part} is not good`) },
     after: (app) => {
-      app.post('/host', { schema: { body: { type: 'object', properties: { count: { type: 'number' } } } } }, async (request) => request.body)
+      const body = { type: 'object', properties: { count: { type: 'number' } } }
+      app.post('/host', { schema: { body } }, async (request) => request.body)
     }
   })
   await assertRoutes(t, host)

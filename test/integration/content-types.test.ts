@@ -2,21 +2,23 @@ import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
 import { assertRoutes } from '../helpers/assert-routes.js'
 
-test('a host without any content type parser', async (t) => {
+test('content type parsers: the host may have removed all', async (t) => {
   const host = await startHost(t, {
     before: (app) => app.removeAllContentTypeParsers(),
     after: (app) => { app.post('/host', async () => ({ reached: true })) }
   })
   await assertRoutes(t, host)
-  t.equal((await host.post('/host', { any: 1 })).statusCode, 415, 'what the host removed stays removed')
+  t.equal((await host.post('/host', { any: 1 })).statusCode, 415, 'still removed for the host')
   t.strictSame((await host.post('/host')).json(), { reached: true })
 })
 
-test('a host that reads JSON in its own way', async (t) => {
+test('content type parsers: the host may parse JSON in another way', async (t) => {
   const host = await startHost(t, {
     before: (app) => {
       app.removeContentTypeParser('application/json')
-      app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => ({ bytes: body.length }))
+      app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => {
+        return { bytes: body.length }
+      })
     },
     after: (app) => { app.post('/host', async (request) => request.body) }
   })
@@ -24,7 +26,7 @@ test('a host that reads JSON in its own way', async (t) => {
   t.strictSame((await host.post('/host', { a: 1 })).json(), { bytes: 7 })
 })
 
-test('a host that takes any content type as text, JSON by a pattern', async (t) => {
+test('content type parsers: the host may parse any type as text', async (t) => {
   const host = await startHost(t, {
     before: (app) => {
       app.removeAllContentTypeParsers()
@@ -42,5 +44,5 @@ test('a host that takes any content type as text, JSON by a pattern', async (t) 
     headers: { 'content-type': 'text/plain' },
     payload: JSON.stringify({ code: host.wechat.login('alice') })
   })
-  t.equal(login.statusCode, 400, 'a login is JSON or it is none')
+  t.equal(login.statusCode, 400, 'a login must be JSON')
 })

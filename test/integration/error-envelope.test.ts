@@ -2,10 +2,10 @@ import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
 import { assertRoutes } from '../helpers/assert-routes.js'
 
-test('a host with an error envelope of its own keeps it, and our headers arrive under it', async (t) => {
+test('error envelope: stays the envelope of the host, with the plugin headers', async (t) => {
   const host = await startHost(t, {
     before: (app) => app.setErrorHandler<Error & { code?: string, statusCode?: number }>((error, _request, reply) => {
-      // As many do: the headers that an error carries are not looked at.
+      // Like many error handlers, this one ignores the headers of an error.
       return reply.code(error.statusCode ?? 500).send({ success: false, error: { code: error.code } })
     }),
     after: (app) => {
@@ -14,12 +14,15 @@ test('a host with an error envelope of its own keeps it, and our headers arrive 
   })
   await assertRoutes(t, host, { unwrapError: (body) => body.error })
   t.strictSame((await host.get('/broken')).json(), { success: false, error: { code: 'HOST_BROKEN' } })
-  t.strictSame((await host.get('/me')).json(), { success: false, error: { code: 'FST_WEAPP_TOKEN_MISSING' } }, "the host's, whole")
+  const refused = (await host.get('/me')).json()
+  t.strictSame(refused, { success: false, error: { code: 'FST_WEAPP_TOKEN_MISSING' } }, 'the envelope of the host')
 })
 
-test('our headers arrive also when the envelope is sent with another status', async (t) => {
+test('error envelope: keeps the plugin headers under another status', async (t) => {
   const host = await startHost(t, {
-    before: (app) => app.setErrorHandler<Error & { code?: string }>((error, _request, reply) => reply.code(200).send({ code: error.code }))
+    before: (app) => app.setErrorHandler<Error & { code?: string }>((error, _request, reply) => {
+      return reply.code(200).send({ code: error.code })
+    })
   })
   for (const [response, code] of [
     [await host.get('/me'), 'FST_WEAPP_TOKEN_MISSING'],
@@ -32,7 +35,7 @@ test('our headers arrive also when the envelope is sent with another status', as
   }
 })
 
-test('a wait that WeChat asks for reaches the phone under the envelope', async (t) => {
+test('error envelope: keeps Retry-After of a rate limit', async (t) => {
   const host = await startHost(t, {
     before: (app) => app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
       return reply.code(error.statusCode ?? 500).send({ success: false })
@@ -44,22 +47,26 @@ test('a wait that WeChat asks for reaches the phone under the envelope', async (
   t.match(limited.headers, { 'weapp-error': 'FST_WEAPP_WECHAT_LIMITED', 'retry-after': '60' })
 })
 
-test("our headers arrive also when it is a handler of the host's that our error comes from", async (t) => {
+test('error envelope: keeps the headers of plugin errors in host handlers', async (t) => {
   const host = await startHost(t, {
     before: (app) => app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
       return reply.code(error.statusCode ?? 500).send({ success: false })
     }),
     after: (app) => {
-      app.get('/decrypt', { config: { weapp: true } }, (request) => request.weapp!.session.decrypt('bm90IGVuY3J5cHRlZA==', 'bm8gaXY='))
-      app.get('/forgotten', async (request) => app.weapp.identity(request))
+      app.get('/decrypt', { config: { weapp: true } }, (request) => {
+        return request.weapp!.session.decrypt('bm90IGVuY3J5cHRlZA==', 'bm8gaXY=')
+      })
+      app.get('/unguarded', async (request) => app.weapp.identity(request))
       app.post('/own-login', async (request) => app.weapp.login(request, { code: 'unknown' }))
-      app.get('/host', async () => { throw Object.assign(new Error('of the host'), { statusCode: 418, headers: { 'x-secret': '1' } }) })
+      app.get('/host', async () => {
+        throw Object.assign(new Error('of the host'), { statusCode: 418, headers: { 'x-secret': '1' } })
+      })
     }
   })
   const { token } = await host.signIn()
   for (const [response, statusCode, code] of [
     [await host.get('/decrypt', token), 409, 'FST_WEAPP_SESSION_KEY_STALE'],
-    [await host.get('/forgotten', token), 500, 'FST_WEAPP_NOT_GUARDED'],
+    [await host.get('/unguarded', token), 500, 'FST_WEAPP_NOT_GUARDED'],
     [await host.post('/own-login'), 401, 'FST_WEAPP_CODE_INVALID']
   ] as const) {
     t.equal(response.statusCode, statusCode)
@@ -68,14 +75,16 @@ test("our headers arrive also when it is a handler of the host's that our error 
   }
   const other = await host.get('/host')
   t.equal(other.statusCode, 418)
-  t.equal(other.headers['x-secret'], undefined, "an error of the host's is left to the host")
+  t.equal(other.headers['x-secret'], undefined, 'headers of a host error are not sent')
 })
 
-test('who passes hears of no error', async (t) => {
+test('optional route: the response has no headers of an error', async (t) => {
   const host = await startHost(t)
   for (const token of [undefined, 'a.b.c']) {
     const feed = await host.get('/feed', token)
     t.equal(feed.statusCode, 200)
-    for (const header of ['weapp-error', 'www-authenticate', 'cache-control']) t.equal(feed.headers[header], undefined, header)
+    for (const header of ['weapp-error', 'www-authenticate', 'cache-control']) {
+      t.equal(feed.headers[header], undefined, header)
+    }
   }
 })

@@ -5,7 +5,7 @@ import { assertRoutes } from '../helpers/assert-routes.js'
 
 const API_KEY = 'key of a server of the host'
 
-test('app.weapp.authenticate composes with a strategy of the host through @fastify/auth', async (t) => {
+test('@fastify/auth: app.weapp.authenticate composes with a host strategy', async (t) => {
   const host = await startHost(t, {
     before: async (app) => { await app.register(auth) },
     after: (app) => {
@@ -15,9 +15,9 @@ test('app.weapp.authenticate composes with a strategy of the host through @fasti
       const { authenticate } = app.weapp
       for (const [url, preHandler] of [
         ['/either', app.auth([byKey, authenticate])],
-        ['/either-we-first', app.auth([authenticate, byKey])],
+        ['/either-token-first', app.auth([authenticate, byKey])],
         ['/both', app.auth([byKey, authenticate], { relation: 'and' })],
-        ['/both-we-first', app.auth([authenticate, byKey], { relation: 'and' })]
+        ['/both-token-first', app.auth([authenticate, byKey], { relation: 'and' })]
       ] as const) {
         app.get(url, { preHandler }, async (request) => ({ openid: request.weapp?.openid ?? null }))
       }
@@ -28,24 +28,24 @@ test('app.weapp.authenticate composes with a strategy of the host through @fasti
   const { token } = await host.signIn()
   const openid = host.wechat.openid('alice')
   const authorization = `Bearer ${token}`
-  const ask = (url: string, headers: Record<string, string>) => host.app.inject({ url, headers })
+  const get = (url: string, headers: Record<string, string>) => host.app.inject({ url, headers })
 
-  for (const url of ['/either', '/either-we-first']) {
-    t.match((await ask(url, { authorization })).json(), { openid: String }, `${url} by token`)
-    const byKey = await ask(url, { 'x-api-key': API_KEY })
+  for (const url of ['/either', '/either-token-first']) {
+    t.match((await get(url, { authorization })).json(), { openid: String }, `${url} by token`)
+    const byKey = await get(url, { 'x-api-key': API_KEY })
     t.equal(byKey.statusCode, 200, `${url} by key`)
     t.strictSame(byKey.json(), { openid: null })
     for (const header of ['weapp-error', 'www-authenticate', 'cache-control']) {
-      t.equal(byKey.headers[header], undefined, `an answer to who was let in has no ${header}`)
+      t.equal(byKey.headers[header], undefined, `a successful response has no ${header}`)
     }
-    const neither = await ask(url, {})
+    const neither = await get(url, {})
     t.ok([401, 403].includes(neither.statusCode), `${url} with neither`)
   }
 
-  for (const url of ['/both', '/both-we-first']) {
-    t.strictSame((await ask(url, { authorization, 'x-api-key': API_KEY })).json(), { openid }, `${url} by both`)
-    t.equal((await ask(url, { authorization })).statusCode, 403, `${url} by token alone`)
-    const byKey = await ask(url, { 'x-api-key': API_KEY })
+  for (const url of ['/both', '/both-token-first']) {
+    t.strictSame((await get(url, { authorization, 'x-api-key': API_KEY })).json(), { openid }, `${url} by both`)
+    t.equal((await get(url, { authorization })).statusCode, 403, `${url} by token alone`)
+    const byKey = await get(url, { 'x-api-key': API_KEY })
     t.equal(byKey.statusCode, 401, `${url} by key alone`)
     t.equal(byKey.headers['weapp-error'], 'FST_WEAPP_TOKEN_MISSING')
   }

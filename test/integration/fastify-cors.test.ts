@@ -5,7 +5,7 @@ import { assertRoutes } from '../helpers/assert-routes.js'
 
 const origin = 'https://app.example'
 
-test('with @fastify/cors before it, a preflight of a guarded route passes although every route is protected', async (t) => {
+test("@fastify/cors: a preflight passes even under protect 'all'", async (t) => {
   const host = await startHost(t, {
     options: { protect: 'all' },
     before: async (app) => {
@@ -31,5 +31,5 @@ test('with @fastify/cors before it, a preflight of a guarded route passes althou
     'access-control-allow-origin': origin,
     'access-control-expose-headers': 'Weapp-Error, Retry-After',
     'weapp-error': 'FST_WEAPP_TOKEN_MISSING'
-  }, 'a page can read why it was refused')
+  }, 'a page can read the error code')
 })

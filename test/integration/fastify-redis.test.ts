@@ -7,16 +7,20 @@ import { assertRoutes } from '../helpers/assert-routes.js'
 import { redisUrl, uniquePrefix } from '../helpers/redis.js'
 import { APP_ID, APP_SECRET, SECRET } from '../helpers/host.js'
 
-test("sessions in the Redis of a host's @fastify/redis, handed over by a function of the parent", async (t) => {
+test('@fastify/redis: redisStore may use its client', async (t) => {
   const wechat = await startWechatSimulator({ apps: { [APP_ID]: APP_SECRET } })
   t.teardown(() => wechat.close())
   const app = Fastify()
   t.teardown(() => app.close())
   const keyPrefix = uniquePrefix()
-  // Neither is awaited: the function is asked when @fastify/redis is there.
+  // Neither is awaited. Fastify calls the function after @fastify/redis has loaded.
   app.register(fastifyRedis, { url: await redisUrl(t), keyPrefix })
   app.register(weapp, (parent) => ({
-    appId: APP_ID, appSecret: APP_SECRET, secret: SECRET, wechat: { baseUrl: wechat.url }, store: redisStore({ client: parent.redis })
+    appId: APP_ID,
+    appSecret: APP_SECRET,
+    secret: SECRET,
+    wechat: { baseUrl: wechat.url },
+    store: redisStore({ client: parent.redis })
   }))
   app.get('/me', { config: { weapp: true } }, async (request) => ({ openid: request.weapp?.openid }))
   await app.ready()
@@ -24,7 +28,7 @@ test("sessions in the Redis of a host's @fastify/redis, handed over by a functio
 
   await app.inject({ method: 'POST', url: '/weapp/login', payload: { code: wechat.login('alice') } })
   const [key, ...others] = await app.redis.keys(`${keyPrefix}*`)
-  t.match(key, new RegExp(`^${keyPrefix}weapp:[\\w-]{22}$`), 'it is there that they are')
+  t.match(key, new RegExp(`^${keyPrefix}weapp:[\\w-]{22}$`), 'the sessions are in this Redis')
   t.strictSame(others, [])
 
   await app.redis.set('of the host', 'untouched')

@@ -11,12 +11,13 @@ async function registerSwagger (app: FastifyInstance): Promise<void> {
   await app.register(swaggerUi, { routePrefix: '/docs' })
 }
 
-test('@fastify/swagger documents every route of ours with every status, and its UI serves it', async (t) => {
+test('@fastify/swagger: documents every status of every plugin route', async (t) => {
   const host = await startHost(t, {
     before: registerSwagger,
     options: { routes: { login: { body: Type.Object({ inviteCode: Type.Optional(Type.String()) }) } } },
     after: (app) => {
-      app.get('/host', { schema: { response: { 200: { type: 'object', properties: { ok: { type: 'boolean' } } } } } }, async () => ({ ok: true }))
+      const ok = { type: 'object', properties: { ok: { type: 'boolean' } } }
+      app.get('/host', { schema: { response: { 200: ok } } }, async () => ({ ok: true }))
     }
   })
   await assertRoutes(t, host)
@@ -36,17 +37,22 @@ test('@fastify/swagger documents every route of ours with every status, and its 
   for (const [operation, statuses] of routes) {
     t.match(operation, { tags: ['weapp'], summary: /\w/ })
     t.strictSame(Object.keys(operation.responses), statuses.map(String))
-    for (const answer of Object.values(operation.responses)) t.match(answer, { description: /\w/ })
+    for (const response of Object.values(operation.responses)) t.match(response, { description: /\w/ })
   }
   const body = JSON.stringify(document.paths['/weapp/login']?.post?.requestBody)
   t.match(body, /"code".*"inviteCode"/)
   t.notMatch(served.body, /session_?key/i)
 })
 
-test('a host may document our routes in its own words, or hide them', async (t) => {
+test('@fastify/swagger: the host may document or hide the plugin routes', async (t) => {
   const { app } = await startHost(t, {
     before: registerSwagger,
-    options: { routes: { login: { schema: { tags: ['account'], summary: 'Log in', operationId: 'login' } }, session: { schema: { hide: true } } } }
+    options: {
+      routes: {
+        login: { schema: { tags: ['account'], summary: 'Log in', operationId: 'login' } },
+        session: { schema: { hide: true } }
+      }
+    }
   })
   const { paths = {} } = app.swagger()
   t.match(paths['/weapp/login']?.post, { tags: ['account'], summary: 'Log in', operationId: 'login' })
@@ -54,12 +60,14 @@ test('a host may document our routes in its own words, or hide them', async (t) 
   t.ok(paths['/weapp/logout'])
 })
 
-test("under protect 'all' the pages are guarded, unless a hook of the host leaves them out", async (t) => {
+test("@fastify/swagger: its pages are guarded under protect 'all' unless excluded", async (t) => {
   const guarded = await startHost(t, { before: registerSwagger, options: { protect: 'all' } })
   t.equal((await guarded.get('/docs/json')).statusCode, 401)
   const open = await startHost(t, {
     before: async (app) => {
-      app.addHook('onRoute', (route) => { if (route.url.startsWith('/docs')) route.config = { ...route.config, weapp: false } })
+      app.addHook('onRoute', (route) => {
+        if (route.url.startsWith('/docs')) route.config = { ...route.config, weapp: false }
+      })
       await registerSwagger(app)
     },
     options: { protect: 'all' },

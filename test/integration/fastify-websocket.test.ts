@@ -6,7 +6,7 @@ import { test, type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { APP_ID, startHost, type Host } from '../helpers/host.js'
 
-/** A host whose guarded WebSocket says who is there, and looks again with every message. */
+/** Starts a host with a guarded WebSocket. It sends the openid and authenticates again with every message. */
 async function startChat (t: Test): Promise<Host> {
   const host = await startHost(t, {
     before: async (app) => { await app.register(websocket) },
@@ -15,7 +15,8 @@ async function startChat (t: Test): Promise<Host> {
         socket.send(`hello ${app.weapp.identity(request).openid}`)
         socket.on('message', () => {
           const { headers, log } = request
-          app.weapp.authenticate({ headers, log }).then(() => socket.send('still here'), ({ code }) => socket.close(4401, code))
+          app.weapp.authenticate({ headers, log })
+            .then(() => socket.send('still signed in'), ({ code }) => socket.close(4401, code))
         })
       })
     }
@@ -26,23 +27,25 @@ async function startChat (t: Test): Promise<Host> {
 
 function connect ({ app }: Host, token?: string): WebSocket {
   const { port } = app.server.address() as AddressInfo
-  return new WebSocket(`ws://127.0.0.1:${port}/chat`, { headers: token === undefined ? {} : { authorization: `Bearer ${token}` } })
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  return new WebSocket(`ws://127.0.0.1:${port}/chat`, { headers })
 }
 
-const said = async (socket: WebSocket) => String((await once(socket, 'message'))[0])
+const nextMessage = async (socket: WebSocket) => String((await once(socket, 'message'))[0])
 
-test('@fastify/websocket: the guard decides before the connection is upgraded', async (t) => {
+test('@fastify/websocket: the guard runs before the connection is upgraded', async (t) => {
   const host = await startChat(t)
   const { token } = await host.signIn()
   const refusal = async (token?: string) => {
     const socket = connect(host, token)
-    const [request, { statusCode, headers }] = await once(socket, 'unexpected-response') as [{ destroy (): void }, IncomingMessage]
+    const [request, response] = await once(socket, 'unexpected-response') as [{ destroy (): void }, IncomingMessage]
+    const { statusCode, headers } = response
     request.destroy()
     return [statusCode, headers['weapp-error']]
   }
 
   const socket = connect(host, token)
-  t.equal(await said(socket), `hello ${host.wechat.openid('alice')}`)
+  t.equal(await nextMessage(socket), `hello ${host.wechat.openid('alice')}`)
   socket.close()
   t.strictSame(await refusal(), [401, 'FST_WEAPP_TOKEN_MISSING'])
   t.strictSame(await refusal('nonsense'), [401, 'FST_WEAPP_TOKEN_INVALID'])
@@ -50,13 +53,13 @@ test('@fastify/websocket: the guard decides before the connection is upgraded', 
   t.strictSame(await refusal(token), [401, 'FST_WEAPP_SESSION_REVOKED'])
 })
 
-test('@fastify/websocket: a connection that stays open can look again whether its user is signed in', async (t) => {
+test('@fastify/websocket: an open connection can authenticate again', async (t) => {
   const host = await startChat(t)
   const { token } = await host.signIn()
   const socket = connect(host, token)
-  await said(socket)
+  await nextMessage(socket)
   socket.send('anything')
-  t.equal(await said(socket), 'still here')
+  t.equal(await nextMessage(socket), 'still signed in')
 
   await host.app.weapp.sessions.revokeAll({ appId: APP_ID, openid: host.wechat.openid('alice') })
   socket.send('anything')

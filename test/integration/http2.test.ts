@@ -7,7 +7,9 @@ import weapp, { memoryStore } from '../../src/index.js'
 import { startWechatSimulator } from '../../src/testing/simulator/simulator.js'
 import { APP_ID, APP_SECRET, SECRET } from '../helpers/host.js'
 
-async function ask (session: ClientHttp2Session, method: string, path: string, { token, body }: { token?: string, body?: object } = {}) {
+async function send (
+  session: ClientHttp2Session, method: string, path: string, { token, body }: { token?: string, body?: object } = {}
+) {
   const stream = session.request({
     ':method': method,
     ':path': path,
@@ -19,12 +21,14 @@ async function ask (session: ClientHttp2Session, method: string, path: string, {
   return { status: headers[':status'], error: headers['weapp-error'], json: JSON.parse(await text(stream) || 'null') }
 }
 
-test('over HTTP/2 a user signs in, by our route and by one of the host, is known, and signs out', async (t) => {
+test('HTTP/2: login, guarded routes and logout work', async (t) => {
   const wechat = await startWechatSimulator({ apps: { [APP_ID]: APP_SECRET } })
   const app = Fastify({ http2: true })
-  await app.register(weapp, { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET, store: memoryStore(), wechat: { baseUrl: wechat.url } })
+  await app.register(weapp, {
+    appId: APP_ID, appSecret: APP_SECRET, secret: SECRET, store: memoryStore(), wechat: { baseUrl: wechat.url }
+  })
   app.get('/me', { config: { weapp: true } }, async (request) => ({ openid: request.weapp?.openid }))
-  app.get('/asked', async (request) => {
+  app.get('/manual', async (request) => {
     await app.weapp.authenticate(request)
     return { openid: app.weapp.identity(request).openid }
   })
@@ -41,13 +45,13 @@ test('over HTTP/2 a user signs in, by our route and by one of the host, is known
   })
 
   for (const path of ['/weapp/login', '/sign-in']) {
-    const { status, json: { token } } = await ask(session, 'POST', path, { body: { code: wechat.login('alice') } })
+    const { status, json: { token } } = await send(session, 'POST', path, { body: { code: wechat.login('alice') } })
     t.equal(status, 200, path)
-    for (const guarded of ['/me', '/asked']) {
-      t.strictSame((await ask(session, 'GET', guarded, { token })).json, { openid: wechat.openid('alice') }, guarded)
-      t.match(await ask(session, 'GET', guarded), { status: 401, error: 'FST_WEAPP_TOKEN_MISSING' })
+    for (const guarded of ['/me', '/manual']) {
+      t.strictSame((await send(session, 'GET', guarded, { token })).json, { openid: wechat.openid('alice') }, guarded)
+      t.match(await send(session, 'GET', guarded), { status: 401, error: 'FST_WEAPP_TOKEN_MISSING' })
     }
-    t.equal((await ask(session, 'POST', '/weapp/logout', { token })).status, 204)
-    t.match(await ask(session, 'GET', '/me', { token }), { status: 401, error: 'FST_WEAPP_SESSION_REVOKED' })
+    t.equal((await send(session, 'POST', '/weapp/logout', { token })).status, 204)
+    t.match(await send(session, 'GET', '/me', { token }), { status: 401, error: 'FST_WEAPP_SESSION_REVOKED' })
   }
 })

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
 import { assertRoutes } from '../helpers/assert-routes.js'
 
-test('a host that wraps every answer in a preSerialization hook wraps ours too, and nothing of them is lost', async (t) => {
+test('preSerialization: a hook that wraps responses wraps those of the plugin', async (t) => {
   const host = await startHost(t, {
     before: (app) => app.addHook('preSerialization', async (_request, _reply, payload) => ({ data: payload })),
     options: { onLogin: () => ({ reply: { user: { name: 'Alice' } } }) },
@@ -14,7 +14,7 @@ test('a host that wraps every answer in a preSerialization hook wraps ours too, 
   t.match(login.json(), { data: { token: String, user: { name: 'Alice' } } })
 })
 
-test('a host that wraps errors as well', async (t) => {
+test('preSerialization: the host may also wrap errors', async (t) => {
   const host = await startHost(t, {
     before: (app) => {
       app.addHook('preSerialization', async (_request, _reply, payload) => ({ data: payload }))
