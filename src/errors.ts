@@ -1,6 +1,6 @@
 /**
  * The errors of the plugin. Messages are fixed text without any text of WeChat, a phone or a store. No error has a
- * cause. So every error is safe to show, log and serialize.
+ * cause. Every error is safe to show, log and serialize.
  */
 import { createError, type FastifyError } from '@fastify/error'
 

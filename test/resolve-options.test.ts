@@ -157,6 +157,14 @@ test('options: are required', async (t) => {
   await t.rejects(boot(undefined), { code: 'FST_WEAPP_INVALID_OPTION', message: /option appId / })
 })
 
+test('options: must be an object', async (t) => {
+  for (const options of [null, [], 'wx1', 1]) {
+    t.throws(() => resolveOptions(options as unknown as WeappOptions), {
+      code: 'FST_WEAPP_INVALID_OPTION', message: 'fastify-weapp: option options must be an object'
+    })
+  }
+})
+
 test('options: the defaults', async (t) => {
   t.match(resolveOptions(VALID), {
     apps: { [APP_ID]: APP_SECRET },

@@ -51,7 +51,7 @@ export function traced<Name extends ChannelName, Outcome> (
 
 async function publish<Outcome> (channel: Channel, context: object, work: () => Outcome): Promise<Awaited<Outcome>> {
   let result!: Awaited<Outcome>
-  // The channel publishes the value of the promise, which may be a session_key. So the promise resolves to undefined.
+  // The channel publishes the value of the promise. The value may be a session_key, so the promise has none.
   await channel.tracePromise(async () => { result = await work() }, context)
   return result
 }

@@ -1,4 +1,4 @@
-/** The common part of the plugin's routes. It does not depend on how the host configured Fastify. */
+/** The common part of the plugin's routes, independent of the host's configuration of Fastify. */
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
@@ -13,7 +13,7 @@ interface PluginRoute {
   handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 }
 
-/** Returns the route options of the host, overridden by what defines the route. */
+/** Merges the route options of the host with the definition of the route, which takes precedence. */
 export function pluginRoute (options: WeappRouteOptions, route: PluginRoute): RouteOptions {
   const { path = route.path, schema, config, ...hostOptions } = options
   return {
