@@ -6,5 +6,6 @@
  */
 export function redisErrorCode (error: unknown): string | undefined {
   const { name, message } = (error ?? {}) as { name?: unknown, message?: unknown }
-  return name === 'ReplyError' ? /^(ERR (bad lua script|unknown command)|[A-Z]+\b)/.exec(String(message))?.[0] : undefined
+  if (name !== 'ReplyError') return undefined
+  return /^(ERR (bad lua script|unknown command)|[A-Z]+\b)/.exec(String(message))?.[0]
 }
