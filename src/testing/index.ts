@@ -1,7 +1,8 @@
-/** For tests: a WeChat that answers as WeChat does, a phone to ask it, and the conformance suite for a store of your own. */
+/** Testing tools: a WeChat simulator, a fake Mini Program and the conformance suite for session stores. */
 export { startWechatSimulator } from './simulator/simulator.js'
 export type {
-  Apps, EncryptedData, Fault, FaultScope, AppOptions, PhoneNumberOptions, WechatRequest, WechatSimulator, WechatSimulatorOptions
+  AppOptions, Apps, EncryptedData, Fault, FaultScope, PhoneNumberOptions, WechatRequest, WechatSimulator,
+  WechatSimulatorOptions
 } from './simulator/simulator.js'
 export { storeSuite } from './store-suite/store-suite.js'
 export type { OpenStore, StoreFactory, StoreSuiteOptions, TestFunction } from './store-suite/store-suite.js'

@@ -4,29 +4,32 @@ import { Refusal } from './errcodes.js'
 interface AccessToken {
   value: string
   appId: string
-  /** From then on it is refused, with `errcode`. */
-  endsAt: number
+  /** Epoch milliseconds. From then on WeChat refuses the token with `errcode`. */
+  expiresAt: number
   errcode: 40001 | 42001
 }
 
-/** The answer of both endpoints that give access tokens; `expires_in` in seconds. */
-export interface AccessTokenReply {
+/** The response of both access token endpoints. */
+export interface AccessTokenResponse {
   access_token: string
+  /** Seconds. */
   expires_in: number
 }
 
-const TOKEN_LIFE = 7200_000
-const OVERLAP = 5 * 60_000
-const FORCED_APART = 30_000
+const TOKEN_TTL_MS = 7200_000
+const OVERLAP_MS = 5 * 60_000
+const FORCED_INTERVAL_MS = 30_000
 const FORCED_PER_DAY = 20
-const DAY = 24 * 60 * 60_000
-const CHINA = 8 * 60 * 60_000
+const DAY_MS = 24 * 60 * 60_000
+const CHINA_OFFSET_MS = 8 * 60 * 60_000
+/** The format of access tokens. */
+const FORMAT = /^\d+_[\w-]{128}$/
 
 /**
- * The access tokens of all apps. The classic and the stable endpoint know nothing of each other's tokens.
+ * The access tokens of all apps. The tokens of the classic and the stable endpoint are independent of each other.
  *
- * https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html
- * https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken
+ * @see https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html
+ * @see https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken
  */
 export class AccessTokens {
   readonly #now: () => number
@@ -39,68 +42,69 @@ export class AccessTokens {
     this.#now = now
   }
 
-  /** GET /cgi-bin/token: always a new token; the one before it works for five more minutes. */
-  fetch (appId: string): AccessTokenReply {
+  /** Returns a new token (GET /cgi-bin/token). The previous token stays valid for five more minutes. */
+  fetch (appId: string): AccessTokenResponse {
     const previous = this.#classic.get(appId)
-    if (previous !== undefined) end(previous, this.#now() + OVERLAP, 40001)
+    if (previous !== undefined) expireAt(previous, this.#now() + OVERLAP_MS, 40001)
     return this.#issue(this.#classic, appId)
   }
 
-  /** POST /cgi-bin/stable_token: the same token until its last five minutes. */
-  fetchStable (appId: string): AccessTokenReply {
+  /** Returns the same token until its last five minutes (POST /cgi-bin/stable_token). */
+  fetchStable (appId: string): AccessTokenResponse {
     const current = this.#stable.get(appId)
-    return current !== undefined && current.endsAt - this.#now() > OVERLAP
-      ? this.#reply(current)
+    return current !== undefined && current.expiresAt - this.#now() > OVERLAP_MS
+      ? this.#response(current)
       : this.#issue(this.#stable, appId)
   }
 
-  /** The same with force_refresh: the token before dies at once; within 30 seconds of the last time it has no effect. */
-  forceRefresh (appId: string): AccessTokenReply {
+  /**
+   * Replaces the stable token (`force_refresh`). The previous token expires at once. Within 30 seconds of the previous
+   * refresh the call has no effect.
+   */
+  forceRefresh (appId: string): AccessTokenResponse {
     const now = this.#now()
     const forced = (this.#forced.get(appId) ?? []).filter((at) => chinaDay(at) === chinaDay(now))
-    if (now - (forced.at(-1) ?? -Infinity) < FORCED_APART) return this.fetchStable(appId)
+    if (now - (forced.at(-1) ?? -Infinity) < FORCED_INTERVAL_MS) return this.fetchStable(appId)
     if (forced.length >= FORCED_PER_DAY) throw new Refusal(45009)
     this.#forced.set(appId, [...forced, now])
 
     const previous = this.#stable.get(appId)
-    if (previous !== undefined) end(previous, now, 40001)
+    if (previous !== undefined) expireAt(previous, now, 40001)
     return this.#issue(this.#stable, appId)
   }
 
-  /** The app that a token speaks for; throws the refusal of a token that does not live. */
+  /** Returns the app id of a token. Throws WeChat's refusal if the token is invalid or has expired. */
   appOf (value: string): string {
     const token = this.#tokens.get(value)
-    if (token === undefined) throw new Refusal(SHAPE.test(value) ? 40001 : 40014)
-    if (this.#now() >= token.endsAt) throw new Refusal(token.errcode)
+    if (token === undefined) throw new Refusal(FORMAT.test(value) ? 40001 : 40014)
+    if (this.#now() >= token.expiresAt) throw new Refusal(token.errcode)
     return token.appId
   }
 
-  /** Every token expires now. */
+  /** Expires all tokens with errcode 42001. */
   expireAll (): void {
-    for (const token of this.#tokens.values()) end(token, this.#now(), 42001)
+    for (const token of this.#tokens.values()) expireAt(token, this.#now(), 42001)
   }
 
-  #issue (endpoint: Map<string, AccessToken>, appId: string): AccessTokenReply {
+  #issue (endpoint: Map<string, AccessToken>, appId: string): AccessTokenResponse {
     const value = `${this.#tokens.size}_${randomBytes(96).toString('base64url')}`
-    const token: AccessToken = { value, appId, endsAt: this.#now() + TOKEN_LIFE, errcode: 42001 }
+    const token: AccessToken = { value, appId, expiresAt: this.#now() + TOKEN_TTL_MS, errcode: 42001 }
     this.#tokens.set(value, token)
     endpoint.set(appId, token)
-    return this.#reply(token)
+    return this.#response(token)
   }
 
-  #reply ({ value, endsAt }: AccessToken): AccessTokenReply {
-    return { access_token: value, expires_in: Math.floor((endsAt - this.#now()) / 1000) }
+  #response ({ value, expiresAt }: AccessToken): AccessTokenResponse {
+    return { access_token: value, expires_in: Math.floor((expiresAt - this.#now()) / 1000) }
   }
 }
 
-const SHAPE = /^\d+_[\w-]{128}$/
-
-/** Brings the end of a token forward, never back. */
-function end (token: AccessToken, at: number, errcode: AccessToken['errcode']): void {
-  if (token.endsAt > at) Object.assign(token, { endsAt: at, errcode })
+/** Shortens the lifetime of a token. Never extends it. */
+function expireAt (token: AccessToken, at: number, errcode: AccessToken['errcode']): void {
+  if (token.expiresAt > at) Object.assign(token, { expiresAt: at, errcode })
 }
 
-/** WeChat's quotas are counted by the day in China. */
+/** Returns the day number in China. WeChat counts its quotas by that day. */
 function chinaDay (at: number): number {
-  return Math.floor((at + CHINA) / DAY)
+  return Math.floor((at + CHINA_OFFSET_MS) / DAY_MS)
 }

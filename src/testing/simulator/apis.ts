@@ -3,7 +3,7 @@ import { Refusal, errmsgOf } from './errcodes.js'
 import type { AccessTokens } from './access-tokens.js'
 import type { Account, Apps, Users } from './users.js'
 
-/** What the APIs know and how they are set. */
+/** The state and the settings of the simulated APIs. */
 export interface Platform {
   apps: Apps
   users: Users
@@ -19,7 +19,7 @@ export interface ApiCall {
   body: string
 }
 
-export interface Reply {
+export interface ApiResponse {
   status: number
   headers: Record<string, string>
   body: string
@@ -29,115 +29,117 @@ type Params = Record<string, unknown>
 
 interface Api {
   method: 'GET' | 'POST'
-  /** The errcode for any other method. */
-  otherwise: number
-  answer: (platform: Platform, query: Params, body: Params) => object
+  /** The errcode of a request with another method. */
+  methodErrcode: number
+  handle: (platform: Platform, query: Params, body: Params) => object
 }
 
 const OK = { errcode: 0, errmsg: 'ok' }
+const NOT_FOUND = { status: 404, headers: { 'content-type': 'text/html' }, body: '<h1>404 Not Found</h1>' }
 
 const APIS: Record<string, Api> = {
-  // https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_code2session
+  // See https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_code2session
   '/sns/jscode2session': {
     method: 'GET',
-    otherwise: 41002,
-    answer ({ apps, users, openPlatform }, query) {
-      const { js_code: code } = demand(query, 'appid', 'secret', 'js_code')
+    methodErrcode: 41002,
+    handle ({ apps, users, openPlatform }, query) {
+      const { js_code: code } = requireParams(query, 'appid', 'secret', 'js_code')
       const appId = authenticate(apps, query, 'authorization_code')
       const { sessionKey, openid, unionid } = users.redeem('login', appId, code).account
       return { session_key: sessionKey, openid, ...(openPlatform && { unionid }) }
     }
   },
 
-  // https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_checksessionkey
+  // See https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_checksessionkey
   '/wxa/checksession': {
     method: 'GET',
-    otherwise: 43001,
-    answer (platform, query) {
-      signedUser(platform, query)
+    methodErrcode: 43001,
+    handle (platform, query) {
+      signingUser(platform, query)
       return OK
     }
   },
 
-  // https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_resetusersessionkey
+  // See https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_resetusersessionkey
   '/wxa/resetusersessionkey': {
     method: 'GET',
-    otherwise: 43001,
-    answer (platform, query) {
-      const account = signedUser(platform, query)
+    methodErrcode: 43001,
+    handle (platform, query) {
+      const account = signingUser(platform, query)
       account.sessionKey = newSessionKey()
       return { ...OK, openid: account.openid, session_key: account.sessionKey }
     }
   },
 
-  // https://developers.weixin.qq.com/miniprogram/dev/server/API/user-info/phone-number/api_getphonenumber
+  // See https://developers.weixin.qq.com/miniprogram/dev/server/API/user-info/phone-number/api_getphonenumber
   '/wxa/business/getuserphonenumber': {
     method: 'POST',
-    otherwise: 43002,
-    answer ({ tokens, users, countryCodeAs }, query, body) {
-      const appId = tokens.appOf(demand(query, 'access_token').access_token)
-      const { code } = demand(body, 'code')
+    methodErrcode: 43002,
+    handle ({ tokens, users, countryCodeAs }, query, body) {
+      const appId = tokens.appOf(requireParams(query, 'access_token').access_token)
+      const { code } = requireParams(body, 'code')
       const { purePhoneNumber, countryCode, issuedAt } = users.redeem('phone', appId, code, body.openid)
       return {
         ...OK,
         phone_info: {
-          // That a foreign number has its country's code is documented; how it is written is not.
+          // WeChat documents that a foreign number includes its country code, but not the format.
           phoneNumber: countryCode === '86' ? purePhoneNumber : `+${countryCode}${purePhoneNumber}`,
           purePhoneNumber,
-          // Documented as a string, shown as a number in WeChat's own sample.
+          // WeChat documents a string, but its sample shows a number.
           countryCode: countryCodeAs === 'number' ? Number(countryCode) : countryCode,
-          // The time of the tap, not of this request.
+          // The time of the user's tap, not of this request.
           watermark: { timestamp: Math.floor(issuedAt / 1000), appid: appId }
         }
       }
     }
   },
 
-  // https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html
+  // See https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html
   '/cgi-bin/token': {
     method: 'GET',
-    otherwise: 43001,
-    answer ({ apps, tokens }, query) {
+    methodErrcode: 43001,
+    handle ({ apps, tokens }, query) {
       return tokens.fetch(authenticate(apps, query, 'client_credential'))
     }
   },
 
-  // https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken
+  // See https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken
   '/cgi-bin/stable_token': {
     method: 'POST',
-    otherwise: 43002,
-    answer ({ apps, tokens }, _query, body) {
+    methodErrcode: 43002,
+    handle ({ apps, tokens }, _query, body) {
       const appId = authenticate(apps, body, 'client_credential')
       return body.force_refresh === true ? tokens.forceRefresh(appId) : tokens.fetchStable(appId)
     }
   }
 }
 
-/** What WeChat answers; does what was asked. */
-export function answer (platform: Platform, { method, path, query, body }: ApiCall): Reply {
+/** Executes a call and returns WeChat's response. */
+export function execute (platform: Platform, { method, path, query, body }: ApiCall): ApiResponse {
   const api = Object.hasOwn(APIS, path) ? APIS[path] : undefined
-  if (api === undefined) return { status: 404, headers: { 'content-type': 'text/html' }, body: '<h1>404 Not Found</h1>' }
+  if (api === undefined) return NOT_FOUND
   try {
-    if (method !== api.method) throw new Refusal(api.otherwise)
-    return jsonReply(path, api.answer(platform, query, method === 'POST' ? parse(body) : {}))
+    if (method !== api.method) throw new Refusal(api.methodErrcode)
+    return jsonResponse(path, api.handle(platform, query, method === 'POST' ? parse(body) : {}))
   } catch (error) {
-    /* c8 ignore next -- a mistake of the simulator's own, which must not pass for a refusal */
+    /* c8 ignore next -- a bug in the simulator, which must not look like a refusal by WeChat */
     if (!(error instanceof Refusal)) throw error
-    return refusal(path, error.errcode)
+    return refusalResponse(path, error.errcode)
   }
 }
 
-export function refusal (path: string, errcode: number, errmsg = errmsgOf(errcode)): Reply {
-  return jsonReply(path, { errcode, errmsg })
+/** Returns WeChat's response for an errcode. */
+export function refusalResponse (path: string, errcode: number, errmsg = errmsgOf(errcode)): ApiResponse {
+  return jsonResponse(path, { errcode, errmsg })
 }
 
-/** The content type of an API's JSON: code2Session alone says that it is plain text. */
+/** Returns the content type of an API's JSON. Only code2Session declares plain text. */
 export function contentTypeOf (path: string): string {
   return path === '/sns/jscode2session' ? 'text/plain' : 'application/json; encoding=utf-8'
 }
 
-function jsonReply (path: string, value: object): Reply {
-  // HTTP 200 for refusals too; and WeChat escapes slashes, of which a base64 session_key has many.
+function jsonResponse (path: string, value: object): ApiResponse {
+  // WeChat sends refusals with HTTP 200 as well. It escapes slashes, which are common in a base64 session_key.
   const body = JSON.stringify(value).replaceAll('/', '\\/')
   return { status: 200, headers: { 'content-type': contentTypeOf(path) }, body }
 }
@@ -162,26 +164,27 @@ const MISSING = {
   sig_method: 87008
 }
 
-/** The named parameters; throws the errcode of the first that is missing. */
-function demand<Name extends keyof typeof MISSING> (params: Params, ...names: Name[]): Record<Name, string> {
+/** Returns the named parameters. Throws the errcode of the first missing parameter. */
+function requireParams<Name extends keyof typeof MISSING> (params: Params, ...names: Name[]): Record<Name, string> {
   for (const name of names) {
     if (typeof params[name] !== 'string' || params[name] === '') throw new Refusal(MISSING[name])
   }
   return params as Record<Name, string>
 }
 
+/** Verifies an app's credentials and returns its app id. */
 function authenticate (apps: Apps, params: Params, grantType: string): string {
-  const { appid, secret } = demand(params, 'appid', 'secret')
+  const { appid, secret } = requireParams(params, 'appid', 'secret')
   if (params.grant_type !== grantType) throw new Refusal(40002)
   if (!Object.hasOwn(apps, appid)) throw new Refusal(40013)
   if (apps[appid] !== secret) throw new Refusal(40125)
   return appid
 }
 
-/** The user for whom the caller proves to hold the session_key: by its signature over an empty body. */
-function signedUser ({ tokens, users }: Platform, query: Params): Account {
-  const appId = tokens.appOf(demand(query, 'access_token').access_token)
-  const { openid, signature, sig_method: method } = demand(query, 'openid', 'signature', 'sig_method')
+/** Returns the user's account if the request is signed with their session_key. The signature covers an empty body. */
+function signingUser ({ tokens, users }: Platform, query: Params): Account {
+  const appId = tokens.appOf(requireParams(query, 'access_token').access_token)
+  const { openid, signature, sig_method: method } = requireParams(query, 'openid', 'signature', 'sig_method')
   if (method !== 'hmac_sha256') throw new Refusal(87008)
   const account = users.find(appId, openid)
   if (signature !== signWithSessionKey('', account.sessionKey)) throw new Refusal(87009)

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 
-/** Thrown by the simulated APIs: WeChat refuses with this errcode. */
+/** An error of the simulated APIs: WeChat refuses the request with this errcode. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly errcode: number
@@ -39,16 +39,16 @@ const MESSAGES: Record<number, string> = {
   87009: 'invalid signature'
 }
 
-let hints = 0
+let messageCount = 0
 
 /**
- * The text that goes with an errcode. WeChat ends it with an id of the request, in an older or a newer notation, so
- * no two are alike: whoever compares errmsg instead of errcode finds out here.
+ * Returns the errmsg of an errcode. WeChat appends the request id in an older or a newer notation, so every errmsg is
+ * different. Code that compares errmsg instead of errcode fails against the simulator.
  */
 export function errmsgOf (errcode: number): string {
   const message = MESSAGES[errcode] ?? 'unknown error'
-  hints += 1
-  return hints % 2 === 0
+  messageCount += 1
+  return messageCount % 2 === 0
     ? `${message}, hints: [ req_id: ${randomBytes(8).toString('base64url')} ]`
     : `${message}, rid: ${hex()}-${hex()}-${hex()}`
 }

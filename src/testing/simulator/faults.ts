@@ -3,72 +3,81 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { assertKnownKeys, assertOneOf } from '../assert-options.js'
-import { contentTypeOf, refusal } from './apis.js'
-import type { Reply } from './apis.js'
+import { contentTypeOf, refusalResponse } from './apis.js'
+import type { ApiResponse } from './apis.js'
 
 /**
- * What a request meets instead of WeChat's answer: one kind of trouble, which `delay` and `processed` may go with.
- * Without any, it is the right answer.
+ * A faulty response instead of WeChat's regular response. Set one kind of fault. `delay` and `processed` combine with
+ * every kind. Without a kind, the response is the regular one.
  */
 export interface Fault {
-  /** Milliseconds to wait before anything else happens, or a promise to wait for. */
+  /** The wait before the response: milliseconds or a promise. */
   delay?: number | Promise<unknown> | undefined
   /**
-   * Whether WeChat still does what was asked, so that a code is used up although no right answer arrives. What begins
-   * with the right answer (`stall: 'body'`, `truncate`, `huge`) does so anyway.
+   * Whether WeChat still executes the request. A code is then used up although no regular response arrives.
+   * `stall: 'body'`, `truncate` and `huge` always execute the request, because they send parts of the regular response.
    *
    * @default false
    */
   processed?: boolean | undefined
 
-  /** WeChat's own refusal, with HTTP 200. */
+  /** The errcode of a refusal by WeChat, with HTTP 200. */
   errcode?: number | undefined
-  /** The refusal's text; by default WeChat's own, as far as it is known. */
+  /**
+   * The text of the refusal.
+   *
+   * @default WeChat's text if it is known, otherwise 'unknown error'
+   */
   errmsg?: string | undefined
 
-  /** Any answer: some proxy's HTML, garbage, JSON that breaks off, or the answer of an API not simulated. */
+  /** Any body: HTML of a proxy, garbage, incomplete JSON, or the response of an API that is not simulated. */
   body?: string | undefined
-  /** By default what WeChat says for this path. */
+  /** @default WeChat's content type for this path */
   contentType?: string | undefined
   /** @default 200 */
   status?: number | undefined
-  /** Headers that go with `status` or `body`. */
+  /** Headers for `status` or `body`. */
   headers?: Record<string, string> | undefined
 
-  /** HTTP 302 to this address. */
+  /** The target of an HTTP 302 redirect. */
   redirect?: string | undefined
 
-  /** The connection stays open, but nothing is sent at all, or the right answer stops halfway. */
+  /** The connection stays open. 'headers' sends nothing. 'body' sends the first half of the regular response. */
   stall?: 'headers' | 'body' | undefined
-  /** The connection breaks halfway through the right answer. */
+  /** The connection breaks after the first half of the regular response. */
   truncate?: true | undefined
-  /** The connection is reset before any answer. */
+  /** The connection is reset before any response. */
   reset?: true | undefined
-  /** The right answer behind this many bytes of white space: nothing is wrong with it but its size. */
+  /** The number of bytes of white space before the regular response. Only the size is wrong. */
   huge?: number | undefined
 }
 
-/** Which requests meet a fault. */
+/** The requests that a fault applies to. */
 export interface FaultScope {
   /**
-   * How many requests, counted as they arrive.
+   * The number of requests, counted when they arrive.
    *
    * @default Infinity
    */
   times?: number | undefined
-  /** Only requests to this path, such as `/sns/jscode2session`; by default requests to any. */
+  /**
+   * The path of the requests, such as `/sns/jscode2session`.
+   *
+   * @default any path
+   */
   path?: string | undefined
 }
 
 const KINDS: Array<keyof Fault> = [
-  'delay', 'processed', 'errcode', 'errmsg', 'body', 'contentType', 'status', 'headers', 'redirect', 'stall', 'truncate', 'reset', 'huge'
+  'delay', 'processed', 'errcode', 'errmsg', 'body', 'contentType', 'status', 'headers', 'redirect', 'stall',
+  'truncate', 'reset', 'huge'
 ]
 
-/** Faults on demand, first in, first out: one request meets at most one. */
+/** A first-in, first-out queue of faults. At most one fault applies to a request. */
 export class Faults {
   #queue: Array<{ fault: Fault, path: string | undefined, times: number }> = []
 
-  /** Returns the function that removes it. */
+  /** Adds a fault and returns a function that removes it. */
   add (fault: Fault, scope: FaultScope = {}): () => void {
     assertKnownKeys('fault', fault, KINDS)
     assertKnownKeys('fault', scope, ['times', 'path'])
@@ -79,6 +88,7 @@ export class Faults {
     return () => { entry.times = 0 }
   }
 
+  /** Returns the fault for a request to `path` and counts the request. */
   take (path: string): Fault | undefined {
     const entry = this.#queue.find((entry) => entry.times > 0 && (entry.path ?? path) === path)
     if (entry !== undefined) entry.times -= 1
@@ -90,46 +100,48 @@ export class Faults {
   }
 }
 
-/** Answers a request to `path` as the fault says. `perform` does what was asked and gives the right answer. */
-export async function misbehave (
-  fault: Fault, path: string, response: ServerResponse, perform: () => Reply, closed: AbortSignal
+/** Sends the faulty response to a request. `perform` executes the request and returns the regular response. */
+export async function sendFault (
+  fault: Fault, path: string, response: ServerResponse, perform: () => ApiResponse, closed: AbortSignal
 ): Promise<void> {
   const { delay, processed, stall, truncate, reset, huge } = fault
-  let reply: Reply | undefined
-  const right = (): Reply => (reply ??= perform())
+  let result: ApiResponse | undefined
+  const regular = (): ApiResponse => (result ??= perform())
 
-  if (delay !== undefined) await (typeof delay === 'number' ? sleep(delay, undefined, { signal: closed, ref: false }) : delay)
-  if (processed) right()
+  if (delay !== undefined) {
+    await (typeof delay === 'number' ? sleep(delay, undefined, { signal: closed, ref: false }) : delay)
+  }
+  if (processed) regular()
 
   if (stall === 'headers') return
-  if (stall === 'body') return sendHalf(response, right())
-  if (truncate) return sendHalf(response, right(), () => response.destroy())
-  if (huge !== undefined) return sendPadded(response, right(), huge)
+  if (stall === 'body') return sendHalf(response, regular())
+  if (truncate) return sendHalf(response, regular(), () => response.destroy())
+  if (huge !== undefined) return sendPadded(response, regular(), huge)
   if (reset) response.socket?.resetAndDestroy()
-  else send(response, wrongReply(fault, path) ?? right())
+  else send(response, faultyResponse(fault, path) ?? regular())
 }
 
-export function send (response: ServerResponse, { status, headers, body }: Reply): void {
+export function send (response: ServerResponse, { status, headers, body }: ApiResponse): void {
   response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers }).end(body)
 }
 
-function wrongReply (fault: Fault, path: string): Reply | null {
+function faultyResponse (fault: Fault, path: string): ApiResponse | null {
   const { errcode, errmsg, redirect, body, contentType = contentTypeOf(path), status, headers } = fault
-  if (errcode !== undefined) return refusal(path, errcode, errmsg)
+  if (errcode !== undefined) return refusalResponse(path, errcode, errmsg)
   if (redirect !== undefined) return { status: 302, headers: { location: redirect }, body: '' }
   if (body === undefined && status === undefined) return null
   return { status: status ?? 200, headers: { 'content-type': contentType, ...headers }, body: body ?? '' }
 }
 
-function sendHalf (response: ServerResponse, { status, headers, body }: Reply, sent?: () => void): void {
+function sendHalf (response: ServerResponse, { status, headers, body }: ApiResponse, sent?: () => void): void {
   response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
   response.write(body.slice(0, body.length / 2), sent)
 }
 
-/** Without a content-length, so that only who counts while reading notices in time. */
-async function sendPadded (response: ServerResponse, { status, headers, body }: Reply, bytes: number): Promise<void> {
-  response.writeHead(status, headers)
-  await pipeline(Readable.from(padded(body, bytes)), response)
+/** Sends no content-length. Only a client that counts bytes while it reads can stop in time. */
+async function sendPadded (response: ServerResponse, regular: ApiResponse, bytes: number): Promise<void> {
+  response.writeHead(regular.status, regular.headers)
+  await pipeline(Readable.from(padded(regular.body, bytes)), response)
 }
 
 function * padded (body: string, bytes: number): Generator<string> {

@@ -3,23 +3,23 @@ import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { answer } from './apis.js'
+import { execute } from './apis.js'
 import type { ApiCall, Platform } from './apis.js'
-import { misbehave, send } from './faults.js'
+import { send, sendFault } from './faults.js'
 import type { Faults } from './faults.js'
 
-/** A request as it arrived. */
+/** A recorded request. */
 export interface WechatRequest extends ApiCall {
-  /** When, by the simulator's clock. */
+  /** The arrival time in epoch milliseconds of the simulator's clock. */
   at: number
 }
 
-/** What a phone gives a user a code for, by path. */
+/** The functions that issue a code to a user's phone, by path. */
 export type PhoneCodes = Readonly<Record<string, (user: string, options: { appId?: string }) => string>>
 
 const MAX_REQUESTS = 10_000
 
-/** The simulator's HTTP side: takes requests down, lets them meet their fault, and answers. */
+/** The HTTP server of the simulator: records requests, applies faults and responds. */
 export class SimulatorServer {
   requests: WechatRequest[] = []
   readonly #platform: Platform
@@ -29,7 +29,7 @@ export class SimulatorServer {
   readonly #arrivals = new EventEmitter().setMaxListeners(0)
   readonly #closing = new AbortController()
   readonly #server = createServer((request, response) => {
-    // A caller that hung up, or a delay that close() ended: there is nobody left to answer.
+    // The client closed the connection, or close() ended a delay. No response is possible.
     this.#handle(request, response).catch(() => response.destroy())
   })
 
@@ -60,15 +60,15 @@ export class SimulatorServer {
   async #handle (request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname: path, searchParams } = new URL(`http://simulator${request.url}`)
     const query = Object.fromEntries(searchParams)
-    const giveCode = this.#phoneCodes[path]
-    if (giveCode !== undefined) return answerPhone(giveCode, query, response)
+    const issueCode = this.#phoneCodes[path]
+    if (issueCode !== undefined) return sendCode(issueCode, query, response)
 
     const call: ApiCall = { method: request.method as string, path, query, body: await text(request) }
     this.#record(call)
     const fault = this.#faults.take(path)
-    const perform = () => answer(this.#platform, call)
+    const perform = () => execute(this.#platform, call)
     if (fault === undefined) send(response, perform())
-    else await misbehave(fault, path, response, perform, this.#closing.signal)
+    else await sendFault(fault, path, response, perform, this.#closing.signal)
   }
 
   #record (call: ApiCall): void {
@@ -79,11 +79,13 @@ export class SimulatorServer {
   }
 }
 
-function answerPhone (giveCode: PhoneCodes[string], { user, appid }: Record<string, string>, response: ServerResponse): void {
+function sendCode (issueCode: PhoneCodes[string], query: Record<string, string>, response: ServerResponse): void {
+  const { user, appid } = query
   const headers = { 'content-type': 'application/json' }
   try {
-    if (!user) throw new Error('Say who holds the phone: ?user=alice')
-    send(response, { status: 200, headers, body: JSON.stringify({ code: giveCode(user, appid ? { appId: appid } : {}) }) })
+    if (!user) throw new Error('The user is missing. Add ?user=alice to the URL.')
+    const code = issueCode(user, appid ? { appId: appid } : {})
+    send(response, { status: 200, headers, body: JSON.stringify({ code }) })
   } catch (error) {
     send(response, { status: 400, headers, body: JSON.stringify({ error: (error as Error).message }) })
   }

@@ -14,13 +14,15 @@ export type { Apps, EncryptedData, Fault, FaultScope, PhoneNumberOptions, Wechat
 
 export interface WechatSimulatorOptions {
   /**
-   * The Mini Programs: appId to appSecret. The first is the default of every `appId` below.
+   * The Mini Programs: app secrets by app id. The first app is the default of every `appId` below.
    *
    * @default one app, see {@link WechatSimulator.apps}
    */
   apps?: Apps | undefined
   /**
-   * @default 0, any free one
+   * The port of the HTTP server. 0 selects a free port.
+   *
+   * @default 0
    */
   port?: number | undefined
   /**
@@ -30,117 +32,127 @@ export interface WechatSimulatorOptions {
    */
   host?: string | undefined
   /**
-   * Whether the apps are bound to an Open Platform account, so that logins bring a unionid.
+   * Whether the apps are linked to an Open Platform account. If they are, logins return a unionid.
    *
    * @default false
    */
   openPlatform?: boolean | undefined
   /**
-   * Whether a login brings a new session_key. WeChat says that it may; nothing may depend on either.
+   * Whether a login creates a new session_key. WeChat may or may not do so, and a host must support both.
    *
    * @default 'always'
    */
   keyChanges?: 'always' | 'never' | undefined
   /**
-   * How a phone number's countryCode is written: WeChat documents a string and shows a number.
+   * The type of a phone number's countryCode. WeChat documents a string, but its sample shows a number.
    *
    * @default 'string'
    */
   countryCodeAs?: 'string' | 'number' | undefined
   /**
-   * The clock, in epoch milliseconds, by which codes and access tokens expire.
+   * Returns the time in epoch milliseconds. Codes and access tokens expire by this clock.
    *
    * @default Date.now
    */
   now?: (() => number) | undefined
 }
 
-/** Which Mini Program; by default the first. An unknown one throws. */
+/** The options that select a Mini Program. */
 export interface AppOptions {
+  /**
+   * The app id. An unknown app id throws.
+   *
+   * @default the first app
+   */
   appId?: string | undefined
 }
 
 /**
- * WeChat on this machine: its server API over HTTP at `url`, and what a phone does there as methods. Users have any
- * names but empty ones and exist on first use; a user's openid is the same in every simulator. What is not known, such
- * as a misspelt option or fault, throws.
+ * A simulated WeChat. It serves WeChat's server API over HTTP at `url`, and its methods act as the phones. A user has
+ * any non-empty name and is created on first use. A user's openid is the same in every simulator. Unknown options and
+ * faults throw.
  */
 export interface WechatSimulator {
-  /** The base URL, to be used in place of `https://api.weixin.qq.com`. */
+  /** The base URL that replaces `https://api.weixin.qq.com`. */
   readonly url: string
-  /** The Mini Programs, appId to appSecret; a change counts at once. */
+  /** The Mini Programs: app secrets by app id. Changes apply at once. */
   readonly apps: Apps
 
   /**
-   * Stands for wx.login: a code for code2Session, for five minutes and one use. A new session_key comes with it,
-   * unless `keyChanges` is 'never', and the one before is dead from then on.
+   * Simulates wx.login and returns a code for code2Session. The code is valid for five minutes and one use. The login
+   * creates a new session_key and invalidates the previous one, unless `keyChanges` is 'never'.
    *
-   * https://developers.weixin.qq.com/miniprogram/dev/api/open-api/login/wx.login.html
+   * @see https://developers.weixin.qq.com/miniprogram/dev/api/open-api/login/wx.login.html
    */
   login (user: string, options?: AppOptions): string
   /**
-   * Stands for wx.checkSession: whether the session_key of the user's latest login is still the valid one.
+   * Simulates wx.checkSession. Returns false if the session_key of the user's latest login is no longer valid.
    *
-   * https://developers.weixin.qq.com/miniprogram/dev/api/open-api/login/wx.checkSession
+   * @see https://developers.weixin.qq.com/miniprogram/dev/api/open-api/login/wx.checkSession
    */
   checkSession (user: string, options?: AppOptions): boolean
   /**
-   * Stands for a tap on the phone number button: a code for getuserphonenumber, for five minutes and one use. It is
-   * no login code, nor is a login code one.
+   * Simulates a tap on the phone number button and returns a code for getuserphonenumber. The code is valid for five
+   * minutes and one use. Phone codes and login codes are not interchangeable.
    *
-   * https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/getPhoneNumber.html
+   * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/getPhoneNumber.html
    */
   phoneCode (user: string, options?: AppOptions & PhoneNumberOptions): string
   /**
-   * Encrypts what a phone would hand to its Mini Program: `payload` with a watermark, under the valid session_key or
-   * under the one given.
+   * Encrypts `payload` and a watermark as a phone does for its Mini Program. The key is `sessionKey` if it is given,
+   * otherwise the valid session_key.
    */
   encrypt (user: string, payload: object, options?: AppOptions & { sessionKey?: string | undefined }): EncryptedData
-  /** The phone's `signature` over `rawData`, with the valid session_key. */
+  /** Returns the phone's `signature` over `rawData`, made with the valid session_key. */
   sign (user: string, rawData: string, options?: AppOptions): string
 
+  /** Returns the user's openid in an app. */
   openid (user: string, options?: AppOptions): string
-  /** The same in all apps; logins bring it only with `openPlatform`. */
+  /** Returns the user's unionid, which is the same in all apps. Logins return it only with `openPlatform`. */
   unionid (user: string): string
-  /** The only session_key that is valid now. */
+  /** Returns the valid session_key. */
   sessionKey (user: string, options?: AppOptions): string
-  /** The session_key dies unannounced: a new one takes its place, which the next login brings. */
+  /** Replaces the session_key without notice. The next login returns the current key. */
   rotateKey (user: string, options?: AppOptions): void
-  /** Every access token expires now: the next use of one is refused with 42001. */
+  /** Expires all access tokens. WeChat refuses their next use with 42001. */
   expireAccessTokens (): void
 
   /**
-   * Makes requests go wrong until the function that it returns is called, or `times` requests have. What it does not
-   * know, it refuses; a fault without any trouble is the right answer.
+   * Adds a fault, which applies to `times` requests or until the returned function is called. Unknown members throw.
+   * A fault without a kind is the regular response.
    */
   fault (fault: Fault, scope?: FaultScope): () => void
+  /** Removes all faults. */
   clearFaults (): void
 
-  /** The requests so far, newest last; the last 10,000 of them. */
+  /** The last 10,000 requests, newest last. */
   readonly requests: readonly WechatRequest[]
+  /** Discards the recorded requests. */
   clearRequests (): void
-  /** Resolves with the next request to arrive, before it is answered. */
+  /** Resolves to the next request when it arrives, before the response is sent. */
   nextRequest (): Promise<WechatRequest>
 
-  /** Stops at once, whatever is in flight; never rejects. */
+  /** Stops the server at once and closes all connections. Never rejects. */
   close (): Promise<void>
   [Symbol.asyncDispose] (): Promise<void>
 }
 
 /**
- * Starts a WeChat simulator: a real HTTP server that speaks WeChat's login API as WeChat does, for tests, demos and
- * development without an account. It logs nothing and keeps nothing.
+ * Starts a WeChat simulator: an HTTP server with WeChat's login API, for tests, demos and development without a WeChat
+ * account. It logs nothing and writes nothing to disk.
  *
- * It answers `/sns/jscode2session`, `/wxa/checksession`, `/wxa/resetusersessionkey`,
- * `/wxa/business/getuserphonenumber`, `/cgi-bin/token` and `/cgi-bin/stable_token`. Beside them
- * `GET /simulator/login?user=alice[&appid=wx…]` answers `{ "code": "…" }`: wx.login for those who have only curl; and
- * `/simulator/phone-code` the code of a tap on the phone number button. They are not WeChat's, so no fault hits them and
- * `requests` does not show them.
+ * The simulated APIs are `/sns/jscode2session`, `/wxa/checksession`, `/wxa/resetusersessionkey`,
+ * `/wxa/business/getuserphonenumber`, `/cgi-bin/token` and `/cgi-bin/stable_token`. Two more routes serve clients such
+ * as curl. `GET /simulator/login?user=alice[&appid=wx…]` simulates wx.login and returns `{ "code": "…" }`.
+ * `GET /simulator/phone-code` returns the code of a tap on the phone number button in the same format. These routes are
+ * not part of WeChat: faults do not apply to them, and `requests` does not contain them.
  *
- * @throws what listening throws, such as EADDRINUSE; and when an option is not known
+ * @throws TypeError, and errors of `server.listen` such as EADDRINUSE
  */
 export async function startWechatSimulator (options: WechatSimulatorOptions = {}): Promise<WechatSimulator> {
-  assertKnownKeys('startWechatSimulator', options, ['apps', 'port', 'host', 'openPlatform', 'keyChanges', 'countryCodeAs', 'now'])
+  assertKnownKeys('startWechatSimulator', options, [
+    'apps', 'port', 'host', 'openPlatform', 'keyChanges', 'countryCodeAs', 'now'
+  ])
   const {
     port = 0, host = '127.0.0.1', openPlatform = false, keyChanges = 'always', countryCodeAs = 'string', now = Date.now
   } = options
@@ -162,7 +174,7 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
   function login (user: string, options: AppOptions = {}): string {
     const account = accountOf('login', user, options)
     if (keyChanges === 'always') account.sessionKey = newSessionKey()
-    account.keyIsOfLogin = true
+    account.isLoginKeyValid = true
     return users.issue('login', account)
   }
 
@@ -173,7 +185,8 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
     assertDigits('phoneCode', { phoneNumber, countryCode })
     return users.issue('phone', account, { phoneNumber, countryCode })
   }
-  const server = new SimulatorServer(platform, faults, now, { '/simulator/login': login, '/simulator/phone-code': phoneCode })
+  const phoneCodes = { '/simulator/login': login, '/simulator/phone-code': phoneCode }
+  const server = new SimulatorServer(platform, faults, now, phoneCodes)
   const url = await server.listen(port, host)
   const close = () => server.close()
 
@@ -182,7 +195,7 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
     apps,
 
     login,
-    checkSession: (user, options = {}) => accountOf('checkSession', user, options).keyIsOfLogin,
+    checkSession: (user, options = {}) => accountOf('checkSession', user, options).isLoginKeyValid,
     phoneCode,
     encrypt (user, payload, options = {}) {
       const account = accountOf('encrypt', user, options, 'sessionKey')
@@ -195,7 +208,7 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
     unionid: (user) => accountOf('unionid', user, {}).unionid,
     sessionKey: (user, options = {}) => accountOf('sessionKey', user, options).sessionKey,
     rotateKey (user, options = {}) {
-      Object.assign(accountOf('rotateKey', user, options), { sessionKey: newSessionKey(), keyIsOfLogin: false })
+      Object.assign(accountOf('rotateKey', user, options), { sessionKey: newSessionKey(), isLoginKeyValid: false })
     },
     expireAccessTokens: () => tokens.expireAll(),
 

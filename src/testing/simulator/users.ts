@@ -2,31 +2,31 @@ import { createHash, randomBytes } from 'node:crypto'
 import { newSessionKey } from './crypto.js'
 import { Refusal } from './errcodes.js'
 
-/** Mini Programs by appId, with their appSecret. */
+/** The Mini Programs: app secrets by app id. */
 export type Apps = Record<string, string>
 
-/** One person as one Mini Program knows them. */
+/** The state of a user in one Mini Program. */
 export interface Account {
   appId: string
   openid: string
   unionid: string
-  /** The only key that is valid now. */
+  /** The valid key. */
   sessionKey: string
-  /** Whether that key is the one of the latest login: what wx.checkSession tells. */
-  keyIsOfLogin: boolean
+  /** Whether the valid key is the key of the latest login. This is the result of wx.checkSession. */
+  isLoginKeyValid: boolean
 }
 
-/** The phone number of who taps the button. */
+/** The phone number of the user. */
 export interface PhoneNumberOptions {
   /**
-   * Digits, without the country's code: WeChat's `purePhoneNumber`.
+   * Digits without the country code: WeChat's `purePhoneNumber`.
    *
    * @default '13800138000'
    */
   phoneNumber?: string | undefined
   /**
-   * Of the country, digits such as '44'. With any but China's, WeChat's `phoneNumber` begins with it. How, WeChat does
-   * not document; here it is '+447700900000'.
+   * The digits of the country code, such as '44'. WeChat's `phoneNumber` starts with a foreign country code. WeChat
+   * does not document the format. The simulator returns '+447700900000'.
    *
    * @default '86'
    */
@@ -44,19 +44,19 @@ interface Code {
   used: boolean
 }
 
-const CODE_LIFE = 5 * 60_000
+const CODE_TTL_MS = 5 * 60_000
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
-/** The shapes that were seen. WeChat documents neither, so nothing should tell the two kinds apart by them. */
+/** The observed formats of codes. WeChat documents neither, so no code should depend on them. */
 const NEW_CODE = {
   login: () => Array.from(randomBytes(32), (byte) => ALPHABET[byte % ALPHABET.length]).join(''),
   phone: () => randomBytes(32).toString('hex')
 }
 
-/** WeChat tells a used login code from an unknown one, but not a used phone code. */
-const USED = { login: 40163, phone: 40029 } as const
+/** The errcodes of used codes. For phone codes WeChat does not distinguish used from unknown codes. */
+const USED_ERRCODE = { login: 40163, phone: 40029 } as const
 
-/** Everybody who uses the simulated Mini Programs, and the codes their phones were given. */
+/** The users of the simulated Mini Programs, and the codes issued to their phones. */
 export class Users {
   readonly #apps: Apps
   readonly #now: () => number
@@ -68,60 +68,60 @@ export class Users {
     this.#now = now
   }
 
-  /** The account of a user in an app (by default the first app), made on first use. */
+  /** Returns the account of a user in an app, by default the first app. Creates the account on first use. */
   account (user: string, appId = Object.keys(this.#apps)[0] ?? ''): Account {
     if (!Object.hasOwn(this.#apps, appId)) throw new Error(`The simulator has no app '${appId}'`)
-    // Derived, not drawn: the same user keeps the same openid when the simulator restarts beside a lasting store.
+    // Derived instead of random. A user has the same openid after a restart, because a persistent store outlives it.
     const openid = idFrom(appId, user)
     let account = this.#accounts.get(openid)
     if (account === undefined) {
-      account = { appId, openid, unionid: idFrom('unionid', user), sessionKey: newSessionKey(), keyIsOfLogin: false }
+      account = { appId, openid, unionid: idFrom('unionid', user), sessionKey: newSessionKey(), isLoginKeyValid: false }
       this.#accounts.set(openid, account)
     }
     return account
   }
 
-  /** The account that an app knows under this openid. */
+  /** Returns the account with this openid in an app. Throws WeChat's refusal if there is none. */
   find (appId: string, openid: string): Account {
     const account = this.#accounts.get(openid)
     if (account?.appId !== appId) throw new Refusal(40003)
     return account
   }
 
-  /** A code for this account: five minutes, single use. */
+  /** Issues a code for this account. The code is valid for five minutes and one use. */
   issue (kind: CodeKind, account: Account, options: PhoneNumberOptions = {}): string {
     const { phoneNumber: purePhoneNumber = '13800138000', countryCode = '86' } = options
-    this.#forgetExpired()
+    this.#deleteExpired()
     const code = NEW_CODE[kind]()
     this.#codes.set(code, { kind, account, purePhoneNumber, countryCode, issuedAt: this.#now(), used: false })
     return code
   }
 
   /**
-   * Uses a code up; throws the refusal of a code that is unknown, expired, used, another app's or of another kind.
-   * Where an openid is given, it must be the one whose code this is.
+   * Redeems a code. Throws WeChat's refusal if the code is unknown, expired, used, of another app or of another kind.
+   * If `openid` is given, the code must belong to that user.
    */
   redeem (kind: CodeKind, appId: string, code: string, openid?: unknown): Code {
-    this.#forgetExpired()
+    this.#deleteExpired()
     const found = this.#codes.get(code)
     if (found === undefined || found.kind !== kind || found.account.appId !== appId) throw new Refusal(40029)
     if (openid !== undefined && openid !== found.account.openid) throw new Refusal(40029)
-    if (found.used) throw new Refusal(USED[kind])
+    if (found.used) throw new Refusal(USED_ERRCODE[kind])
     found.used = true
     return found
   }
 
-  /** Codes are kept in the order of their issue, so the expired ones come first. */
-  #forgetExpired (): void {
-    const expired = this.#now() - CODE_LIFE
+  /** Deletes expired codes. The map is in the order of issue, so expired codes come first. */
+  #deleteExpired (): void {
+    const latestExpired = this.#now() - CODE_TTL_MS
     for (const [code, { issuedAt }] of this.#codes) {
-      if (issuedAt > expired) return
+      if (issuedAt > latestExpired) return
       this.#codes.delete(code)
     }
   }
 }
 
-/** Like WeChat's: 28 characters, the first an o. */
+/** Returns an id in WeChat's format: 28 characters that start with 'o'. */
 function idFrom (scope: string, user: string): string {
   return 'o' + createHash('sha256').update(JSON.stringify([scope, user])).digest('base64url').slice(0, 27)
 }

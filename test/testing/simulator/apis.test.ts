@@ -7,7 +7,7 @@ import { APPS, PHONE, accessToken, call, code2Session, post, simulate } from '..
 const CHECK = '/wxa/checksession'
 const RESET = '/wxa/resetusersessionkey'
 
-/** The errcode that a token meets where any living one is good: 40029 tells that it lives. */
+/** Returns the errcode of a request with the token. 40029 (invalid code) proves that the token is valid. */
 async function probe (wechat: WechatSimulator, token: string) {
   return (await post(wechat, PHONE, { code: 'unknown' }, { access_token: token })).json.errcode
 }
@@ -17,13 +17,13 @@ async function classicToken (wechat: WechatSimulator) {
   return (await call(wechat, '/cgi-bin/token', query)).json
 }
 
-async function signed (wechat: WechatSimulator, query: Record<string, string> = {}) {
+async function signedQuery (wechat: WechatSimulator, query: Record<string, string> = {}) {
   const { access_token: token } = await accessToken(wechat)
   const signature = signWithSessionKey('', wechat.sessionKey('alice'))
   return { access_token: token, openid: wechat.openid('alice'), signature, sig_method: 'hmac_sha256', ...query }
 }
 
-test('stable_token gives the same token until its last five minutes', async (t) => {
+test('stable_token: returns the same token until its last five minutes', async (t) => {
   const { wechat, clock } = await simulate(t)
   const first = await accessToken(wechat)
   t.match(first, { access_token: /^\d+_[\w-]{128}$/, expires_in: 7200 })
@@ -36,13 +36,13 @@ test('stable_token gives the same token until its last five minutes', async (t) 
   t.equal(second.expires_in, 7200)
 
   clock.now += 5 * MINUTE - 1
-  t.equal(await probe(wechat, first.access_token), 40029, 'both live for the rest of the first')
+  t.equal(await probe(wechat, first.access_token), 40029, 'both are valid during the overlap')
   clock.now += 1
   t.equal(await probe(wechat, first.access_token), 42001)
   t.equal(await probe(wechat, second.access_token), 40029)
 })
 
-test('force_refresh kills the token before at once', async (t) => {
+test('force_refresh: expires the previous token at once', async (t) => {
   const { wechat } = await simulate(t)
   const first = await accessToken(wechat)
   const second = await accessToken(wechat, { force_refresh: true })
@@ -51,7 +51,7 @@ test('force_refresh kills the token before at once', async (t) => {
   t.strictSame(await accessToken(wechat), second)
 })
 
-test('force_refresh has no effect within thirty seconds of the last', async (t) => {
+test('force_refresh: has no effect within thirty seconds of the previous refresh', async (t) => {
   const { wechat, clock } = await simulate(t)
   const first = await accessToken(wechat, { force_refresh: true })
   clock.now += 29_999
@@ -60,7 +60,7 @@ test('force_refresh has no effect within thirty seconds of the last', async (t) 
   t.not((await accessToken(wechat, { force_refresh: true })).access_token, first.access_token)
 })
 
-test('force_refresh works twenty times a day, by the day in China', async (t) => {
+test('force_refresh: works twenty times per day in China', async (t) => {
   const { wechat, clock } = await simulate(t)
   clock.now = Date.UTC(2026, 0, 1, 15)
   for (let i = 0; i < 20; i++) {
@@ -72,7 +72,7 @@ test('force_refresh works twenty times a day, by the day in China', async (t) =>
   t.ok((await accessToken(wechat, { force_refresh: true })).access_token)
 })
 
-test('the classic endpoint gives a new token each time; the one before works for five more minutes', async (t) => {
+test('token: returns a new token; the previous one stays valid for five minutes', async (t) => {
   const { wechat, clock } = await simulate(t)
   const stable = await accessToken(wechat)
   const first = await classicToken(wechat)
@@ -83,10 +83,10 @@ test('the classic endpoint gives a new token each time; the one before works for
   clock.now += 1
   t.equal(await probe(wechat, first.access_token), 40001)
   t.equal(await probe(wechat, second.access_token), 40029)
-  t.equal(await probe(wechat, stable.access_token), 40029, 'the endpoints do not know each other')
+  t.equal(await probe(wechat, stable.access_token), 40029, 'the tokens of the endpoints are independent')
 })
 
-test('expireAccessTokens ends every token, and the next one is new', async (t) => {
+test('expireAccessTokens: expires every token', async (t) => {
   const { wechat } = await simulate(t)
   const before = [await accessToken(wechat), await classicToken(wechat)]
   wechat.expireAccessTokens()
@@ -94,14 +94,14 @@ test('expireAccessTokens ends every token, and the next one is new', async (t) =
   t.equal(await probe(wechat, (await accessToken(wechat)).access_token), 40029)
 })
 
-test('access tokens that never were are told apart', async (t) => {
+test('access token: missing, malformed and unknown tokens have different errcodes', async (t) => {
   const { wechat } = await simulate(t)
   t.equal((await post(wechat, PHONE, {})).json.errcode, 41001)
-  t.equal(await probe(wechat, 'mangled'), 40014)
+  t.equal(await probe(wechat, 'malformed'), 40014)
   t.equal(await probe(wechat, `0_${'x'.repeat(128)}`), 40001)
 })
 
-test('who asks for an access token must be an app', async (t) => {
+test('stable_token: requires valid app credentials', async (t) => {
   const { wechat } = await simulate(t)
   t.equal((await accessToken(wechat, { appid: undefined })).errcode, 41002)
   t.equal((await accessToken(wechat, { secret: 5 })).errcode, 41004)
@@ -112,15 +112,15 @@ test('who asks for an access token must be an app', async (t) => {
   t.equal((await post(wechat, '/cgi-bin/stable_token', 'null')).json.errcode, 47001)
 })
 
-test('other methods than the documented are refused', async (t) => {
+test('APIs: refuse undocumented methods', async (t) => {
   const { wechat } = await simulate(t)
   for (const path of [CHECK, RESET, '/cgi-bin/token']) t.equal((await post(wechat, path, {})).json.errcode, 43001, path)
   for (const path of [PHONE, '/cgi-bin/stable_token']) t.equal((await call(wechat, path)).json.errcode, 43002, path)
 })
 
-test('checksession knows the living key by its signature', async (t) => {
+test('checksession: accepts the signature of the valid key only', async (t) => {
   const { wechat } = await simulate(t)
-  const query = await signed(wechat)
+  const query = await signedQuery(wechat)
   const { json, contentType } = await call(wechat, CHECK, query)
   t.strictSame(json, { errcode: 0, errmsg: 'ok' })
   t.equal(contentType, 'application/json; encoding=utf-8')
@@ -129,7 +129,7 @@ test('checksession knows the living key by its signature', async (t) => {
   t.equal((await call(wechat, CHECK, query)).json.errcode, 87009)
 })
 
-test('checksession and resetusersessionkey refuse what is missing or not the user\'s', async (t) => {
+test('checksession, resetusersessionkey: refuse missing or foreign parameters', async (t) => {
   const { wechat } = await simulate(t)
   for (const [query, errcode] of [
     [{ access_token: '' }, 41001],
@@ -142,29 +142,32 @@ test('checksession and resetusersessionkey refuse what is missing or not the use
     [{ sig_method: 'sha1' }, 87008]
   ] as Array<[Record<string, string>, number]>) {
     for (const path of [CHECK, RESET]) {
-      t.equal((await call(wechat, path, await signed(wechat, query))).json.errcode, errcode, `${path} ${JSON.stringify(query)}`)
+      const { json } = await call(wechat, path, await signedQuery(wechat, query))
+      t.equal(json.errcode, errcode, `${path} ${JSON.stringify(query)}`)
     }
   }
 })
 
-test('resetusersessionkey gives the user a new key; the phone\'s login goes on', async (t) => {
+test('resetusersessionkey: replaces the key and keeps the phone\'s login valid', async (t) => {
   const { wechat } = await simulate(t)
   wechat.login('alice')
   const before = wechat.sessionKey('alice')
-  const { json } = await call(wechat, RESET, await signed(wechat))
-  t.strictSame(json, { errcode: 0, errmsg: 'ok', openid: wechat.openid('alice'), session_key: wechat.sessionKey('alice') })
+  const { json } = await call(wechat, RESET, await signedQuery(wechat))
+  t.strictSame(json, {
+    errcode: 0, errmsg: 'ok', openid: wechat.openid('alice'), session_key: wechat.sessionKey('alice')
+  })
   t.not(wechat.sessionKey('alice'), before)
   t.equal(wechat.checkSession('alice'), true)
 })
 
-test('a phone code gives the number once, within five minutes', async (t) => {
+test('phone code: returns the number once, within five minutes', async (t) => {
   const { wechat, clock } = await simulate(t)
   const { access_token: token } = await accessToken(wechat)
-  const phone = (body: object) => post(wechat, PHONE, body, { access_token: token })
-  const [code, late] = [wechat.phoneCode('alice', { phoneNumber: '13912345678' }), wechat.phoneCode('alice')]
+  const redeem = (body: object) => post(wechat, PHONE, body, { access_token: token })
+  const [code, unused] = [wechat.phoneCode('alice', { phoneNumber: '13912345678' }), wechat.phoneCode('alice')]
 
   clock.now += MINUTE
-  t.strictSame((await phone({ code })).json, {
+  t.strictSame((await redeem({ code })).json, {
     errcode: 0,
     errmsg: 'ok',
     phone_info: {
@@ -174,12 +177,12 @@ test('a phone code gives the number once, within five minutes', async (t) => {
       watermark: { timestamp: (clock.now - MINUTE) / 1000, appid: 'wx1' }
     }
   })
-  t.equal((await phone({ code })).json.errcode, 40029)
+  t.equal((await redeem({ code })).json.errcode, 40029)
   clock.now += 4 * MINUTE
-  t.equal((await phone({ code: late })).json.errcode, 40029)
+  t.equal((await redeem({ code: unused })).json.errcode, 40029)
 })
 
-/** What WeChat tells of a number, when its user taps the button. */
+/** Returns the phone number fields of WeChat's response after a tap on the button. */
 async function phoneInfo (wechat: WechatSimulator, phone: Parameters<WechatSimulator['phoneCode']>[1]) {
   const { access_token: token } = await accessToken(wechat)
   const { json } = await post(wechat, PHONE, { code: wechat.phoneCode('alice', phone) }, { access_token: token })
@@ -187,7 +190,7 @@ async function phoneInfo (wechat: WechatSimulator, phone: Parameters<WechatSimul
   return { phoneNumber, purePhoneNumber, countryCode }
 }
 
-test("a foreign phone number has its country's code, and comes without it too", async (t) => {
+test('phone number: a foreign number is returned with and without its country code', async (t) => {
   const { wechat } = await simulate(t)
   t.strictSame(await phoneInfo(wechat, { phoneNumber: '7700900000', countryCode: '44' }), {
     phoneNumber: '+447700900000', purePhoneNumber: '7700900000', countryCode: '44'
@@ -197,7 +200,7 @@ test("a foreign phone number has its country's code, and comes without it too", 
   })
 })
 
-test('countryCode may be a number', async (t) => {
+test('countryCodeAs: a number', async (t) => {
   const { wechat } = await simulate(t, { countryCodeAs: 'number' })
   t.match(await phoneInfo(wechat, {}), { countryCode: 86 })
   t.strictSame(await phoneInfo(wechat, { phoneNumber: '7700900000', countryCode: '44' }), {
@@ -205,9 +208,13 @@ test('countryCode may be a number', async (t) => {
   })
 })
 
-test("a phone number and its country's code are digits", async (t) => {
+test('phoneCode: phone number and country code must be digits', async (t) => {
   const { wechat } = await simulate(t)
-  for (const [name, values] of [['phoneNumber', ['+44 7700900000', '', 7700900000, null]], ['countryCode', ['+44', '', 44, null, 'GB']]] as const) {
+  const invalid = [
+    ['phoneNumber', ['+44 7700900000', '', 7700900000, null]],
+    ['countryCode', ['+44', '', 44, null, 'GB']]
+  ] as const
+  for (const [name, values] of invalid) {
     for (const value of values) {
       t.throws(() => wechat.phoneCode('alice', { [name]: value as string }), {
         name: 'TypeError', message: `phoneCode: ${name} must be a string of digits, such as '7700900000' or '44'`
@@ -216,7 +223,7 @@ test("a phone number and its country's code are digits", async (t) => {
   }
 })
 
-test('a code that is not a phone code of this app and user gives no number', async (t) => {
+test('phone code: login codes and codes of other apps or users are invalid', async (t) => {
   const { wechat } = await simulate(t)
   const { access_token: token } = await accessToken(wechat)
   const errcode = async (body: object) => (await post(wechat, PHONE, body, { access_token: token })).json.errcode
@@ -224,7 +231,7 @@ test('a code that is not a phone code of this app and user gives no number', asy
 
   t.equal(await errcode({}), 41008)
   t.equal(await errcode({ code: login }), 40029, 'a login code')
-  t.ok((await code2Session(wechat, login)).json.openid, 'which still works for the login')
+  t.ok((await code2Session(wechat, login)).json.openid, 'the login code is still valid')
   t.equal(await errcode({ code: wechat.phoneCode('alice', { appId: 'wx2' }) }), 40029)
   t.equal(await errcode({ code, openid: wechat.openid('bob') }), 40029)
   t.equal(await errcode({ code, openid: wechat.openid('alice') }), 0)

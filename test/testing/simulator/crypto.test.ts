@@ -6,7 +6,7 @@ import { simulate } from '../../helpers/simulator.js'
 
 const vectors = JSON.parse(readFileSync(new URL('../../fixtures/vectors.json', import.meta.url), 'utf8'))
 
-test('the published vectors come out', async (t) => {
+test('crypto: matches the published vectors', async (t) => {
   for (const { plaintext, sessionKey, iv, encryptedData, name } of vectors.decrypt) {
     t.strictSame(encryptUserData(plaintext, sessionKey, Buffer.from(iv, 'base64')), { encryptedData, iv }, name)
   }
@@ -18,23 +18,23 @@ test('the published vectors come out', async (t) => {
   }
 })
 
-test('the phone encrypts under the valid key, with a watermark of its app', async (t) => {
+test('encrypt: uses the valid key and adds a watermark of the app', async (t) => {
   const { wechat, clock } = await simulate(t)
-  const sealed = wechat.encrypt('alice', { steps: 1 }, { appId: 'wx2' })
-  t.strictSame(decrypt(sealed, wechat.sessionKey('alice', { appId: 'wx2' })), {
+  const encrypted = wechat.encrypt('alice', { steps: 1 }, { appId: 'wx2' })
+  t.strictSame(decrypt(encrypted, wechat.sessionKey('alice', { appId: 'wx2' })), {
     steps: 1, watermark: { timestamp: clock.now / 1000, appid: 'wx2' }
   })
-  t.not(wechat.encrypt('alice', {}).iv, sealed.iv, 'with an iv of its own each time')
+  t.not(wechat.encrypt('alice', {}).iv, encrypted.iv, 'every call uses a new iv')
 })
 
-test('the phone can encrypt under a key that is dead', async (t) => {
+test('encrypt: accepts an expired key', async (t) => {
   const { wechat } = await simulate(t)
   const sessionKey = wechat.sessionKey('alice')
   wechat.rotateKey('alice')
   t.match(decrypt(wechat.encrypt('alice', { steps: 1 }, { sessionKey }), sessionKey), { steps: 1 })
 })
 
-test('the phone signs with the valid key', async (t) => {
+test('sign: uses the valid key', async (t) => {
   const { wechat } = await simulate(t)
   const before = wechat.sign('alice', '{}')
   t.equal(before, signRawData('{}', wechat.sessionKey('alice')))

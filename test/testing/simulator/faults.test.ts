@@ -1,22 +1,24 @@
 import { test } from 'tap'
 import { LOGIN, accessToken, code2Session, post, simulate } from '../../helpers/simulator.js'
 
-test('an errcode is answered as WeChat answers it', async (t) => {
+test('errcode: has the format of WeChat\'s refusals', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ errcode: 45011 }, { times: 1 })
   wechat.fault({ errcode: 99999 }, { times: 1 })
-  wechat.fault({ errcode: 40226, errmsg: 'own words' }, { times: 1 })
+  wechat.fault({ errcode: 40226, errmsg: 'custom text' }, { times: 1 })
   wechat.fault({ errcode: 45009 }, { times: 1 })
 
   t.match(await code2Session(wechat, 'code'), {
     status: 200, contentType: 'text/plain', json: { errcode: 45011, errmsg: /^api minute-quota reach limit/ }
   })
   t.match((await code2Session(wechat, 'code')).json, { errcode: 99999, errmsg: /^unknown error/ })
-  t.strictSame((await code2Session(wechat, 'code')).json, { errcode: 40226, errmsg: 'own words' })
-  t.match(await post(wechat, '/wxa/any', {}), { contentType: 'application/json; encoding=utf-8', json: { errcode: 45009 } })
+  t.strictSame((await code2Session(wechat, 'code')).json, { errcode: 40226, errmsg: 'custom text' })
+  t.match(await post(wechat, '/wxa/any', {}), {
+    contentType: 'application/json; encoding=utf-8', json: { errcode: 45009 }
+  })
 })
 
-test('faults come first in, first out, and then things are right again', async (t) => {
+test('faults: apply first in, first out', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ errcode: 1 }, { times: 2 })
   wechat.fault({ errcode: 2 }, { times: 1 })
@@ -25,7 +27,7 @@ test('faults come first in, first out, and then things are right again', async (
   t.strictSame(errcodes, [1, 1, 2, undefined])
 })
 
-test('a fault lasts until it is removed', async (t) => {
+test('faults: apply until they are removed', async (t) => {
   const { wechat } = await simulate(t)
   const remove = wechat.fault({ errcode: 1 })
   wechat.fault({ errcode: 2 })
@@ -37,14 +39,14 @@ test('a fault lasts until it is removed', async (t) => {
   t.equal((await code2Session(wechat, 'code')).json.errcode, 40029)
 })
 
-test('a fault may be for one path', async (t) => {
+test('path: restricts a fault to one path', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ errcode: 1 }, { path: LOGIN })
   t.ok((await accessToken(wechat)).access_token)
   t.equal((await code2Session(wechat, 'code')).json.errcode, 1)
 })
 
-test('a fault leaves the code good, unless it is processed', async (t) => {
+test('processed: a fault uses the code up', async (t) => {
   const { wechat } = await simulate(t)
   const code = wechat.login('alice')
   wechat.fault({ errcode: -1 }, { times: 1 })
@@ -55,7 +57,7 @@ test('a fault leaves the code good, unless it is processed', async (t) => {
   t.equal((await code2Session(wechat, code)).json.errcode, 40163)
 })
 
-test('a delay of a promise ends when the test says so, and brings the right answer', async (t) => {
+test('delay: a promise delays the regular response', async (t) => {
   const { wechat } = await simulate(t)
   let release = () => {}
   wechat.fault({ delay: new Promise<void>((resolve) => { release = resolve }) }, { times: 1 })
@@ -70,7 +72,7 @@ test('a delay of a promise ends when the test says so, and brings the right answ
   t.equal((await answer).json.openid, wechat.openid('alice'))
 })
 
-test('a delay goes with any fault, and a delayed right answer is given once', async (t) => {
+test('delay: combines with other faults', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ delay: 1, errcode: -1 }, { times: 1 })
   wechat.fault({ delay: 1, processed: true }, { times: 1 })
@@ -78,20 +80,20 @@ test('a delay goes with any fault, and a delayed right answer is given once', as
   t.equal((await code2Session(wechat, wechat.login('alice'))).json.openid, wechat.openid('alice'))
 })
 
-test('any status, header and body can be answered', async (t) => {
+test('status, headers, body: replace the regular response', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ status: 502, body: '<h1>Bad Gateway</h1>', contentType: 'text/html' }, { times: 1 })
-  wechat.fault({ status: 503, headers: { 'x-own': '1' } }, { times: 1 })
+  wechat.fault({ status: 503, headers: { 'x-custom': '1' } }, { times: 1 })
   wechat.fault({ body: '{"openid":"o' }, { times: 1 })
 
   t.match(await code2Session(wechat, 'code'), { status: 502, contentType: 'text/html', text: '<h1>Bad Gateway</h1>' })
   const response = await fetch(wechat.url + LOGIN)
   t.match(response, { status: 503 })
-  t.equal(response.headers.get('x-own'), '1')
+  t.equal(response.headers.get('x-custom'), '1')
   t.match(await code2Session(wechat, 'code'), { status: 200, contentType: 'text/plain', text: '{"openid":"o' })
 })
 
-test('a redirect is answered', async (t) => {
+test('redirect: responds with HTTP 302', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ redirect: 'http://127.0.0.1:1/' })
   const response = await fetch(wechat.url + LOGIN, { redirect: 'manual' })
@@ -99,7 +101,7 @@ test('a redirect is answered', async (t) => {
   t.equal(response.headers.get('location'), 'http://127.0.0.1:1/')
 })
 
-test('a huge answer is right but for its size', async (t) => {
+test('huge: adds white space before the regular response', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ huge: 100_000 })
   const { text, json } = await code2Session(wechat, wechat.login('alice'))
@@ -107,7 +109,7 @@ test('a huge answer is right but for its size', async (t) => {
   t.equal(text.length, 100_000 + text.trim().length)
 })
 
-test('a huge answer may be given up halfway', async (t) => {
+test('huge: a client may cancel the response', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ huge: 100_000_000 }, { times: 1 })
   const response = await fetch(wechat.url + LOGIN)
@@ -115,7 +117,7 @@ test('a huge answer may be given up halfway', async (t) => {
   t.equal((await code2Session(wechat, 'code')).json.errcode, 40029)
 })
 
-test('a stalled body begins like the right answer and stays open', async (t) => {
+test('stall: sends the first half of the body and keeps the connection open', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ stall: 'body' })
   const response = await fetch(`${wechat.url}${LOGIN}`)
@@ -124,12 +126,12 @@ test('a stalled body begins like the right answer and stays open', async (t) => 
   const { value } = await reader.read()
   t.match(new TextDecoder().decode(value), /^{"errcode":41002/)
 
-  const rest = t.rejects(reader.read(), 'only close ends it')
+  const aborted = t.rejects(reader.read(), 'only close() ends the response')
   await wechat.close()
-  await rest
+  await aborted
 })
 
-test('a truncated answer breaks off after its first half', async (t) => {
+test('truncate: closes the connection after the first half of the body', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ truncate: true })
   const response = await fetch(`${wechat.url}${LOGIN}`)

@@ -5,7 +5,7 @@ import { startWechatSimulator } from '../../../src/testing/simulator/simulator.j
 import { MINUTE } from '../../helpers/clock.js'
 import { APPS, LOGIN, call, code2Session, post, simulate } from '../../helpers/simulator.js'
 
-test('a code gives the session as WeChat writes it', async (t) => {
+test('code2Session: the response has WeChat\'s format', async (t) => {
   const { wechat } = await simulate(t)
   const answer = await code2Session(wechat, wechat.login('alice'))
 
@@ -15,7 +15,7 @@ test('a code gives the session as WeChat writes it', async (t) => {
   t.equal(answer.text, expected.replaceAll('/', '\\/'), 'slashes escaped, no errcode, no unionid')
 })
 
-test('codes, openids and keys look like WeChat\'s', async (t) => {
+test('codes, openids, session keys: have WeChat\'s formats', async (t) => {
   const { wechat } = await simulate(t)
   t.match(wechat.login('alice'), /^[0-9A-Za-z]{32}$/)
   t.match(wechat.phoneCode('alice'), /^[\da-f]{64}$/)
@@ -23,7 +23,7 @@ test('codes, openids and keys look like WeChat\'s', async (t) => {
   t.equal(Buffer.from(wechat.sessionKey('alice'), 'base64').length, 16)
 })
 
-test('an app of an Open Platform account learns the unionid, the same in all its apps', async (t) => {
+test('openPlatform: logins return a unionid that is the same in all apps', async (t) => {
   const { wechat } = await simulate(t, { openPlatform: true })
   const first = await code2Session(wechat, wechat.login('alice'))
   const second = await code2Session(wechat, wechat.login('alice', { appId: 'wx2' }), { appid: 'wx2', secret: APPS.wx2 })
@@ -34,21 +34,21 @@ test('an app of an Open Platform account learns the unionid, the same in all its
   t.not(wechat.unionid('alice'), wechat.unionid('bob'))
 })
 
-test('a user keeps the openid when the simulator is started anew', async (t) => {
+test('openid: is the same after a restart', async (t) => {
   const { wechat: first } = await simulate(t)
   const { wechat: second } = await simulate(t)
   t.equal(first.openid('alice'), second.openid('alice'))
   t.not(first.sessionKey('alice'), second.sessionKey('alice'))
 })
 
-test('a code works once', async (t) => {
+test('login code: valid once', async (t) => {
   const { wechat } = await simulate(t)
   const code = wechat.login('alice')
   await code2Session(wechat, code)
   t.equal((await code2Session(wechat, code)).json.errcode, 40163)
 })
 
-test('a code works for five minutes', async (t) => {
+test('login code: valid for five minutes', async (t) => {
   const { wechat, clock } = await simulate(t)
   const early = wechat.login('alice')
   clock.now += MINUTE
@@ -59,7 +59,7 @@ test('a code works for five minutes', async (t) => {
   t.ok((await code2Session(wechat, late)).json.openid)
 })
 
-test('a refused exchange leaves the code good', async (t) => {
+test('login code: stays valid after a refused exchange', async (t) => {
   const { wechat } = await simulate(t)
   const code = wechat.login('alice')
   for (const [query, errcode] of [
@@ -78,11 +78,11 @@ test('a refused exchange leaves the code good', async (t) => {
     t.equal(answer.status, 200)
     t.equal(answer.contentType, 'text/plain')
   }
-  t.equal((await post(wechat, LOGIN, {})).json.errcode, 41002, 'WeChat overlooks the parameters of a POST')
+  t.equal((await post(wechat, LOGIN, {})).json.errcode, 41002, 'WeChat ignores the parameters of a POST')
   t.ok((await code2Session(wechat, code)).json.openid)
 })
 
-test('no two refusals have the same text', async (t) => {
+test('errmsg: is different in every refusal', async (t) => {
   const { wechat } = await simulate(t)
   const older = /^invalid code, hints: \[ req_id: [\w-]{11} \]$/
   const newer = /^invalid code, rid: [\da-f]{8}-[\da-f]{8}-[\da-f]{8}$/
@@ -94,15 +94,15 @@ test('no two refusals have the same text', async (t) => {
   t.equal(texts.filter((text) => newer.test(text)).length, 2)
 })
 
-test('an app\'s secret may change while the simulator runs', async (t) => {
+test('apps: a changed secret applies at once', async (t) => {
   const { wechat } = await simulate(t)
   wechat.apps.wx1 = 'renewed'
   t.equal((await code2Session(wechat, wechat.login('alice'))).json.errcode, 40125)
   t.ok((await code2Session(wechat, wechat.login('alice'), { secret: 'renewed' })).json.openid)
-  t.equal(APPS.wx1, 'first-secret', 'the caller\'s object is left alone')
+  t.equal(APPS.wx1, 'first-secret', 'the caller\'s object is unchanged')
 })
 
-test('a login brings a new session_key, of that app alone', async (t) => {
+test('login: creates a new session_key for that app only', async (t) => {
   const { wechat } = await simulate(t)
   const [before, elsewhere] = [wechat.sessionKey('alice'), wechat.sessionKey('alice', { appId: 'wx2' })]
   wechat.login('alice')
@@ -110,7 +110,7 @@ test('a login brings a new session_key, of that app alone', async (t) => {
   t.equal(wechat.sessionKey('alice', { appId: 'wx2' }), elsewhere)
 })
 
-test('with keyChanges never, the session_key changes only when it dies', async (t) => {
+test('keyChanges never: only rotateKey changes the session_key', async (t) => {
   const { wechat } = await simulate(t, { keyChanges: 'never' })
   const before = wechat.sessionKey('alice')
   wechat.login('alice')
@@ -119,7 +119,7 @@ test('with keyChanges never, the session_key changes only when it dies', async (
   t.not(wechat.sessionKey('alice'), before)
 })
 
-test('wx.checkSession tells whether the key of the latest login is alive', async (t) => {
+test('checkSession: false unless the key of the latest login is valid', async (t) => {
   const { wechat } = await simulate(t)
   t.equal(wechat.checkSession('alice'), false, 'no login yet')
   wechat.login('alice')
@@ -131,7 +131,7 @@ test('wx.checkSession tells whether the key of the latest login is alive', async
   t.equal(wechat.checkSession('alice'), true)
 })
 
-test('what the phone does in an unknown app throws', async (t) => {
+test('login: an unknown app throws', async (t) => {
   const { wechat } = await simulate(t)
   t.throws(() => wechat.login('alice', { appId: 'wx3' }), { message: "The simulator has no app 'wx3'" })
 
@@ -139,28 +139,28 @@ test('what the phone does in an unknown app throws', async (t) => {
   t.throws(() => empty.login('alice'), { message: "The simulator has no app ''" })
 })
 
-test('/simulator/login stands for wx.login where there is only curl', async (t) => {
+test('/simulator/login, /simulator/phone-code: issue codes over HTTP', async (t) => {
   const { wechat } = await simulate(t)
   wechat.fault({ errcode: -1 }, { path: '/simulator/login' })
 
   const { json: { code } } = await call(wechat, '/simulator/login', { user: 'alice', appid: 'wx2' })
-  t.equal(wechat.requests.length, 0, 'it is the phone\'s, not a request to WeChat')
+  t.equal(wechat.requests.length, 0, 'it is not a request to WeChat')
   const answer = await code2Session(wechat, code, { appid: 'wx2', secret: APPS.wx2 })
   t.equal(answer.json.openid, wechat.openid('alice', { appId: 'wx2' }))
 
   t.match((await call(wechat, '/simulator/login', { user: 'alice' })).json.code, /^\w{32}$/, 'by default the first app')
   const { json: { code: phoneCode } } = await call(wechat, '/simulator/phone-code', { user: 'alice' })
-  t.match(phoneCode, /^[0-9a-f]{64}$/, 'and so does the phone number button')
+  t.match(phoneCode, /^[0-9a-f]{64}$/, 'a code of the phone number button')
   t.match(await call(wechat, '/simulator/login'), { status: 400, json: { error: /user=alice/ } })
   t.match(await call(wechat, '/simulator/login', { user: 'a', appid: 'wx3' }), { status: 400, json: { error: /wx3/ } })
 })
 
-test('an unknown path is not found', async (t) => {
+test('unknown path: 404', async (t) => {
   const { wechat } = await simulate(t)
   t.match(await call(wechat, '/sns/oauth2'), { status: 404, contentType: 'text/html' })
 })
 
-test('requests are kept as they arrived', async (t) => {
+test('requests: recorded in the order of arrival', async (t) => {
   const { wechat, clock } = await simulate(t)
   const next = wechat.nextRequest()
   await call(wechat, LOGIN, { js_code: 'a&b' })
@@ -176,7 +176,7 @@ test('requests are kept as they arrived', async (t) => {
   t.strictSame(wechat.requests, [])
 })
 
-test('the last 10,000 requests are kept', async (t) => {
+test('requests: the last 10,000 are recorded', async (t) => {
   const { wechat } = await simulate(t)
   const socket = connect(Number(new URL(wechat.url).port))
   socket.end(Array.from({ length: 10_001 }, (_, i) => `GET /${i} HTTP/1.1\r\nHost: simulator\r\n\r\n`).join(''))
@@ -185,19 +185,19 @@ test('the last 10,000 requests are kept', async (t) => {
   t.equal(wechat.requests[0]?.path, '/1')
 })
 
-test('with no options there is one app', async (t) => {
+test('options: one app by default', async (t) => {
   await using wechat = await startWechatSimulator()
   const [[appid, secret]] = Object.entries(wechat.apps) as [[string, string]]
   t.match(appid, /^wx[\da-f]{16}$/)
   t.ok((await code2Session(wechat, wechat.login('alice'), { appid, secret })).json.openid)
 })
 
-test('a port in use is an error', async (t) => {
+test('port: a port in use rejects', async (t) => {
   const { wechat } = await simulate(t)
   await t.rejects(startWechatSimulator({ port: Number(new URL(wechat.url).port) }), { code: 'EADDRINUSE' })
 })
 
-test('close ends what is in flight, and may be called again', async (t) => {
+test('close: aborts requests in flight, and may be called again', async (t) => {
   const { wechat } = await simulate(t)
   const silent = connect(Number(new URL(wechat.url).port))
   await once(silent, 'connect')
@@ -215,7 +215,7 @@ test('close ends what is in flight, and may be called again', async (t) => {
   await wechat.close()
 })
 
-test('a caller that hangs up halfway does no harm', async (t) => {
+test('requests: an aborted request does not affect later ones', async (t) => {
   const { wechat } = await simulate(t)
   const socket = connect(Number(new URL(wechat.url).port))
   socket.end('POST /nowhere HTTP/1.1\r\nHost: simulator\r\nContent-Length: 9\r\n\r\nhalf')
