@@ -1,46 +1,53 @@
-/** Fills a store with users, through the contract that every store fulfils. */
+/** Fills a store with users. Uses only the SessionStore interface. */
 import { randomBytes } from 'node:crypto'
 
-/** Below the 1,000 commands that redisStore lets wait. */
+/** Smaller than the 1,000 commands that redisStore queues. */
 const BATCH = 400
 const DAY_MS = 86_400_000
 
-const text = (bytes) => randomBytes(bytes).toString('base64url')
+export const randomText = (bytes) => randomBytes(bytes).toString('base64url')
 
-/** Of 22 characters, and a string of its own: no slice that keeps a longer one alive behind it. */
-const id = () => text(16)
+/** Returns 22 characters. The string is no slice, because a slice would retain the longer string. */
+const randomId = () => randomText(16)
 
-/** A session as a login makes it: every field as long as the plugin's own. */
-function newSession () {
+/** Returns a sealed key of the plugin's length. */
+export const newKey = () => ({ sealed: randomText(48), fingerprints: [randomText(12)] })
+
+/** Returns the parameters of `store.create` as a login sends them. Every field has the plugin's length. */
+export function newSession ({ unionid = null, data = JSON.stringify({ userId: 42 }) } = {}) {
   const now = Math.floor(Date.now() / 1000) * 1000
-  const data = JSON.stringify({ userId: 42 })
   return {
-    userId: id(),
+    userId: randomId(),
     now,
     startedAt: now,
-    openid: text(21),
-    unionid: null,
-    session: { id: id(), createdAt: now, expiresAt: now + 30 * DAY_MS, idleExpiresAt: now + 7 * DAY_MS, label: null, data },
-    key: { sealed: text(48), fingerprints: [text(12)] },
+    openid: randomText(21),
+    unionid,
+    session: {
+      id: randomId(), createdAt: now, expiresAt: now + 30 * DAY_MS, idleExpiresAt: now + 7 * DAY_MS, label: null, data
+    },
+    key: newKey(),
     limit: 10,
     replaces: null
   }
 }
 
 /**
- * @param sessions how many there shall be
- * @param sample how many of them sign in by `signIn`, evenly among the others: neighbours would share the processor's caches
- * @returns what `signIn` resolved to
+ * Creates `sessions` sessions.
+ *
+ * @param sessions the number of sessions
+ * @param sample the number of sessions that `signIn` creates. They are spread evenly among the others, because
+ *   neighbors would share the caches of the processor.
+ * @returns the results of `signIn`
  */
 export async function fill (store, { sessions, sample, signIn }) {
   const signedIn = []
   for (let made = 0; made < sessions;) {
     const batch = Math.min(BATCH, sessions - made)
     const wanted = Math.round(sample * (made + batch) / sessions) - signedIn.length
-    const strangers = Array.from({ length: batch - wanted }, () => store.create(newSession()))
+    const created = Array.from({ length: batch - wanted }, () => store.create(newSession()))
     const users = Array.from({ length: wanted }, () => signIn())
     signedIn.push(...await Promise.all(users))
-    await Promise.all(strangers)
+    await Promise.all(created)
     made += batch
   }
   return signedIn
