@@ -1,4 +1,4 @@
-/** Fills one Redis with sessions, in a process of its own that is gone before the memory of Redis is measured. */
+/** Fills one Redis with sessions. This separate process ends before the memory of Redis is measured. */
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 import { redisStore } from '../dist/index.js'
@@ -7,10 +7,10 @@ import { serve } from './lib/rpc.js'
 import { registerWeapp, signIn } from './lib/weapp.js'
 
 serve({
-  /** Resolves to the headers of those who signed in. */
+  /** Resolves to the request headers of the users that signed in. */
   async fill ({ redisUrl, wechatUrl, sessions, sample }) {
     const client = new Redis(redisUrl)
-    // Nothing here is measured: a slow batch is no failure.
+    // Not part of the measurement, so a slow batch must not fail.
     const store = redisStore({ client, timeout: '30s' })
     const app = Fastify()
     await registerWeapp(app, { store, storeTimeout: '30s' }, wechatUrl)

@@ -1,4 +1,4 @@
-/** The load generator, in a process of its own: autocannon, its answers counted and timed to the microsecond. */
+/** The load generator in a separate process: autocannon, with responses timed in microseconds. */
 import { createHistogram } from 'node:perf_hooks'
 import autocannon from 'autocannon'
 import { burst } from './lib/burst.js'
@@ -6,9 +6,11 @@ import { serve } from './lib/rpc.js'
 import { shuffled } from './lib/statistics.js'
 
 /**
- * @param url what is asked
- * @param headers a set of headers for each user, who take turns in another order on every connection
- * @param body sent by POST, `[<id>]` in it replaced by something new each time
+ * Sends requests for `seconds` and returns the measurements.
+ *
+ * @param url the requested URL
+ * @param headers the headers of each user. Every connection uses them in a different random order.
+ * @param body the body of a POST request. `[<id>]` is replaced by a new id in each request.
  */
 async function run ({ url, headers = [{}], body, connections, seconds }) {
   const requests = headers.map((ofUser) => ({ headers: ofUser }))
@@ -22,22 +24,22 @@ async function run ({ url, headers = [{}], body, connections, seconds }) {
   const statusCodes = {}
   let first
   let last
-  let answers = 0
+  let responses = 0
   load.on('response', (_client, statusCode, _bytes, milliseconds) => {
     last = performance.now()
     first ??= last
-    answers++
+    responses++
     statusCodes[statusCode] = (statusCodes[statusCode] ?? 0) + 1
     latencies.record(Math.max(1, Math.round(milliseconds * 1000)))
   })
   const { non2xx, errors } = await load
-  if (answers < 2) throw new Error(`${url} does not answer`)
-  const took = (last - first) / 1000
+  if (responses < 2) throw new Error(`${url} does not respond`)
+  const elapsed = (last - first) / 1000
   return {
-    rps: answers / took,
+    rps: responses / elapsed,
     p50: latencies.percentile(50) / 1000,
     p99: latencies.percentile(99) / 1000,
-    seconds: took,
+    seconds: elapsed,
     failures: non2xx + errors,
     statusCodes
   }

@@ -1,7 +1,7 @@
 /**
- * `npm run bench [-- --quick] [-- --only guard|login|size]`: what fastify-weapp costs beside its peers.
+ * Measures the cost of fastify-weapp and of its peers: `npm run bench [-- --quick] [-- --only guard|login|size]`.
  *
- * Figures are no gate: it fails only when something could not be measured.
+ * A missed target is no failure. The benchmark fails only if a measurement fails.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -17,13 +17,19 @@ const FULL = { processes: 3, pace: { rounds: 24, seconds: 0.2, warmUp: 1.5 }, si
 const QUICK = { processes: 1, pace: { rounds: 2, seconds: 0.4, warmUp: 0.4 }, sizes: [1000, 10_000, 50_000] }
 const DEADLINE_MS = 25 * 60_000
 
-const { values: { quick, only } } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } })
-if (only !== undefined && !Object.hasOwn(STAGES, only)) throw new Error(`--only knows ${Object.keys(STAGES).join(', ')}`)
-// One Fastify for all: a second one would be another version, and its plugins strangers to ours.
-if (existsSync(new URL('./node_modules/fastify', import.meta.url))) throw new Error('bench/node_modules holds a fastify of its own: remove it')
+const { values: { quick, only } } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } }
+})
+if (only !== undefined && !Object.hasOwn(STAGES, only)) {
+  throw new Error(`--only ${only} is unknown. Use ${Object.keys(STAGES).join(', ')}.`)
+}
+// All plugins must share one copy of Fastify, because a second copy may have another version.
+if (existsSync(new URL('./node_modules/fastify', import.meta.url))) {
+  throw new Error('bench/node_modules contains a second copy of fastify. Remove it.')
+}
 
 setTimeout(() => {
-  console.error(`\nNot done after ${DEADLINE_MS / 60_000} minutes: given up`)
+  console.error(`\nThe benchmark timed out after ${DEADLINE_MS / 60_000} minutes.`)
   process.exit(1)
 }, DEADLINE_MS).unref()
 
@@ -35,7 +41,7 @@ try {
 
 async function main () {
   const machine = describeMachine()
-  for (const [what, is] of Object.entries(machine)) console.log(`${what}: ${is}`)
+  for (const [name, value] of Object.entries(machine)) console.log(`${name}: ${value}`)
   const simulated = await startModule('wechat', 'wechat.js')
   const load = await startModule('load', 'load.js')
   const urls = new Map()
@@ -58,7 +64,8 @@ async function main () {
 }
 
 function print (name, { sides, burst, targets }, referenceOf) {
-  console.log(`\n\n# ${name}${referenceOf === undefined ? '' : ' (cost ratio: the bare route of the same process = 1)'}\n`)
+  const note = referenceOf === undefined ? '' : ' (cost ratio: the bare route of the same process = 1)'
+  console.log(`\n\n# ${name}${note}\n`)
   console.log(sidesTable(sides, referenceOf))
   if (burst !== undefined) console.log(`\n${burst.count} logins at once:\n\n${burstTable(burst)}`)
   console.log(`\n${targetsTable(targets)}`)
@@ -68,5 +75,5 @@ function save (results) {
   const file = new URL('./results/latest.json', import.meta.url)
   mkdirSync(new URL('.', file), { recursive: true })
   writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
-  console.log('\nEvery round is in bench/results/latest.json.')
+  console.log('\nbench/results/latest.json contains every round.')
 }

@@ -1,27 +1,27 @@
 /**
- * The process that is measured. It serves the sides of one scenario, named on the command line, as sibling scopes of
- * one Fastify: two processes of the same code differ by up to 15 % for their whole life.
+ * The measured process. It serves the sides of the scenario in its first argument as sibling scopes of one Fastify
+ * instance. Two processes with the same code may differ by up to 15 % during their lifetime.
  */
 import Fastify from 'fastify'
 import { serve } from './lib/rpc.js'
 
 const { default: scenario } = await import(new URL(`./scenarios/${process.argv[2]}.js`, import.meta.url))
-let answers = 0
+let responses = 0
 
-/** Counted on the HTTP server itself, so that it costs every side the same. */
+/** Counts responses on the HTTP server, so that the cost is the same on every side. */
 function count (server) {
-  server.on('request', () => { answers++ })
+  server.on('request', () => { responses++ })
 }
 
-/** What the scenario measures: `{ sides: { name: request } }`. */
+/** Starts the scenario and resolves to `{ sides: { name: request } }`. */
 async function setup (params) {
-  // A million sessions take longer to make than a plugin is given.
+  // Creating a million sessions takes longer than the plugin timeout.
   const app = Fastify({ pluginTimeout: 0 })
   count(app.server)
   const afterListen = []
   const sides = {}
 
-  /** A plugin that serves a side in a scope of its own; it resolves to what the load generator is to ask there. */
+  /** Registers a side in a separate scope. `plugin` resolves to a function that returns the request to measure. */
   async function add (name, plugin) {
     const prefix = `/side-${afterListen.length}`
     let describe
@@ -37,7 +37,7 @@ async function setup (params) {
 
 function mark () {
   const { user, system } = process.cpuUsage()
-  return { cpu: user + system, answers }
+  return { cpu: user + system, responses }
 }
 
 serve({ setup, mark })

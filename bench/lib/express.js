@@ -1,4 +1,4 @@
-/** express-session as its README sets it up, on a server of its own. */
+/** Starts a separate server with express-session, configured as in its README. */
 import { once } from 'node:events'
 import express from 'express'
 import expressSession from 'express-session'

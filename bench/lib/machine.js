@@ -1,9 +1,9 @@
-/** What the figures were measured on, and which core each process gets. */
+/** Describes the machine and assigns each process to a core. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
 
-/** The cores that this process may use: in a container these are not always the first ones. */
+/** Returns the cores that this process may use. In a container they are not always the first cores. */
 function allowedCores () {
   const status = existsSync('/proc/self/status') ? readFileSync('/proc/self/status', 'utf8') : ''
   const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1]
@@ -20,18 +20,20 @@ function runs (program) {
 
 const cores = allowedCores()
 const isPinned = cores.length > 1 && runs('taskset')
-/** The server has a core to itself; with few cores, the others share what is left. */
-const CORE_OF = { server: cores[0], load: cores[1], redis: cores[2] ?? cores[1], wechat: cores[3] ?? cores[2] ?? cores[1] }
+/** The server has a separate core. With few cores the other processes share the remaining cores. */
+const CORE_OF = {
+  server: cores[0], load: cores[1], redis: cores[2] ?? cores[1], wechat: cores[3] ?? cores[2] ?? cores[1]
+}
 
-/** The command line, held to the core of its role where that can be done. */
+/** Returns the command line, pinned to the core of its role if possible. */
 export function pinned (role, command, args) {
   return isPinned ? ['taskset', ['-c', `${CORE_OF[role]}`, command, ...args]] : [command, args]
 }
 
-/** Redis, or its free successor. */
+/** Returns the program name of Redis or Valkey. */
 export function redisProgram () {
   const program = ['redis-server', 'valkey-server'].find(runs)
-  if (program === undefined) throw new Error('The benchmark needs redis-server or valkey-server on the PATH')
+  if (program === undefined) throw new Error('Redis was not found. Add redis-server or valkey-server to the PATH.')
   return program
 }
 
@@ -45,6 +47,6 @@ export function describeMachine () {
     redis: spawnSync(redisProgram(), ['--version'], { encoding: 'utf8' }).stdout.trim().split(' sha=')[0],
     pinning: isPinned
       ? Object.entries(CORE_OF).map(([role, core]) => `${role} on core ${core}`).join(', ')
-      : `none: ${cores.length > 1 ? 'taskset is not installed' : 'there is one core'}; server and load take each other's time`
+      : `none, ${cores.length > 1 ? 'without taskset' : 'on a single core'}. Server and load compete for CPU time`
   }
 }

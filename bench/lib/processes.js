@@ -1,4 +1,4 @@
-/** Child processes that are called like objects, are held to a core, and never outlive the benchmark. */
+/** Child processes with asynchronous calls. Each is pinned to a core and ends with the benchmark. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
@@ -6,7 +6,7 @@ import { pinned } from './machine.js'
 
 const running = new Set()
 
-/** No call takes this long; one that does would never end. */
+/** Longer than any call takes. */
 const CALL_TIMEOUT_MS = 180_000
 
 export function killAll () {
@@ -21,7 +21,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   })
 }
 
-/** Any program; it is gone at the latest when this process is. */
+/** Starts a program, which ends with this process at the latest. */
 export function startProgram (role, command, args, options) {
   const child = spawn(...pinned(role, command, args), options)
   running.add(child)
@@ -36,12 +36,12 @@ export async function stopProgram (child) {
   await once(child, 'exit')
 }
 
-/** A module of this folder that calls `serve` of rpc.js: `call(method, ...args)` is its method's answer. */
+/** Starts a module that calls `serve` of rpc.js. `call(method, ...args)` resolves to the result of the method. */
 export async function startModule (role, path, { args = [], nodeArgs = [] } = {}) {
   const module = fileURLToPath(new URL(`../${path}`, import.meta.url))
   const child = startProgram(role, process.execPath, [...nodeArgs, module, ...args], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    // As in production. That memoryStore is not meant for it is no news here.
+    // The production mode of Node.js. The memoryStore warning does not apply to a benchmark.
     env: { ...process.env, NODE_ENV: 'production', NODE_OPTIONS: '--disable-warning=FST_WEAPP_MEMORY_STORE' }
   })
   const calls = new Map()
@@ -54,7 +54,7 @@ export async function startModule (role, path, { args = [], nodeArgs = [] } = {}
   })
   for (const event of ['exit', 'error']) {
     child.once(event, () => {
-      for (const { reject } of calls.values()) reject(new Error(`${path} ended before its answer`))
+      for (const { reject } of calls.values()) reject(new Error(`${path} exited before it responded`))
     })
   }
 
@@ -64,7 +64,7 @@ export async function startModule (role, path, { args = [], nodeArgs = [] } = {}
     try {
       return await new Promise((resolve, reject) => {
         calls.set(id, { resolve, reject })
-        timer = setTimeout(reject, CALL_TIMEOUT_MS, new Error(`${path} did not answer ${method} in time`))
+        timer = setTimeout(reject, CALL_TIMEOUT_MS, new Error(`${path} did not respond to ${method} in time`))
         child.send({ id, method, args }, (error) => { if (error) reject(error) })
       })
     } finally {

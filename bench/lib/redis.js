@@ -1,4 +1,4 @@
-/** A Redis of the benchmark's own: on a free port of the loopback, without persistence. */
+/** Starts a separate Redis on a free loopback port, without persistence. */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -18,20 +18,20 @@ async function freePort () {
 
 export async function startRedis () {
   const port = await freePort()
-  const words = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', tmpdir(), '--save', '', '--appendonly', 'no']
-  const child = startProgram('redis', redisProgram(), words, { stdio: ['ignore', 'pipe', 'inherit'] })
-  await isReady(child.stdout)
+  const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', tmpdir(), '--save', '', '--appendonly', 'no']
+  const child = startProgram('redis', redisProgram(), args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  await untilReady(child.stdout)
   child.stdout.resume()
   const url = `redis://127.0.0.1:${port}`
   return { url, usedBytes: () => usedBytes(url), stop: () => stopProgram(child) }
 }
 
-async function isReady (log) {
+async function untilReady (log) {
   for await (const line of createInterface(log)) if (line.includes('Ready to accept connections')) return
-  throw new Error('Redis did not start')
+  throw new Error('Redis did not start. Check its output above.')
 }
 
-/** `used_memory`, asked when whoever filled it is gone: the buffers of clients count too. */
+/** Returns `used_memory`. Call it when other clients have disconnected, because their buffers count as well. */
 async function usedBytes (url) {
   const client = new Redis(url)
   try {

@@ -1,16 +1,19 @@
-/** The results for people: tables, and which targets were met. */
+/** Formats the results as tables and checks the targets. */
 import { costRatio } from './statistics.js'
 
-const number = (value, digits) => value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+const number = (value, digits) => (
+  value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+)
 
-/** Columns as wide as they must be: text to the left, figures to the right. */
+/** Returns a table with columns of minimal width. Text is aligned left, numbers are aligned right. */
 function table (head, rows) {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column].length)))
-  const line = (cells) => cells.map((cell, column) => column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])).join('  ')
+  const pad = (cell, column) => column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])
+  const line = (cells) => cells.map(pad).join('  ')
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n')
 }
 
-/** @param referenceOf the name of the side whose cost is 1.00 for one, if there are such */
+/** @param referenceOf optional, returns the name of a side's reference, whose cost ratio is 1.00 */
 export function sidesTable (sides, referenceOf) {
   const hasBytes = Object.values(sides).some(({ bytes }) => bytes !== undefined)
   const head = ['side', 'requests/s', 'p50 ms', 'p99 ms', 'CPU us/request', 'server busy']
@@ -27,13 +30,15 @@ export function sidesTable (sides, referenceOf) {
 
 export function burstTable ({ sides }) {
   const statuses = [...new Set(Object.values(sides).flatMap((side) => Object.keys(side.statuses)))].sort()
-  const head = ['side', ...statuses, 'p50 ms', 'p99 ms', 'last answer ms']
+  const head = ['side', ...statuses, 'p50 ms', 'p99 ms', 'last response ms']
   return table(head, Object.entries(sides).map(([name, side]) => [
-    name, ...statuses.map((status) => number(side.statuses[status] ?? 0, 0)), ...[side.p50, side.p99, side.last].map((ms) => number(ms, 0))
+    name,
+    ...statuses.map((status) => number(side.statuses[status] ?? 0, 0)),
+    ...[side.p50, side.p99, side.last].map((ms) => number(ms, 0))
   ]))
 }
 
-/** Each with its ratio and whether it is met: null where a side was not measured. */
+/** Adds the ratio of each target and whether it is met. Both are null if a side was not measured. */
 export function checkTargets (targets, sides) {
   return targets.map((target) => {
     const [side, reference] = [sides[target.side], sides[target.reference]]
@@ -44,7 +49,11 @@ export function checkTargets (targets, sides) {
 }
 
 export function targetsTable (checked) {
-  return table(['target: CPU of the reference / CPU of the side', 'at least', 'is', ''], checked.map(({ side, reference, atLeast, ratio, met }) => [
-    `${side} : ${reference}`, number(atLeast, 2), ratio === null ? '-' : number(ratio, 2), met === null ? 'not measured' : met ? 'met' : 'NOT MET'
+  const head = ['target: CPU of the reference / CPU of the side', 'at least', 'is', '']
+  return table(head, checked.map(({ side, reference, atLeast, ratio, met }) => [
+    `${side} : ${reference}`,
+    number(atLeast, 2),
+    ratio === null ? '-' : number(ratio, 2),
+    met === null ? 'not measured' : met ? 'met' : 'NOT MET'
   ]))
 }

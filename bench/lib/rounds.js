@@ -1,13 +1,13 @@
-/** Sides measured in turn, round by round, so that whatever else the machine does hits all of them alike. */
+/** Measures sides in turn, round by round. Other load on the machine then affects all sides equally. */
 import { medians, shuffled } from './statistics.js'
 
-/** For what the load generator left unanswered, in milliseconds. */
+/** The wait for requests that the load generator left without a response. */
 const SETTLE_MS = 50
 
 /**
- * One round of one side.
+ * Measures one round of one side.
  *
- * @param side `name`, the `server` that serves it, and `request`: what the load generator is to ask
+ * @param side the `name`, the `server` of the side and the `request` of the load generator
  */
 async function measure (load, { name, server, request }, seconds) {
   const before = await server.call('mark')
@@ -17,18 +17,19 @@ async function measure (load, { name, server, request }, seconds) {
   if (result.failures !== 0) {
     throw new Error(`${name}: ${result.failures} requests failed: ${JSON.stringify(result.statusCodes)}`)
   }
-  const cpu = (after.cpu - before.cpu) / (after.answers - before.answers)
-  return { rps: result.rps, p50: result.p50, p99: result.p99, cpu, busy: (after.cpu - before.cpu) / (result.seconds * 1e6) }
+  const used = after.cpu - before.cpu
+  const cpu = used / (after.responses - before.responses)
+  return { rps: result.rps, p50: result.p50, p99: result.p99, cpu, busy: used / (result.seconds * 1e6) }
 }
 
 /**
- * A warm-up that does not count, then the rounds, each in an order of its own; appended to `results` by name. What is
- * compared shares a process and is measured in one go: a machine that others use as well changes its speed within seconds.
+ * Warms up, then measures the rounds in random order and appends them to `results` by name. Sides that are compared
+ * share a process and are measured together, because a shared machine changes its speed within seconds.
  */
 export async function measureInterleaved (load, sides, { rounds, seconds, warmUp }, results) {
   for (const side of sides) {
     await measure(load, side, warmUp)
-    // Here and not below, so that tables keep the order of the sides.
+    // Created in the order of the sides, because the tables use this order.
     results[side.name] ??= []
   }
   const servers = [...new Set(sides.map(({ server }) => server))]

@@ -1,4 +1,4 @@
-/** The other end of processes.js: answers the parent's calls, one by one or at once, until the parent is gone. */
+/** Serves the calls of processes.js, also concurrently, until the parent process ends. */
 export function serve (methods) {
   process.on('message', async ({ id, method, args }) => {
     try {

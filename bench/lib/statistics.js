@@ -1,4 +1,4 @@
-/** Many rounds in few numbers. */
+/** Summarizes rounds. */
 
 export function median (values) {
   const sorted = values.toSorted((a, b) => a - b)
@@ -6,20 +6,21 @@ export function median (values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
-/** Of every number that the rounds have, its median. */
+/** Returns the median of every member of the rounds. */
 export function medians (rounds) {
   return Object.fromEntries(Object.keys(rounds[0]).map((key) => [key, median(rounds.map((round) => round[key]))]))
 }
 
 /**
- * The reference's CPU time per request by the side's: 1 where both cost the same, 2 where the side costs half. Each
- * round is compared with the same round of the reference, because both had the same process and the same minute.
+ * Returns the CPU time per request of the reference divided by that of the side. The ratio is 1 for the same cost and 2
+ * for half the cost. Each round is compared with the same round of the reference, because both ran in the same process
+ * at about the same time.
  */
 export function costRatio (rounds, reference) {
   return median(rounds.map(({ cpu }, index) => reference[index].cpu / cpu))
 }
 
 export function shuffled (items) {
-  const order = items.map((item) => ({ item, place: Math.random() }))
-  return order.sort((a, b) => a.place - b.place).map(({ item }) => item)
+  const order = items.map((item) => ({ item, rank: Math.random() }))
+  return order.sort((a, b) => a.rank - b.rank).map(({ item }) => item)
 }

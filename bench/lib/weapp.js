@@ -1,4 +1,4 @@
-/** The plugin as every scenario registers it. */
+/** Registers the plugin as all scenarios do. */
 import weapp from '../../dist/index.js'
 
 export const APP = { appId: 'wx0123456789abcdef', appSecret: 'an app secret of the benchmark' }
@@ -12,8 +12,9 @@ export async function registerWeapp (scope, options, wechatUrl) {
 
 let logins = 0
 
-/** The headers of a user who has signed in, by the plugin's own way. */
+/** Signs a user in through `weapp.login` and returns their request headers. */
 export async function signIn (scope) {
-  const { token } = await scope.weapp.login({ headers: {}, log: scope.log }, { code: `sign-in-${process.pid}-${logins++}` })
+  const code = `sign-in-${process.pid}-${logins++}`
+  const { token } = await scope.weapp.login({ headers: {}, log: scope.log }, { code })
   return { authorization: `Bearer ${token}` }
 }

@@ -1,4 +1,4 @@
-/** One guarded route in many ways: what differs is how it knows the user. All answer the same JSON. */
+/** Serves the same guarded route with different kinds of authentication. All sides return the same JSON. */
 import { randomBytes } from 'node:crypto'
 import fastifyCookie from '@fastify/cookie'
 import fastifyJwt from '@fastify/jwt'
@@ -13,7 +13,7 @@ import { registerWeapp, SECRET, signIn } from '../lib/weapp.js'
 const SESSION = { openid: 'oGZUI0egBJY1zhBYw2KhdUfwVJJE', userId: 42 }
 const CONNECTIONS = 32
 
-/** @param params.sides the names of those that this process is to serve */
+/** @param params.sides the names of the sides that this process serves */
 export default async function guard (server, { redisUrl, wechatUrl, users, sides }) {
   const isWanted = (name) => sides.includes(name)
   const add = async (name, plugin) => { if (isWanted(name)) await server.add(name, plugin) }
@@ -25,14 +25,14 @@ export default async function guard (server, { redisUrl, wechatUrl, users, sides
     while (headers.length < users) headers.push(await makeHeaders())
     return headers
   }
-  const asked = (headers) => (url) => ({ url: `${url}/me`, headers, connections: CONNECTIONS })
-  /** The server's own sign-in, for sides that speak cookies. */
-  const askedWithCookies = async (url) => asked(await forUsers(async () => {
+  const target = (headers) => (url) => ({ url: `${url}/me`, headers, connections: CONNECTIONS })
+  /** Signs in through the server's route, for sides with cookies. */
+  const cookieTarget = async (url) => target(await forUsers(async () => {
     const response = await fetch(`${url}/sign-in`)
     return { cookie: response.headers.get('set-cookie').split(';')[0] }
   }))(url)
 
-  /** What a host writes by hand: a random token, JSON in Redis, a preHandler. */
+  /** Registers a manual implementation: a random token, JSON in Redis and a preHandler. */
   const byHand = (client) => async (scope) => {
     scope.decorateRequest('user', null)
     scope.addHook('preHandler', async (request, reply) => {
@@ -41,27 +41,28 @@ export default async function guard (server, { redisUrl, wechatUrl, users, sides
       request.user = JSON.parse(text)
     })
     scope.get('/me', async (request) => ({ openid: request.user.openid }))
-    return asked(await forUsers(async () => {
+    return target(await forUsers(async () => {
       const token = randomBytes(32).toString('base64url')
       await client.set(`hand:${token}`, JSON.stringify(SESSION))
       return { authorization: `Bearer ${token}` }
     }))
   }
 
-  const ours = (options) => async (scope) => {
+  const plugin = (options) => async (scope) => {
     await registerWeapp(scope, options, wechatUrl)
     scope.get('/me', { config: { weapp: true } }, async (request) => ({ openid: request.weapp.openid }))
-    return asked(await forUsers(() => signIn(scope)))
+    return target(await forUsers(() => signIn(scope)))
   }
 
   await add('bare route', async (scope) => {
     scope.get('/me', async () => ({ openid: SESSION.openid }))
-    return asked([{}])
+    return target([{}])
   })
   await add('bare route, sent a token', async (scope) => {
     scope.get('/me', async () => ({ openid: SESSION.openid }))
-    // As long as ours.
-    return asked(await forUsers(() => ({ authorization: `Bearer ${randomBytes(210).toString('base64url')}` })))
+    // As long as a token of the plugin.
+    const newToken = () => randomBytes(210).toString('base64url')
+    return target(await forUsers(() => ({ authorization: `Bearer ${newToken()}` })))
   })
   await add('redis.get by hand', byHand(redis))
   await add('redis.get by hand, autopipelined', byHand(pipelining))
@@ -69,19 +70,19 @@ export default async function guard (server, { redisUrl, wechatUrl, users, sides
     await scope.register(fastifyJwt, { secret: SECRET })
     scope.addHook('preHandler', (request) => request.jwtVerify())
     scope.get('/me', async (request) => ({ openid: request.user.openid }))
-    return asked(await forUsers(() => ({ authorization: `Bearer ${scope.jwt.sign({ ...SESSION, jti: randomBytes(16).toString('hex') })}` })))
+    const newToken = () => scope.jwt.sign({ ...SESSION, jti: randomBytes(16).toString('hex') })
+    return target(await forUsers(() => ({ authorization: `Bearer ${newToken()}` })))
   })
-  await add('fastify-weapp, memoryStore', ours({ store: memoryStore() }))
-  await add('fastify-weapp, redisStore', ours({ store: redisStore({ client: redis, prefix: 'plain:' }) }))
+  await add('fastify-weapp, memoryStore', plugin({ store: memoryStore() }))
+  await add('fastify-weapp, redisStore', plugin({ store: redisStore({ client: redis, prefix: 'plain:' }) }))
 
   const cached = { store: redisStore({ client: redis, prefix: 'cached:' }), cache: {} }
-  await add('fastify-weapp, redisStore, cache', ours(cached))
+  await add('fastify-weapp, redisStore, cache', plugin(cached))
 
   await add('@fastify/session', async (scope) => {
     await scope.register(fastifyCookie)
-    await scope.register(fastifySession, {
-      secret: SECRET, store: new RedisStore({ client: nodeRedis, prefix: 'fastify:' }), cookie: { secure: false }, saveUninitialized: false
-    })
+    const store = new RedisStore({ client: nodeRedis, prefix: 'fastify:' })
+    await scope.register(fastifySession, { secret: SECRET, store, cookie: { secure: false }, saveUninitialized: false })
     scope.get('/sign-in', async (request) => {
       request.session.user = SESSION
       return {}
@@ -90,10 +91,11 @@ export default async function guard (server, { redisUrl, wechatUrl, users, sides
       const { user } = request.session
       return user === undefined ? reply.code(401).send() : { openid: user.openid }
     })
-    return askedWithCookies
+    return cookieTarget
   })
   if (!isWanted('express-session')) return {}
-  const express = await startExpress({ store: new RedisStore({ client: nodeRedis, prefix: 'express:' }), secret: SECRET, session: SESSION })
+  const store = new RedisStore({ client: nodeRedis, prefix: 'express:' })
+  const express = await startExpress({ store, secret: SECRET, session: SESSION })
   server.count(express.server)
-  return { 'express-session': await askedWithCookies(express.url) }
+  return { 'express-session': await cookieTarget(express.url) }
 }

@@ -1,14 +1,14 @@
-/** A login by the plugin and one by hand, each with a WeChat that answers at once and one that takes its time. */
+/** Serves logins by the plugin and by a manual implementation, with a fast and a slow WeChat. */
 import { randomBytes } from 'node:crypto'
 import fastifyJwt from '@fastify/jwt'
 import { Redis } from 'ioredis'
-import { Agent, request as ask } from 'undici'
+import { Agent, request as fetchWechat } from 'undici'
 import { redisStore } from '../../dist/index.js'
 import { APP, registerWeapp, SECRET } from '../lib/weapp.js'
 
 const BODY = { type: 'object', required: ['code'], properties: { code: { type: 'string' } } }
 
-/** What a host writes by hand: no limit of any kind, the session_key as it came, and no end to the session in Redis. */
+/** Registers a manual implementation: no limits, a plain session_key, and sessions that never expire in Redis. */
 const byHand = (redis, wechatUrl) => async (scope) => {
   const dispatcher = new Agent()
   await scope.register(fastifyJwt, { secret: SECRET, sign: { expiresIn: '30d' } })
@@ -16,7 +16,7 @@ const byHand = (redis, wechatUrl) => async (scope) => {
     const query = new URLSearchParams({
       appid: APP.appId, secret: APP.appSecret, js_code: request.body.code, grant_type: 'authorization_code'
     })
-    const { body } = await ask(`${wechatUrl}/sns/jscode2session?${query}`, { dispatcher })
+    const { body } = await fetchWechat(`${wechatUrl}/sns/jscode2session?${query}`, { dispatcher })
     const { errcode, openid, session_key: sessionKey } = await body.json()
     if (errcode) return reply.code(401).send({ errcode })
     const jti = randomBytes(32).toString('base64url')
@@ -26,7 +26,7 @@ const byHand = (redis, wechatUrl) => async (scope) => {
   return (url) => ({ url: `${url}/login` })
 }
 
-const ours = (store, wechatUrl) => async (scope) => {
+const plugin = (store, wechatUrl) => async (scope) => {
   await registerWeapp(scope, { store, prefix: '/' }, wechatUrl)
   return (url) => ({ url: `${url}/login` })
 }
@@ -34,11 +34,11 @@ const ours = (store, wechatUrl) => async (scope) => {
 export default async function login ({ add }, { redisUrl, wechats }) {
   const redis = new Redis(redisUrl)
   for (const { url, delay, connections } of wechats) {
-    const loaded = (side) => async (scope) => {
+    const withLoad = (side) => async (scope) => {
       const describe = await side(scope)
       return (origin) => ({ ...describe(origin), body: '{"code":"[<id>]"}', connections })
     }
-    await add(`by hand, WeChat ${delay} ms`, loaded(byHand(redis, url)))
-    await add(`fastify-weapp, WeChat ${delay} ms`, loaded(ours(redisStore({ client: redis }), url)))
+    await add(`by hand, WeChat ${delay} ms`, withLoad(byHand(redis, url)))
+    await add(`fastify-weapp, WeChat ${delay} ms`, withLoad(plugin(redisStore({ client: redis }), url)))
   }
 }

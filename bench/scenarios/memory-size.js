@@ -1,4 +1,4 @@
-/** The guard over a memoryStore that holds so many sessions, and what one of them takes in the heap. */
+/** Serves a guarded route over a memoryStore with many sessions, and measures the heap per session. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent } from 'undici'
 import { memoryStore } from '../../dist/index.js'
@@ -9,7 +9,7 @@ const SETTLE_MS = 1500
 
 export default async function memorySize ({ add }, { wechatUrl, sessions, sample, connections, name }) {
   const wechat = { baseUrl: wechatUrl, dispatcher: new Agent({ connections: 8 }) }
-  // What logins bring into the memory once, code and connections, is no session's: it is there before.
+  // Logins first, because the one-time costs of code and connections do not belong to a session.
   await add('rehearsal', async (scope) => {
     const store = memoryStore()
     await registerWeapp(scope, { store, wechat })
@@ -18,13 +18,13 @@ export default async function memorySize ({ add }, { wechatUrl, sessions, sample
   })
   await add(name, async (scope) => {
     const empty = await usedBytes()
-    // It takes the room for its index at once.
+    // The store may allocate its index at once.
     const store = memoryStore({ max: sessions })
     const index = await usedBytes() - empty
     await registerWeapp(scope, { store, wechat })
     scope.get('/me', { config: { weapp: true } }, async (request) => ({ openid: request.weapp.openid }))
     const before = await usedBytes()
-    // The phones' tokens are no part of the store: as bytes, their size is known.
+    // The tokens are not part of the store. A buffer has a known size, which is subtracted.
     const tokens = Buffer.from(JSON.stringify(await fill(store, { sessions, sample, signIn: () => signIn(scope) })))
     const bytes = (index + await usedBytes() - before - tokens.length) / sessions
     return (url) => ({ url: `${url}/me`, headers: JSON.parse(tokens), connections, bytes })
@@ -32,9 +32,9 @@ export default async function memorySize ({ add }, { wechatUrl, sessions, sample
 }
 
 async function usedBytes () {
-  // Requests leave timers and signals behind, which go a moment later.
+  // Timers and signals of requests are released a moment later.
   await sleep(SETTLE_MS)
-  // Twice: what is finalized by the first is freed by the second.
+  // The second collection frees the objects that the first collection finalized.
   globalThis.gc()
   globalThis.gc()
   const { heapUsed, external } = process.memoryUsage()

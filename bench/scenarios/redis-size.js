@@ -1,4 +1,4 @@
-/** The guard over stores in several Redis, each with as many sessions as filler.js has put there. */
+/** Serves guarded routes over several Redis servers, which filler.js has filled. */
 import { Redis } from 'ioredis'
 import { redisStore } from '../../dist/index.js'
 import { registerWeapp } from '../lib/weapp.js'

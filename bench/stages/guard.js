@@ -1,4 +1,4 @@
-/** What a guarded request costs, beside the peers. */
+/** Measures the cost of a guarded request for the plugin and its peers. */
 import assert from 'node:assert/strict'
 import { startModule } from '../lib/processes.js'
 import { startRedis } from '../lib/redis.js'
@@ -16,8 +16,8 @@ const SESSION = '@fastify/session'
 const EXPRESS = 'express-session'
 
 /**
- * What shares a process: one registration of the plugin, as a server has one, beside what it is compared with. With all
- * of them in one process, each would pay for the others' shapes.
+ * The sides that share a process: one registration of the plugin, as on a real server, and its references. In a single
+ * process every side would slow down from the object shapes of the others.
  */
 const GROUPS = [
   { name: 'by hand', sides: [BARE, HAND, PIPELINED, REDIS_STORE] },
@@ -30,7 +30,9 @@ const nameIn = (group, side) => `${side} (${group})`
 
 export const referenceOf = (name) => nameIn(/\((.*)\)$/.exec(name)[1], BARE)
 
-const targetIn = (group, side, reference, atLeast) => ({ side: nameIn(group, side), reference: nameIn(group, reference), atLeast })
+const targetIn = (group, side, reference, atLeast) => (
+  { side: nameIn(group, side), reference: nameIn(group, reference), atLeast }
+)
 
 export const targets = [
   targetIn('by hand', REDIS_STORE, HAND, 1),
@@ -65,7 +67,7 @@ export async function run ({ load, wechat, processes, pace }) {
   return { sides: summarized(results) }
 }
 
-/** A side that lets anybody in, or answers something else, would be measured for nothing. */
+/** Verifies that a side authenticates requests and returns the expected JSON. Otherwise its measurement is useless. */
 async function check (side, { url, headers }) {
   const response = await fetch(url, { headers: headers[0] })
   assert.equal(response.status, 200, side)

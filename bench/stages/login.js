@@ -1,4 +1,4 @@
-/** What a login costs, and what becomes of many at once. */
+/** Measures the cost of a login, and bursts of logins. */
 import { startModule } from '../lib/processes.js'
 import { startRedis } from '../lib/redis.js'
 import { measureInterleaved, summarized } from '../lib/rounds.js'
@@ -6,7 +6,7 @@ import { medians, shuffled } from '../lib/statistics.js'
 
 const BURST = 2000
 
-/** How long WeChat takes, and how many connections keep the server at work meanwhile. */
+/** WeChat's delay in milliseconds, and the number of connections that keep the server busy meanwhile. */
 const WECHATS = [{ delay: 0, connections: 32 }, { delay: 50, connections: 100 }]
 
 export const targets = WECHATS.map(({ delay }) => (
@@ -33,7 +33,7 @@ export async function run ({ load, wechat, processes, pace }) {
   return { sides: summarized(results), burst: { count: BURST, sides: summarizedBursts(sortedLike(results, bursts)) } }
 }
 
-/** Bursts came in any order; the table is easier to read in that of the sides. */
+/** Returns the members of `object` in the sorted order of the names in `model`. */
 function sortedLike (model, object) {
   return Object.fromEntries(Object.keys(model).sort().map((name) => [name, object[name]]))
 }
@@ -41,7 +41,9 @@ function sortedLike (model, object) {
 function summarizedBursts (bursts) {
   return Object.fromEntries(Object.entries(bursts).map(([name, rounds]) => {
     const statuses = [...new Set(rounds.flatMap((round) => Object.keys(round.statuses)))]
-    const counts = medians(rounds.map((round) => Object.fromEntries(statuses.map((status) => [status, round.statuses[status] ?? 0]))))
+    const counts = medians(rounds.map((round) => (
+      Object.fromEntries(statuses.map((status) => [status, round.statuses[status] ?? 0]))
+    )))
     const { p50, p99, last } = medians(rounds.map(({ p50, p99, last }) => ({ p50, p99, last })))
     return [name, { statuses: counts, p50, p99, last, rounds }]
   }))

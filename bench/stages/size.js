@@ -1,17 +1,17 @@
-/** What a session takes, and whether the guard's cost grows with their number. */
+/** Measures the memory per session, and the cost of the guard by the number of sessions. */
 import { startModule } from '../lib/processes.js'
 import { startRedis } from '../lib/redis.js'
 import { measureInterleaved, summarized } from '../lib/rounds.js'
 import { median } from '../lib/statistics.js'
 
-/** How many users ask, in turn, out of all that there are. */
+/** The number of users that send requests. */
 const SAMPLE = 1000
 const CONNECTIONS = 32
 const HEAP_MIB = 6144
 
 const nameOf = (store, sessions) => `${store}, ${sessions.toLocaleString('en')} sessions`
 
-/** Within 5 % of the cost at the smallest size. */
+/** Returns the targets: at most 5 % more cost than at the smallest size. */
 export function targetsFor (sizes) {
   const [smallest, largest] = [sizes[0], sizes.at(-1)]
   return ['redisStore', 'memoryStore'].map((store) => (
@@ -26,7 +26,7 @@ export async function run ({ load, wechat, processes, pace, sizes }) {
   return { sides: { ...redis, ...memory } }
 }
 
-/** A Redis for each size, all served by one process: what Redis holds is no part of it. */
+/** Measures one Redis per size. One process serves all of them, because the sessions are outside the process. */
 async function runRedis ({ load, wechatUrl, processes, pace, sizes }) {
   const servers = []
   for (const sessions of sizes) servers.push(await filledRedis(wechatUrl, sessions))
@@ -35,7 +35,8 @@ async function runRedis ({ load, wechatUrl, processes, pace, sizes }) {
     const server = await startModule('server', 'server.js', { args: ['redis-size'] })
     const params = servers.map(({ name, redis, headers }) => ({ name, redisUrl: redis.url, headers }))
     const { sides } = await server.call('setup', { wechatUrl, servers: params, connections: CONNECTIONS })
-    await measureInterleaved(load, Object.entries(sides).map(([name, request]) => ({ name, server, request })), pace, results)
+    const measured = Object.entries(sides).map(([name, request]) => ({ name, server, request }))
+    await measureInterleaved(load, measured, pace, results)
     await server.stop()
   }
   for (const { redis } of servers) await redis.stop()
@@ -45,7 +46,7 @@ async function runRedis ({ load, wechatUrl, processes, pace, sizes }) {
 
 async function filledRedis (wechatUrl, sessions) {
   const redis = await startRedis()
-  // What the first sessions bring into Redis once, scripts above all, is no session's: it is there before.
+  // A few sessions first, because one-time costs such as scripts do not belong to a session.
   await fillRedis({ redisUrl: redis.url, wechatUrl, sessions: 20, sample: 10 })
   const before = await redis.usedBytes()
   const headers = await fillRedis({ redisUrl: redis.url, wechatUrl, sessions, sample: Math.min(SAMPLE, sessions) })
@@ -63,7 +64,7 @@ async function fillRedis (params) {
   }
 }
 
-/** A process for each size, because a large heap is paid for by all that is in its process. */
+/** Measures one process per size, because a large heap slows down everything in its process. */
 async function runMemory ({ load, wechatUrl, processes, pace, sizes }) {
   const results = {}
   const bytes = {}
@@ -83,9 +84,11 @@ async function runMemory ({ load, wechatUrl, processes, pace, sizes }) {
     await measureInterleaved(load, sides, pace, results)
     for (const { server } of sides) await server.stop()
   }
-  return withBytes(results, Object.fromEntries(Object.entries(bytes).map(([name, values]) => [name, median(values)])))
+  const medianBytes = Object.fromEntries(Object.entries(bytes).map(([name, values]) => [name, median(values)]))
+  return withBytes(results, medianBytes)
 }
 
 function withBytes (results, bytes) {
-  return Object.fromEntries(Object.entries(summarized(results)).map(([name, side]) => [name, { ...side, bytes: bytes[name] }]))
+  const sides = Object.entries(summarized(results))
+  return Object.fromEntries(sides.map(([name, side]) => [name, { ...side, bytes: bytes[name] }]))
 }
