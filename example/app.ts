@@ -1,6 +1,6 @@
 /**
- * A shop whose users sign in from a WeChat Mini Program. The first login brings the username and password of the
- * account that they have here; from then on WeChat's openid alone signs them in.
+ * A shop with login from a WeChat Mini Program. The first login sends the username and password of the user's account.
+ * Later logins need only WeChat's openid.
  */
 import rateLimit from '@fastify/rate-limit'
 import redis from '@fastify/redis'
@@ -26,14 +26,15 @@ declare module 'fastify-weapp' {
   }
 }
 
-/** What a login may bring besides the code. */
+/** The fields of a login besides the code. */
 const LoginFields = Type.Object({
   account: Type.Optional(Type.Object({
     username: Type.String({ minLength: 1, maxLength: 64 }),
     password: Type.String({ minLength: 1, maxLength: 256 })
-  }, { description: 'Needed once, to bind the WeChat user to an account', additionalProperties: false })),
+  }, { description: 'Binds the WeChat user to an account. Required once.', additionalProperties: false })),
   phoneCode: Type.Optional(Type.String({
-    maxLength: 128, description: 'Instead of the account: what the phone number button gave (getPhoneNumber), which is not the code of wx.login'
+    maxLength: 128,
+    description: 'The code of the phone number button (getPhoneNumber), instead of the account. No code of wx.login.'
   }))
 })
 
@@ -43,7 +44,7 @@ export async function buildApp (settings: Settings): Promise<FastifyInstance> {
   const { appId, appSecret, secret, redisUrl, sessionCache, simulator } = settings
   const app = Fastify({ logger: true })
 
-  // Documentation and limits come first: both learn of routes as they are added.
+  // Swagger and rate limit come first, because both use the onRoute hook.
   await app.register(swagger, {
     openapi: {
       info: { title: 'A shop with WeChat login', version: '1.0.0' },
@@ -54,21 +55,21 @@ export async function buildApp (settings: Settings): Promise<FastifyInstance> {
   await app.register(rateLimit, { global: false })
   if (redisUrl !== undefined) {
     const client = new Redis(redisUrl, {
-      // While Redis is away, a command fails at once: ioredis would keep it until Redis is back.
+      // Fails commands at once while Redis is unavailable. Otherwise ioredis queues them until it reconnects.
       enableOfflineQueue: false,
-      // While Redis hangs, a command fails after this time.
+      // Fails commands while Redis hangs. In milliseconds.
       commandTimeout: 1000,
-      // A connection that died without a word is given up, where TCP alone would wait for many minutes.
+      // Closes dead connections. TCP alone detects them only after many minutes.
       socketTimeout: 5000
     })
-    // A client that @fastify/redis makes is closed by asking Redis, which fails while Redis is away.
+    // Disconnects without QUIT. @fastify/redis sends QUIT to its own clients, which fails if Redis is unavailable.
     app.addHook('onClose', async () => client.disconnect())
     await app.register(redis, { client })
   }
 
   const bindings = redisUrl === undefined ? memoryBindings() : redisBindings(app.redis)
   const store = redisUrl === undefined ? memoryStore() : redisStore({ client: app.redis })
-  // Beside a simulated WeChat there is a page at / that shows all of this at work.
+  // With a simulated WeChat, the page at / demonstrates the login.
   const demo = simulator === null ? null : createDemo(simulator, store)
   if (demo !== null) await app.register(demo.plugin)
 
@@ -77,8 +78,8 @@ export async function buildApp (settings: Settings): Promise<FastifyInstance> {
     appSecret,
     secret,
     store: demo?.store ?? store,
-    // Worth it where guarded requests are many and Redis is the bottleneck: a sign-out on another server is then heard within
-    // milliseconds, and no longer in the same instant.
+    // Useful if Redis is the bottleneck of many guarded requests. A sign-out then reaches other servers within
+    // milliseconds instead of at once.
     cache: sessionCache && {},
     ...simulator !== null && { wechat: { baseUrl: simulator.url } },
     routes: {
@@ -92,27 +93,27 @@ export async function buildApp (settings: Settings): Promise<FastifyInstance> {
     }
   })
 
-  /** One tap on the phone number button is as good as a password: WeChat vouches for the number, and that this user tapped. */
+  /** Returns the proof of a login. A phone code replaces a password: WeChat confirms the number and the user's tap. */
   async function proofIn (openid: string, { account, phoneCode }: LoginBody): Promise<Proof | null> {
     if (phoneCode === undefined) return account === undefined ? null : { credentials: account }
     const { countryCode, purePhoneNumber } = await app.weapp.wechat.getPhoneNumber(phoneCode, { openid })
-    // With its country: the same digits are somebody else's number in another one.
+    // Includes the country code, because the same digits belong to another user in another country.
     return { phoneNumber: `+${countryCode} ${purePhoneNumber}` }
   }
 
   await app.register(metrics)
 
-  app.get('/products', { schema: { tags: ['shop'], summary: 'For everybody' } },
+  app.get('/products', { schema: { tags: ['shop'], summary: 'Public' } },
     async () => [{ id: 1, name: 'Tea' }, { id: 2, name: 'Teapot' }])
 
   app.get('/welcome', {
     config: { weapp: 'optional' },
-    schema: { tags: ['shop'], summary: 'For everybody, by name for who is signed in', security: [{}, ...BEARER] }
-  }, async (request) => ({ message: `Welcome, ${request.weapp?.session.data.name ?? 'stranger'}!` }))
+    schema: { tags: ['shop'], summary: 'Public, with the name of a signed-in user', security: [{}, ...BEARER] }
+  }, async (request) => ({ message: `Welcome, ${request.weapp?.session.data.name ?? 'guest'}!` }))
 
   app.get('/me', {
     config: { weapp: true },
-    schema: { tags: ['shop'], summary: 'Who is signed in', security: BEARER }
+    schema: { tags: ['shop'], summary: 'The signed-in user', security: BEARER }
   }, async (request) => {
     const { openid, session } = app.weapp.identity(request)
     return { ...session.data, openid, signedInAt: session.createdAt }
@@ -120,7 +121,7 @@ export async function buildApp (settings: Settings): Promise<FastifyInstance> {
 
   app.get('/orders', {
     config: { weapp: true },
-    schema: { tags: ['shop'], summary: 'The orders of who is signed in', security: BEARER }
+    schema: { tags: ['shop'], summary: 'The orders of the signed-in user', security: BEARER }
   }, async (request) => {
     const { username } = app.weapp.identity(request).session.data
     return ORDERS.filter((order) => order.username === username)

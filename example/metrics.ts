@@ -1,25 +1,29 @@
 /**
- * What the plugin tells on node:diagnostics_channel, as Prometheus metrics: logins by outcome, how long WeChat takes,
- * and why requests were refused. Nothing is counted for nobody: without this file the channels cost nothing.
+ * Exports the plugin's events on node:diagnostics_channel as Prometheus metrics: logins by outcome, the duration of
+ * calls to WeChat, and refused requests by code. Without subscribers the channels cost nothing.
  */
 import { tracingChannel } from 'node:diagnostics_channel'
 import type { FastifyInstance } from 'fastify'
 import type { WeappEvents } from 'fastify-weapp'
 import { Counter, Histogram, Registry } from 'prom-client'
 
-/** The code of an error; what has none is a bug, and its message is not for a label. */
+/** Returns the code of an error. An error without a code is a bug, and its message must not become a label. */
 function codeOf (error: unknown): string {
   return (error as { code?: string }).code ?? 'unknown'
 }
 
 export async function metrics (app: FastifyInstance): Promise<void> {
   const registers = [new Registry()]
-  const logins = new Counter({ name: 'weapp_logins_total', help: 'Logins by outcome', labelNames: ['outcome'], registers })
-  const refusals = new Counter({ name: 'weapp_refusals_total', help: 'Guarded requests that were refused', labelNames: ['code'], registers })
-  const exchanges = new Histogram({
-    name: 'weapp_exchange_seconds', help: 'Calls to WeChat, repeats included', labelNames: ['path'], registers
+  const logins = new Counter({
+    name: 'weapp_logins_total', help: 'Logins by outcome', labelNames: ['outcome'], registers
   })
-  const started = new WeakMap<object, () => number>()
+  const refusals = new Counter({
+    name: 'weapp_refusals_total', help: 'Refused guarded requests', labelNames: ['code'], registers
+  })
+  const calls = new Histogram({
+    name: 'weapp_wechat_seconds', help: 'Calls to WeChat, including retries', labelNames: ['path'], registers
+  })
+  const timers = new WeakMap<object, () => number>()
 
   subscribe(app, 'fastify-weapp.login', {
     asyncEnd: ({ error }) => logins.inc({ outcome: error === undefined ? 'ok' : codeOf(error) })
@@ -28,8 +32,8 @@ export async function metrics (app: FastifyInstance): Promise<void> {
     error: ({ error }) => refusals.inc({ code: codeOf(error) })
   })
   subscribe(app, 'fastify-weapp.wechat', {
-    start: (call) => started.set(call, exchanges.startTimer({ path: call.path })),
-    asyncEnd: (call) => started.get(call)?.()
+    start: (call) => timers.set(call, calls.startTimer({ path: call.path })),
+    asyncEnd: (call) => timers.get(call)?.()
   })
 
   app.get('/metrics', { schema: { hide: true } }, async (_request, reply) => {
@@ -40,10 +44,13 @@ export async function metrics (app: FastifyInstance): Promise<void> {
 
 type Listeners<Event> = Partial<Record<'start' | 'asyncEnd' | 'error', (event: Event) => unknown>>
 
-function subscribe<Name extends keyof WeappEvents> (app: FastifyInstance, name: Name, listeners: Listeners<WeappEvents[Name]>): void {
+function subscribe<Name extends keyof WeappEvents> (
+  app: FastifyInstance, name: Name, listeners: Listeners<WeappEvents[Name]>
+): void {
   const channel = tracingChannel(name)
-  for (const [moment, listener] of Object.entries(listeners) as ['start' | 'asyncEnd' | 'error', (event: unknown) => void][]) {
-    channel[moment].subscribe(listener)
-    app.addHook('onClose', async () => { channel[moment].unsubscribe(listener) })
+  const entries = Object.entries(listeners) as Array<['start' | 'asyncEnd' | 'error', (event: unknown) => void]>
+  for (const [phase, listener] of entries) {
+    channel[phase].subscribe(listener)
+    app.addHook('onClose', async () => { channel[phase].unsubscribe(listener) })
   }
 }

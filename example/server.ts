@@ -1,4 +1,4 @@
-/** Start here: `npm run example`, then open the page it names, or paste the lines it prints into a second terminal. */
+/** The entry point. Run `npm run example`, then open the printed URL or paste the lines into a second terminal. */
 import { buildApp } from './app.js'
 import { readSettings, type Settings } from './settings.js'
 
@@ -10,23 +10,25 @@ async function start (): Promise<void> {
   await app.listen({ host, port })
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    // Requests in flight are answered, then the process ends by itself; a second signal ends it at once.
+    // Completes requests in flight, then the process exits. A second signal ends the process at once.
     process.once(signal, () => app.close())
   }
-  if (simulator !== null) console.log(`Open ${app.listeningOrigin}/ in a browser to see it at work, or paste these lines:`)
+  if (simulator !== null) console.log(`Open ${app.listeningOrigin}/ in a browser, or paste these lines:`)
   for (const line of curlLines(app.listeningOrigin, settings)) console.log(line)
 }
 
-/** What to paste, in this order, into bash or zsh: sign in with a password, then with the code alone. */
+/** Returns lines for bash or zsh. They sign in with a password, then with the code alone. */
 function curlLines (origin: string, { simulator }: Settings): string[] {
   const json = "-H 'content-type: application/json'"
   const authorization = '-H "authorization: Bearer $TOKEN"'
   const account = String.raw`\"account\":{\"username\":\"alice\",\"password\":\"wonderland\"}`
 
   const code = simulator === null
-    ? "CODE='what wx.login gave your phone'"
+    ? "CODE='the code of wx.login'"
     : `CODE=$(curl -s '${simulator.url}/simulator/login?user=alice' | ${extract('code')})`
-  const login = (fields: string) => `TOKEN=$(curl -s '${origin}/weapp/login' ${json} -d "{${fields}}" | ${extract('token')})`
+  const login = (fields: string) => (
+    `TOKEN=$(curl -s '${origin}/weapp/login' ${json} -d "{${fields}}" | ${extract('token')})`
+  )
   const get = (path: string) => String.raw`curl -sw '\n' '${origin}${path}' ${authorization}`
 
   return [
@@ -39,7 +41,7 @@ function curlLines (origin: string, { simulator }: Settings): string[] {
   ]
 }
 
-/** The value of a field of JSON text; an answer without it, such as an error, passes as it is. */
+/** Returns a sed command that prints a field of JSON text. Text without the field, such as an error, is unchanged. */
 function extract (field: string): string {
   return String.raw`sed 's/.*"${field}":"\([^"]*\)".*/\1/'`
 }
@@ -48,6 +50,6 @@ try {
   await start()
 } catch (error) {
   const { code, message } = error as NodeJS.ErrnoException
-  console.error(code === 'EADDRINUSE' ? `${message}: is it running already? Set PORT to another port.` : message)
+  console.error(code === 'EADDRINUSE' ? `${message}. Set PORT to another port.` : message)
   process.exit(1)
 }

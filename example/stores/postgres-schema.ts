@@ -1,11 +1,11 @@
-/** The tables of postgres.ts, and what their rows are. */
+/** The tables of postgres.ts and the types of their rows. */
 import type { EndReason } from 'fastify-weapp'
 
-/** To be run once, as any migration of the host's. */
+/** A migration that the host runs once. */
 export const schema = `
   CREATE TABLE IF NOT EXISTS weapp_users (
     user_id     text PRIMARY KEY,
-    openid      text,  -- null for a user whose pending logins were ended and who has never signed in
+    openid      text,  -- null if the user's pending logins were ended before the first login
     unionid     text,
     sealed      text,  -- the newest key
     fingerprint text,  -- of the newest key
@@ -15,7 +15,7 @@ export const schema = `
   CREATE TABLE IF NOT EXISTS weapp_sessions (
     user_id         text NOT NULL REFERENCES weapp_users,
     id              text NOT NULL,
-    position        bigserial,  -- what happened when: creations among the live, endings among the ended
+    position        bigserial,  -- order of creation of live sessions, order of the end of ended sessions
     reason          text,       -- null while the session is live
     created_at      bigint NOT NULL,
     expires_at      bigint NOT NULL,
@@ -30,7 +30,7 @@ export const schema = `
 export interface SessionRow {
   id: string
   reason: EndReason | null
-  /** A bigint comes as text. */
+  /** pg returns a bigint as text. */
   created_at: string
   expires_at: string
   idle_expires_at: string

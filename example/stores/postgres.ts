@@ -1,13 +1,16 @@
 /**
- * Sessions in PostgreSQL 9.5 or later: a store to copy, with postgres-schema.ts, and to start another one from. `storeSuite` of
- * 'fastify-weapp/testing' checks it, and will check yours.
+ * A session store for PostgreSQL 9.5 or later. Copy it with postgres-schema.ts, or use it as a template for other
+ * stores. `storeSuite` of 'fastify-weapp/testing' checks it, and checks your store as well.
  *
- * Two tables, a row for each user and each session. An operation that changes more than one row is a transaction that locks
- * the user's row first, so the changes of one user happen one after another; any other operation is a single statement.
+ * It has two tables with one row per user and per session. An operation that changes several rows is a transaction. The
+ * transaction locks the user's row first, so the changes of a user are serialized. Other operations are single
+ * statements.
  *
- * The host makes the pool, with times in it, or a server that hangs would keep every connection of the pool:
+ * The host creates the pool. The pool needs timeouts. Otherwise a server that hangs occupies all connections.
  *
- *     const pool = new Pool({ connectionString, connectionTimeoutMillis: 800, statement_timeout: 1000, query_timeout: 1000 })
+ *     const pool = new Pool({
+ *       connectionString, connectionTimeoutMillis: 800, statement_timeout: 1000, query_timeout: 1000
+ *     })
  *     pool.on('error', (error) => app.log.error(error))
  *     await pool.query(schema)
  *     await app.register(weapp, { …, store: postgresStore(pool) })
@@ -18,27 +21,32 @@ import type { KeysRow, RecordRow, SessionRow } from './postgres-schema.js'
 
 export { schema } from './postgres-schema.js'
 
-/** Of the contract; the compiler sees to it that it is the same. */
+/** Constants of the SessionStore contract. Their types verify the values at compile time. */
 const MAX_END_REASONS: typeof import('fastify-weapp').MAX_END_REASONS = 16
 const PENDING_LOGIN_TTL_MS: typeof import('fastify-weapp').PENDING_LOGIN_TTL_MS = 3_600_000
 
-/** A transaction's connection, for as long as there is time. */
+/** The connection of a transaction. Rejects queries after the timeout. */
 interface Queryable {
   query<Row extends QueryResultRow> (text: string, values?: unknown[]): Promise<QueryResult<Row>>
 }
 
-/** How long the last statement of an operation may take: `query_timeout` of the pool. */
+/** The maximum duration of the last statement of an operation. Must be the `query_timeout` of the pool. */
 const STATEMENT_MS = 1000
 
 /**
- * @param timeout milliseconds after which nothing more of a transaction is sent, above all no COMMIT: a write that the plugin has answered with 503 by its
- *   `storeTimeout` shall not happen later, unless the network holds up what was sent in time
+ * Returns a session store over a pool.
+ *
+ * @param timeout milliseconds after which a transaction sends no further statement, in particular no COMMIT. When
+ *   `storeTimeout` is exceeded, the plugin responds with 503, and the write must not happen later. It can only happen
+ *   later if the network delays a COMMIT that was sent in time.
  */
 export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore {
   const transaction = <Result>(run: (db: Queryable) => Promise<Result>) => inTransaction(pool, run, timeout)
 
-  /** Ends live sessions: the one with this id, or all others. */
-  function end ({ userId, now }: UserRef, reason: EndReason, which: 'only' | 'except', id: string | null, pendingLogins = false): Promise<number> {
+  /** Ends live sessions: the session with this id, or all others. */
+  function end (
+    { userId, now }: UserRef, reason: EndReason, which: 'only' | 'except', id: string | null, pendingLogins = false
+  ): Promise<number> {
     return transaction(async (db) => {
       if (pendingLogins) {
         await db.query(
@@ -53,8 +61,8 @@ export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore
          WHERE user_id = $1 AND reason IS NULL AND idle_expires_at > $2 AND (id IS NOT DISTINCT FROM $4) = $5
          RETURNING id`,
         [userId, now, reason, id, which === 'only'])
-      await forgetReasons(db, userId)
-      await forgetDeadKeys(db, { userId, now })
+      await deleteOldReasons(db, userId)
+      await deleteUnusedKeys(db, { userId, now })
       return rows.length
     })
   }
@@ -71,9 +79,9 @@ export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore
           [userId, openid, unionid, startedAt, PENDING_LOGIN_TTL_MS - 1])
         if (rowCount === 0) return false
         await db.query('DELETE FROM weapp_sessions WHERE user_id = $1 AND idle_expires_at <= $2', [userId, now])
-        // Before any session makes room: a login over the user's only session keeps the key that it had.
-        await forgetDeadKeys(db, { userId, now })
-        await keepKey(db, userId, key)
+        // Before any session is removed, because a login that replaces the user's only session preserves the key.
+        await deleteUnusedKeys(db, { userId, now })
+        await storeKey(db, userId, key)
         await db.query('DELETE FROM weapp_sessions WHERE user_id = $1 AND id = $2', [userId, replaces])
         await db.query(
           `UPDATE weapp_sessions SET reason = 'replaced', position = DEFAULT, label = NULL, data = NULL
@@ -81,11 +89,13 @@ export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore
              SELECT id FROM weapp_sessions WHERE user_id = $1 AND reason IS NULL
              ORDER BY created_at DESC, position DESC OFFSET $2 - 1)`,
           [userId, limit])
-        await forgetReasons(db, userId)
+        await deleteOldReasons(db, userId)
         await db.query(
           `INSERT INTO weapp_sessions (user_id, id, created_at, expires_at, idle_expires_at, label, data)
            VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-          [userId, session.id, session.createdAt, session.expiresAt, session.idleExpiresAt, session.label, session.data])
+          [
+            userId, session.id, session.createdAt, session.expiresAt, session.idleExpiresAt, session.label, session.data
+          ])
         return true
       })
     },
@@ -143,7 +153,7 @@ export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore
           'SELECT FROM weapp_sessions WHERE user_id = $1 AND reason IS NULL AND idle_expires_at > $2 LIMIT 1',
           [userId, now])
         if (rowCount === 0) return false
-        await keepKey(db, userId, key)
+        await storeKey(db, userId, key)
         return true
       })
     }
@@ -151,27 +161,31 @@ export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore
 }
 
 /**
- * Deletes what has ended, which the operations no longer see, with the openids of users whose sessions are all over: for a timer or a job of the host's, once an hour for instance.
- * A database forgets nothing by itself.
+ * Deletes expired sessions, and users without sessions. The operations already ignore them. Call it from a timer or a
+ * job of the host, for example once an hour, because PostgreSQL does not expire rows.
  */
-export async function forgetEnded (pool: Pool, now = Date.now()): Promise<void> {
+export async function deleteExpired (pool: Pool, now = Date.now()): Promise<void> {
   await pool.query('DELETE FROM weapp_sessions WHERE idle_expires_at <= $1', [now])
-  const isOver = `(logins_ended_at IS NULL OR logins_ended_at <= $1)
+  const hasExpired = `(logins_ended_at IS NULL OR logins_ended_at <= $1)
     AND NOT EXISTS (SELECT FROM weapp_sessions WHERE weapp_sessions.user_id = weapp_users.user_id)`
   const endedBefore = now - PENDING_LOGIN_TTL_MS
   await inTransaction(pool, async (db) => {
-    // Who is signing in just now is locked, and skipped; who does next waits, and is looked at once more.
-    const { rows } = await db.query(`SELECT user_id FROM weapp_users WHERE ${isOver} FOR UPDATE SKIP LOCKED`, [endedBefore])
-    await db.query(`DELETE FROM weapp_users WHERE user_id = ANY ($2) AND ${isOver}`, [endedBefore, rows.map(({ user_id: id }) => id)])
+    // Skips users that a login has locked. A later login waits, and the DELETE checks the user again.
+    const { rows } = await db.query(
+      `SELECT user_id FROM weapp_users WHERE ${hasExpired} FOR UPDATE SKIP LOCKED`, [endedBefore])
+    const ids = rows.map(({ user_id: id }) => id)
+    await db.query(`DELETE FROM weapp_users WHERE user_id = ANY ($2) AND ${hasExpired}`, [endedBefore, ids])
   })
 }
 
-async function inTransaction<Result> (pool: Pool, run: (db: Queryable) => Promise<Result>, timeout = Infinity): Promise<Result> {
+async function inTransaction<Result> (
+  pool: Pool, run: (db: Queryable) => Promise<Result>, timeout = Infinity
+): Promise<Result> {
   const start = performance.now()
   const client = await pool.connect()
   const db: Queryable = {
     query: async (text, values) => {
-      if (performance.now() - start > timeout) throw new Error('The transaction took too long')
+      if (performance.now() - start > timeout) throw new Error('The transaction timed out.')
       return await client.query(text, values)
     }
   }
@@ -182,22 +196,22 @@ async function inTransaction<Result> (pool: Pool, run: (db: Queryable) => Promis
     client.release()
     return result
   } catch (error) {
-    // Nobody else shall have a connection in an unknown state; with it goes what was not committed.
+    // Destroys the connection, because its state is unknown. This also rolls the transaction back.
     client.release(true)
     throw error
   }
 }
 
-/** Leaves the newest reasons of a user. */
-async function forgetReasons (db: Queryable, userId: string): Promise<void> {
+/** Deletes all but the newest end reasons of a user. */
+async function deleteOldReasons (db: Queryable, userId: string): Promise<void> {
   await db.query(
     `DELETE FROM weapp_sessions WHERE user_id = $1 AND id IN (
        SELECT id FROM weapp_sessions WHERE user_id = $1 AND reason IS NOT NULL ORDER BY position DESC OFFSET $2)`,
     [userId, MAX_END_REASONS])
 }
 
-/** The keys go with the last live session. */
-async function forgetDeadKeys (db: Queryable, { userId, now }: UserRef): Promise<void> {
+/** Deletes the keys of a user without live sessions. */
+async function deleteUnusedKeys (db: Queryable, { userId, now }: UserRef): Promise<void> {
   await db.query(
     `UPDATE weapp_users SET sealed = NULL, fingerprint = NULL, previous = NULL
      WHERE user_id = $1 AND NOT EXISTS (
@@ -205,8 +219,8 @@ async function forgetDeadKeys (db: Queryable, { userId, now }: UserRef): Promise
     [userId, now])
 }
 
-/** The newest key becomes the previous one, unless it is the same key; null forgets both. */
-async function keepKey (db: Queryable, userId: string, key: SealedKey | null): Promise<void> {
+/** Stores a key. The current key becomes the previous key, unless it is the same. Null deletes both keys. */
+async function storeKey (db: Queryable, userId: string, key: SealedKey | null): Promise<void> {
   await db.query(
     `UPDATE weapp_users SET
        previous = CASE WHEN $2::text IS NULL THEN NULL WHEN fingerprint = ANY ($4) THEN previous ELSE sealed END,

@@ -1,4 +1,4 @@
-/** The example as a newcomer meets it: started in a process of its own, its printed lines pasted into bash. */
+/** Starts the example in a separate process and runs its printed lines in bash, as a new user does. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
@@ -10,26 +10,28 @@ import { childEnvironment } from '../helpers/child-environment.js'
 import { until } from '../helpers/processes.js'
 import { redisUrl, startRedis, type RedisServer } from '../helpers/redis.js'
 
-// Processes start slowly where much else runs.
+// Processes start slowly on a busy machine.
 tap.setTimeout(300_000)
 
 const ROOT = new URL('../..', import.meta.url)
-const PRINTED = /^(?:CODE|TOKEN)=|^curl /
-const PRINTED_LINES = 6
+const PRINTED_LINE = /^(?:CODE|TOKEN)=|^curl /
+const LINE_COUNT = 6
 
-if (spawnSync('curl', ['--version']).status !== 0) throw new Error('curl is not on the PATH: the example prints curl commands, and this test runs them')
+if (spawnSync('curl', ['--version']).status !== 0) {
+  throw new Error('curl was not found. Install it, because this test runs the printed curl commands.')
+}
 
 interface Example {
-  /** What it printed to be pasted. */
+  /** The printed lines. */
   lines: string[]
   origin: string
-  /** A code of wx.login. */
+  /** Returns a code of wx.login. */
   code (user: string): Promise<string>
-  /** A code of the phone number button. */
+  /** Returns a code of the phone number button. */
   phoneCode (user: string): Promise<string>
-  login (body: object, signal?: AbortSignal): Promise<Response>
+  login (body: object, signal?: AbortSignal | null): Promise<Response>
   get (path: string, token?: string): Promise<Response>
-  /** SIGTERM; resolves to how the process ended. */
+  /** Sends SIGTERM and resolves to the outcome of the process. */
   stop (): Promise<{ exitCode: number | null, signal: string | null }>
 }
 
@@ -47,14 +49,15 @@ async function startExample (t: Test, env: Record<string, string> = {}): Promise
   const ended = once(child, 'exit')
   const lines: string[] = []
   for await (const line of createInterface(child.stdout!)) {
-    if (PRINTED.test(line)) lines.push(line)
-    if (lines.length === PRINTED_LINES) break
+    if (PRINTED_LINE.test(line)) lines.push(line)
+    if (lines.length === LINE_COUNT) break
   }
-  if (lines.length < PRINTED_LINES) throw new Error(`the example did not start: ${await errors}`)
-  // Read on, or the server would stop when the pipe is full.
+  if (lines.length < LINE_COUNT) throw new Error(`the example did not start: ${await errors}`)
+  // Keeps reading. Otherwise the server blocks when the pipe is full.
   child.stdout!.resume()
 
-  const [simulator, origin] = lines.slice(0, 2).map((line) => new URL(/http:[^']+/.exec(line)![0]).origin) as [string, string]
+  const originOf = (line: string) => new URL(/http:[^']+/.exec(line)![0]).origin
+  const [simulator, origin] = lines.slice(0, 2).map(originOf) as [string, string]
   const codeFrom = async (path: string, user: string) => {
     const { code } = await (await fetch(`${simulator}/simulator/${path}?user=${user}`)).json() as { code: string }
     return code
@@ -64,10 +67,12 @@ async function startExample (t: Test, env: Record<string, string> = {}): Promise
     origin,
     code: (user) => codeFrom('login', user),
     phoneCode: (user) => codeFrom('phone-code', user),
-    login: (body, signal) => fetch(`${origin}/weapp/login`, {
-      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal: signal ?? null
+    login: (body, signal = null) => fetch(`${origin}/weapp/login`, {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body), signal
     }),
-    get: (path, token) => fetch(origin + path, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
+    get (path, token) {
+      return fetch(origin + path, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } })
+    },
     async stop () {
       child.kill('SIGTERM')
       const [exitCode, signal] = await ended
@@ -76,22 +81,22 @@ async function startExample (t: Test, env: Record<string, string> = {}): Promise
   }
 }
 
-/** Pastes the lines into one bash; what it shows, line by line, and the token that the shell holds at the end. */
-async function paste (t: Test, { lines }: Example): Promise<{ shown: unknown[], token: string }> {
+/** Runs the lines in one bash. Resolves to the parsed output lines and to the final value of `$TOKEN`. */
+async function runLines (t: Test, { lines }: Example): Promise<{ output: unknown[], token: string }> {
   const bash = spawn('bash', ['-e', '-o', 'pipefail'], { stdio: ['pipe', 'pipe', 'inherit'] })
   t.teardown(() => { bash.kill('SIGKILL') })
   bash.stdin.end([...lines, 'echo "$TOKEN"', ''].join('\n'))
-  const shown = (await text(bash.stdout)).trimEnd().split('\n')
-  const token = shown.pop()!
-  return { shown: shown.map((line) => JSON.parse(line)), token }
+  const output = (await text(bash.stdout)).trimEnd().split('\n')
+  const token = output.pop()!
+  return { output: output.map((line) => JSON.parse(line)), token }
 }
 
-async function checkPasted (t: Test, example: Example): Promise<string> {
-  const { shown, token } = await paste(t, example)
-  t.match(shown, [
+async function checkLines (t: Test, example: Example): Promise<string> {
+  const { output, token } = await runLines(t, example)
+  t.match(output, [
     { username: 'alice', name: 'Alice', openid: /^o.{27}$/, signedInAt: Number },
     [{ id: 1001, username: 'alice', productId: 1 }]
-  ], 'the printed lines sign in, with the password and then with the code alone, and call both guarded routes')
+  ], 'the lines sign in with the password and with the code alone, and call both guarded routes')
   return token
 }
 
@@ -100,65 +105,70 @@ async function refusal (response: Response): Promise<unknown> {
   return [response.status, statusCode, code]
 }
 
-test('with nothing but Node', async (t) => {
+test('example: works without other services', async (t) => {
   const example = await startExample(t)
-  const token = await checkPasted(t, example)
+  const token = await checkLines(t, example)
 
-  await t.test('routes for everybody', async (t) => {
+  await t.test('public routes', async (t) => {
     t.equal((await example.get('/products')).status, 200)
-    t.strictSame(await (await example.get('/welcome')).json(), { message: 'Welcome, stranger!' })
+    t.strictSame(await (await example.get('/welcome')).json(), { message: 'Welcome, guest!' })
     t.strictSame(await (await example.get('/welcome', token)).json(), { message: 'Welcome, Alice!' })
     t.strictSame(await refusal(await example.get('/me')), [401, 401, 'FST_WEAPP_TOKEN_MISSING'])
   })
 
-  await t.test('who is not bound to an account, and who guesses', async (t) => {
-    const refused = async (account?: object) => refusal(await example.login({ code: await example.code('mallory'), account }))
+  await t.test('login: refuses unbound users and wrong passwords', async (t) => {
+    const refused = async (account?: object) => {
+      return refusal(await example.login({ code: await example.code('mallory'), account }))
+    }
     t.strictSame(await refused(), [403, 403, 'SHOP_ACCOUNT_NOT_BOUND'])
     t.strictSame(await refused({ username: 'alice', password: 'guess' }), [401, 401, 'SHOP_WRONG_PASSWORD'])
     t.strictSame(await refused({ username: 'nobody', password: 'wonderland' }), [401, 401, 'SHOP_WRONG_PASSWORD'])
     t.strictSame(await refused({ username: 'alice' }), [400, 400, 'FST_ERR_VALIDATION'])
-    t.strictSame(await refused(), [403, 403, 'SHOP_ACCOUNT_NOT_BOUND'], 'a wrong password binds nothing')
+    t.strictSame(await refused(), [403, 403, 'SHOP_ACCOUNT_NOT_BOUND'], 'a wrong password does not bind')
   })
 
-  await t.test('one tap on the phone number button instead of a password', async (t) => {
+  await t.test('login: accepts a phone code instead of a password', async (t) => {
     const phoneCode = await example.phoneCode('carol')
     const swapped = await refusal(await example.login({ code: phoneCode, phoneCode: await example.code('carol') }))
-    t.strictSame(swapped, [401, 401, 'FST_WEAPP_CODE_INVALID'], 'the two kinds of code are not the same')
-    const bound = await example.login({ code: await example.code('carol'), phoneCode: await example.phoneCode('carol') })
-    t.match(await bound.json(), { user: { username: 'alice' } }, 'the simulated number is that of the account alice')
+    t.strictSame(swapped, [401, 401, 'FST_WEAPP_CODE_INVALID'], 'the kinds of code are not interchangeable')
+    const codes = { code: await example.code('carol'), phoneCode: await example.phoneCode('carol') }
+    const bound = await example.login(codes)
+    t.match(await bound.json(), { user: { username: 'alice' } }, 'the simulated number belongs to the account alice')
     t.equal((await example.login({ code: await example.code('carol') })).status, 200, 'and carol is bound to it')
   })
 
-  await t.test('the metrics', async (t) => {
+  await t.test('/metrics: counts logins, refusals and calls', async (t) => {
     await example.get('/me')
     const metrics = await (await example.get('/metrics')).text()
     t.match(metrics, /weapp_logins_total{outcome="ok"} [1-9]/)
     t.match(metrics, /weapp_logins_total{outcome="SHOP_WRONG_PASSWORD"} [1-9]/)
     t.match(metrics, /weapp_refusals_total{code="FST_WEAPP_TOKEN_MISSING"} [1-9]/)
-    t.match(metrics, /weapp_exchange_seconds_count{path="\/sns\/jscode2session"} [1-9]/)
+    t.match(metrics, /weapp_wechat_seconds_count{path="\/sns\/jscode2session"} [1-9]/)
   })
 
-  await t.test('the documentation', async (t) => {
+  await t.test('/docs: lists the public API', async (t) => {
     t.equal((await example.get('/docs/')).status, 200)
     const { paths } = await (await example.get('/docs/json')).json() as { paths: object }
-    t.strictSame(Object.keys(paths).sort(), ['/me', '/orders', '/products', '/weapp/login', '/weapp/logout', '/weapp/session', '/welcome'])
+    t.strictSame(Object.keys(paths).sort(), [
+      '/me', '/orders', '/products', '/weapp/login', '/weapp/logout', '/weapp/session', '/welcome'
+    ])
   })
 
-  await t.test('the limit of the login route', async (t) => {
+  await t.test('login: limits the rate', async (t) => {
     const statuses = new Set<number>()
-    // More than a minute's worth: the codes are no good, so that only the limit can answer anything but 401.
+    // More than the limit per minute. The codes are invalid, so any other status than 401 comes from the limit.
     for (let i = 0; i < 21; i++) statuses.add((await example.login({ code: 'none' })).status)
     t.strictSame([...statuses], [401, 429])
-    t.equal((await example.get('/me', token)).status, 200, 'the limit is for the login alone')
+    t.equal((await example.get('/me', token)).status, 200, 'the limit applies to the login only')
   })
 
-  t.strictSame(await example.stop(), { exitCode: 0, signal: null }, 'it closes by itself')
+  t.strictSame(await example.stop(), { exitCode: 0, signal: null }, 'the process exits by itself')
 })
 
-test('with Redis, a session outlives the server', async (t) => {
+test('REDIS_URL: sessions survive a restart', async (t) => {
   const env = { REDIS_URL: await redisUrl(t) }
   const first = await startExample(t, env)
-  const token = await checkPasted(t, first)
+  const token = await checkLines(t, first)
   const me = await (await first.get('/me', token)).json()
   t.strictSame(await first.stop(), { exitCode: 0, signal: null })
 
@@ -167,19 +177,23 @@ test('with Redis, a session outlives the server', async (t) => {
   t.equal(again.status, 200, 'the token of the first server')
   t.strictSame(await again.json(), me)
   t.equal((await second.login({ code: await second.code('alice') })).status, 200, 'the account is still bound')
-  await checkPasted(t, second)
+  await checkLines(t, second)
   t.strictSame(await second.stop(), { exitCode: 0, signal: null })
 })
 
-test('with a cache over Redis, one server hears of a sign-out on the other', async (t) => {
+test('SESSION_CACHE: a sign-out reaches other servers', async (t) => {
   const env = { REDIS_URL: await redisUrl(t), SESSION_CACHE: '1' }
   const [first, second] = await Promise.all([startExample(t, env), startExample(t, env)])
-  const token = await checkPasted(t, first)
-  for (const time of ['from the store', 'from memory']) t.equal((await second.get('/me', token)).status, 200, time)
-  const { status } = await fetch(`${first.origin}/weapp/logout`, { method: 'POST', headers: { authorization: `Bearer ${token}` } })
+  const token = await checkLines(t, first)
+  for (const source of ['from the store', 'from the cache']) {
+    t.equal((await second.get('/me', token)).status, 200, source)
+  }
+  const { status } = await fetch(`${first.origin}/weapp/logout`, {
+    method: 'POST', headers: { authorization: `Bearer ${token}` }
+  })
   t.equal(status, 204)
-  t.equal((await first.get('/me', token)).status, 401, 'at once where it happened')
-  await until('the other server refuses too', async () => (await second.get('/me', token)).status === 401)
+  t.equal((await first.get('/me', token)).status, 401, 'at once on the same server')
+  await until('the other server refuses the token', async () => (await second.get('/me', token)).status === 401)
   for (const example of [first, second]) t.strictSame(await example.stop(), { exitCode: 0, signal: null })
 })
 
@@ -190,21 +204,21 @@ interface Outage {
 }
 
 const OUTAGES: Outage[] = [
-  { name: 'is gone', begin: (redis) => redis.kill(), end: (redis) => redis.restart() },
+  { name: 'is down', begin: (redis) => redis.kill(), end: (redis) => redis.restart() },
   { name: 'hangs', begin: (redis) => redis.pause(), end: (redis) => redis.resume() }
 ]
-/** Milliseconds: far more than an answer takes, for machines that are busy. */
-const SOON = 5000
+/** Much longer than a response takes, for busy machines. */
+const TIMEOUT_MS = 5000
 
 for (const { name, begin, end } of OUTAGES) {
-  test(`while Redis ${name}, a login is refused soon and in the shop's own words`, async (t) => {
+  test(`login: fails fast with SHOP_UNAVAILABLE while Redis ${name}`, async (t) => {
     const redis = await startRedis(t)
-    // With the cache, whose connection of its own must not keep the process alive either.
+    // With the cache, whose separate connection must not keep the process alive.
     const example = await startExample(t, { REDIS_URL: redis.url, SESSION_CACHE: '1' })
-    const token = await checkPasted(t, example)
+    const token = await checkLines(t, example)
     const account = { username: 'alice', password: 'wonderland' }
     const login = async (body: object) => {
-      return await example.login({ code: await example.code('alice'), ...body }, AbortSignal.timeout(SOON))
+      return await example.login({ code: await example.code('alice'), ...body }, AbortSignal.timeout(TIMEOUT_MS))
     }
 
     await begin(redis)
@@ -220,44 +234,47 @@ for (const { name, begin, end } of OUTAGES) {
     }
 
     await end(redis)
-    // Not by logins, which are limited.
-    await until('the server has found Redis again', async () => (await example.get('/me', token)).status !== 503)
+    // Polls a guarded route, because logins are limited.
+    await until('the server has reconnected to Redis', async () => (await example.get('/me', token)).status !== 503)
     t.equal((await login({ account })).status, 200)
     t.equal((await login({})).status, 200, 'the account is bound again')
 
     await begin(redis)
-    t.strictSame(await example.stop(), { exitCode: 0, signal: null }, 'it closes by itself without Redis too')
+    t.strictSame(await example.stop(), { exitCode: 0, signal: null }, 'the process exits without Redis as well')
   })
 }
 
-test('what is wrong is said in one line', async (t) => {
+test('settings: errors are printed in one line', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1')
   t.teardown(() => { taken.close() })
   await once(taken, 'listening')
   const { port } = taken.address() as AddressInfo
 
-  const complaints: [env: Record<string, string>, complaint: RegExp][] = [
+  const cases: Array<[env: Record<string, string>, message: RegExp]> = [
     [{ PORT: String(port) }, /EADDRINUSE.*Set PORT/],
     [{ PORT: 'http' }, /^PORT must be/],
     [{ WEAPP_APP_ID: 'wx0123456789abcdef' }, /WEAPP_APP_SECRET and WEAPP_SECRET/],
     [{ WEAPP_APP_ID: 'wx0123456789abcdef', WEAPP_APP_SECRET: 'secret' }, /WEAPP_SECRET/],
-    [{ WEAPP_APP_ID: 'wx0123456789abcdef', WEAPP_APP_SECRET: 'secret', WEAPP_SECRET: 'short' }, /option secret must be/]
+    [
+      { WEAPP_APP_ID: 'wx0123456789abcdef', WEAPP_APP_SECRET: 'secret', WEAPP_SECRET: 'short' }, /option secret must be/
+    ]
   ]
-  await Promise.all(complaints.map(async ([env, complaint]) => {
+  await Promise.all(cases.map(async ([env, message]) => {
     const child = spawnExample(t, env)
     child.stdout!.resume()
     const [errors, [exitCode]] = await Promise.all([text(child.stderr!), once(child, 'exit')])
     t.equal(exitCode, 1, JSON.stringify(env))
-    t.match(errors.trimEnd().split('\n'), [complaint])
+    t.match(errors.trimEnd().split('\n'), [message])
     t.equal(errors.trimEnd().split('\n').length, 1)
   }))
 })
 
-test('the same digits in another country are not the same phone number', (t) => {
+test('accounts: the same digits in another country are another number', (t) => {
   const code = `
     import { accountOf, memoryBindings } from './example/accounts.js'
     for (const phoneNumber of ['+86 13900139000', '+55 13900139000', '13900139000']) {
-      console.log(await accountOf('openid', { phoneNumber }, memoryBindings()).then(({ username }) => username, ({ code }) => code))
+      const account = accountOf('openid', { phoneNumber }, memoryBindings())
+      console.log(await account.then(({ username }) => username, ({ code }) => code))
     }
   `
   const { stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', code], {
