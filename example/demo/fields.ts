@@ -1,4 +1,4 @@
-/** Which parts of a message the page may see. A name in neither list is not shown at all. */
+/** Selects the fields of a message that the page shows. A name in neither list is omitted. */
 import type { Field } from './messages.js'
 
 const SEALED = new Set([
@@ -8,19 +8,20 @@ const SHOWN = new Set(['appid', 'openid', 'user', 'name', 'expiresIn', 'sessions
 
 const MAX_LENGTH = 14
 
+/** Returns the fields of a JSON value. Secret fields have the value null. */
 export function fieldsOf (body: unknown): Field[] {
   if (Array.isArray(body)) return [{ name: 'items', value: String(body.length) }]
   if (typeof body !== 'object' || body === null) return []
   return Object.entries(body).flatMap(([name, value]): Field[] => {
-    // WeChat wraps a phone number in it.
+    // The object with the phone number in WeChat's response.
     if (name === 'phone_info') return fieldsOf(value)
     if (SEALED.has(name)) return [{ name, value: null }]
     return SHOWN.has(name) ? [{ name, value: readable(value) + (name === 'expiresIn' ? ' s' : '') }] : []
   })
 }
 
-/** Text that is JSON, or undefined. */
-export function parsed (text: unknown): any {
+/** Parses JSON text. Returns undefined if it is invalid. */
+export function parseJson (text: unknown): any {
   try {
     return JSON.parse(String(text))
   } catch {

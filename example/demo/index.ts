@@ -1,41 +1,41 @@
 /**
- * The page at `/`: a phone on the left, and on the right every message between it, this server and WeChat. Only beside
- * a simulated WeChat, because it lets anybody be anybody.
+ * The page at `/`. It shows a phone, and all messages between the phone, this server and WeChat. It requires a
+ * simulated WeChat, because every visitor may sign in as any user.
  */
 import fastifyPlugin from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { SessionStore } from 'fastify-weapp'
 import type { WechatSimulator } from 'fastify-weapp/testing'
 import { addEventStream } from './event-stream.js'
-import { fragileStore } from './fragile-store.js'
+import { faultyStore } from './faulty-store.js'
 import { addPage } from './page.js'
 import { recordPhone } from './phone-messages.js'
 import { addPhoneNumberRoute } from './phone-number-route.js'
-import { Tape } from './tape.js'
+import { Recorder } from './recorder.js'
 import { addTroubleRoutes } from './trouble-routes.js'
-import { recordWechat, recordWork } from './wechat-messages.js'
+import { recordWechat, recordOperations } from './wechat-messages.js'
 import { addWxRoutes } from './wx-routes.js'
 
 export interface Demo {
-  /** For the shop to use, so that it can be down. */
+  /** The shop's store with simulated failures. */
   store: SessionStore
-  /** To be registered before fastify-weapp: its hooks take down what the guard refuses, too. */
+  /** Must be registered before fastify-weapp. Its hooks then record requests that the guard refuses. */
   plugin (app: FastifyInstance): Promise<void>
 }
 
 export function createDemo (simulator: WechatSimulator, store: SessionStore): Demo {
-  const fragile = fragileStore(store)
+  const faulty = faultyStore(store)
 
   async function demo (app: FastifyInstance): Promise<void> {
-    const tape = new Tape()
-    recordPhone(app, tape)
-    recordWechat(app, tape, simulator.url)
-    recordWork(app, tape)
+    const recorder = new Recorder()
+    recordPhone(app, recorder)
+    recordWechat(app, recorder, simulator.url)
+    recordOperations(app, recorder)
     await addPage(app)
-    addEventStream(app, tape)
-    addWxRoutes(app, simulator, tape)
-    addTroubleRoutes(app, simulator, fragile)
+    addEventStream(app, recorder)
+    addWxRoutes(app, simulator, recorder)
+    addTroubleRoutes(app, simulator, faulty)
     addPhoneNumberRoute(app)
   }
-  return { store: fragile.store, plugin: fastifyPlugin(demo) }
+  return { store: faulty.store, plugin: fastifyPlugin(demo) }
 }

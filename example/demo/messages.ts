@@ -1,41 +1,41 @@
-/** What the server tells the page, one event of the stream at `/demo/events` each. Shared by both, so types alone. */
+/** The events of the stream at `/demo/events`. The server and the page share this file, so it contains only types. */
 export type Lane = 'phone' | 'server' | 'wechat'
 
-/** One thing that a message carries. Null instead of a value: a secret, which the page is never told. */
+/** A field of a message. The value is null for a secret, which the page never receives. */
 export interface Field {
   name: string
   value: string | null
 }
 
-/** A request or the answer to it: both have the same id. */
+/** A request or its response. Both have the same id. */
 export interface Message {
   kind: 'message'
   id: number
-  part: 'request' | 'answer'
+  part: 'request' | 'response'
   from: Lane
   to: Lane
-  /** Which of the visitor's phones it is about. */
+  /** The visitor's phone, 'A' or 'B'. */
   device: string
-  /** The phone sent its messages of one volley at the same time; null for what is no message of the phone to the server. */
-  volley: number | null
-  /** What was asked, such as 'GET /me'; the answer repeats it. */
+  /** The number of the batch of requests that the phone sent at the same time. Null for other messages. */
+  batch: number | null
+  /** The request, such as 'GET /me'. The response has the same title. */
   title: string
-  /** The HTTP status of an answer; null for what has none. */
+  /** The HTTP status of a response, otherwise null. */
   status: number | null
-  /** Why it was refused. */
+  /** The error code of a refusal, otherwise null. */
   code: string | null
-  /** From the request to its answer. */
+  /** The milliseconds from the request to its response. Null for a request. */
   ms: number | null
   fields: Field[]
 }
 
-/** What the server did between two messages. */
-export interface Work {
-  kind: 'work'
+/** An operation of the server between two messages. */
+export interface Operation {
+  kind: 'operation'
   device: string
-  what: 'decrypt' | 'store'
-  /** Why it failed, or null. */
+  name: 'decrypt' | 'store'
+  /** The error code of a failure, otherwise null. */
   code: string | null
 }
 
-export type DemoEvent = Message | Work
+export type DemoEvent = Message | Operation

@@ -1,10 +1,10 @@
-/** The page itself. Its script is the real client SDK and the demo around it, bundled when the server starts. */
+/** Serves the page. The server bundles its script, which contains the published client SDK, at startup. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
-import { HIDDEN } from './hidden.js'
+import { HIDDEN_SCHEMA } from './hidden-schema.js'
 
-/** Nothing is loaded from anywhere else; `data:` is for the icons in the style sheet. */
+/** Allows resources of this origin only. The style sheet uses `data:` icons. */
 const POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 export async function addPage (app: FastifyInstance): Promise<void> {
@@ -18,7 +18,7 @@ export async function addPage (app: FastifyInstance): Promise<void> {
     ['/demo/page.js', 'text/javascript; charset=utf-8', script]
   ] as const
   for (const [path, type, content] of assets) {
-    app.get(path, { schema: HIDDEN }, async (_request, reply) => {
+    app.get(path, { schema: HIDDEN_SCHEMA }, async (_request, reply) => {
       reply.headers({ 'content-type': type, 'cache-control': 'no-cache', 'content-security-policy': POLICY })
       return content
     })
@@ -26,7 +26,7 @@ export async function addPage (app: FastifyInstance): Promise<void> {
 }
 
 async function bundle (entry: string): Promise<string> {
-  // Not needed, and perhaps not installed, where the real WeChat is.
+  // Imported on demand, because production servers with the real WeChat may not have esbuild.
   const { build } = await import('esbuild')
   const { outputFiles } = await build({
     entryPoints: [entry], bundle: true, format: 'esm', target: 'es2022', write: false, logLevel: 'silent'

@@ -1,60 +1,60 @@
-/** Takes down what passes between the phone and this server. */
+/** Records the messages between the phone and this server. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { fieldsOf, parsed } from './fields.js'
-import { scene, type Scene, type Tape } from './tape.js'
-import { sceneOf } from './visitor.js'
+import { fieldsOf, parseJson } from './fields.js'
+import { demoContext, type DemoContext, type Recorder } from './recorder.js'
+import { contextOf } from './visitor.js'
 
 interface Recording {
-  scene: Scene
-  message: ReturnType<Tape['ask']> | null
+  context: DemoContext
+  message: ReturnType<Recorder['recordRequest']> | null
 }
 
-/** Only requests of the page's own phones are taken down: they say so in a header. */
-export function recordPhone (app: FastifyInstance, tape: Tape): void {
+/** Records requests with the headers of the page's phones. Other requests are ignored. */
+export function recordPhone (app: FastifyInstance, recorder: Recorder): void {
   const recordings = new WeakMap<FastifyRequest, Recording>()
 
-  function begin (request: FastifyRequest, recording: Recording): void {
+  function recordOnce (request: FastifyRequest, recording: Recording): void {
     const token = request.headers.authorization === undefined ? [] : [{ name: 'token', value: null }]
-    recording.message ??= tape.ask(recording.scene, {
+    recording.message ??= recorder.recordRequest(recording.context, {
       from: 'phone',
       to: 'server',
       title: `${request.method} ${request.url}`,
       fields: [...fieldsOf(request.body), ...token],
-      volley: Number(request.headers['demo-volley']) || null
+      batch: Number(request.headers['demo-batch']) || null
     })
   }
 
   app.addHook('onRequest', (request, _reply, done) => {
-    const found = sceneOf(request)
+    const found = contextOf(request)
     if (found === null) return done()
-    recordings.set(request, { scene: found, message: null })
-    scene.run(found, done)
+    recordings.set(request, { context: found, message: null })
+    demoContext.run(found, done)
   })
 
   app.addHook('preValidation', (request, _reply, done) => {
     const recording = recordings.get(request)
     if (recording === undefined) return done()
-    begin(request, recording)
-    // Again: the body was read on events of the socket, which know nothing of the scene.
-    scene.run(recording.scene, done)
+    recordOnce(request, recording)
+    // Enters the context again, because reading the body on socket events has left it.
+    demoContext.run(recording.context, done)
   })
 
-  // Before the answer leaves, so that a page hears of it no later than the phone in it.
+  // Before the response is sent, so that the page receives the event no later than the response.
   app.addHook('onSend', (request, reply, payload, done) => {
     const recording = recordings.get(request)
     if (recording !== undefined) {
-      // Whatever was refused before its body was read, by the rate limit for one.
-      begin(request, recording)
-      const { id, answer } = recording.message!
-      answer(answerOf(reply, payload))
+      // Records requests that were refused before their body was read, for example by the rate limit.
+      recordOnce(request, recording)
+      const { id, recordResponse } = recording.message!
+      recordResponse(responseOf(reply, payload))
       reply.header('demo-message', id)
     }
     done(null, payload)
   })
 }
 
-function answerOf (reply: FastifyReply, payload: unknown) {
-  const body = parsed(payload)
+function responseOf (reply: FastifyReply, payload: unknown) {
+  const body = parseJson(payload)
   const isRefusal = reply.statusCode >= 400
   return {
     status: reply.statusCode,

@@ -1,7 +1,7 @@
-/** A route as a shop would have it: the phone number, from encrypted data or by a code. */
+/** A guarded route that returns the phone number from encrypted data or from a phone code. */
 import type { FastifyInstance } from 'fastify'
 import { Type, type Static } from '@sinclair/typebox'
-import { HIDDEN } from './hidden.js'
+import { HIDDEN_SCHEMA } from './hidden-schema.js'
 
 const Body = Type.Union([
   Type.Object({ encryptedData: Type.String(), iv: Type.String() }, { additionalProperties: false }),
@@ -10,7 +10,7 @@ const Body = Type.Union([
 
 export function addPhoneNumberRoute (app: FastifyInstance): void {
   app.post<{ Body: Static<typeof Body> }>('/demo/phone-number', {
-    config: { weapp: true }, schema: { ...HIDDEN, body: Body }
+    config: { weapp: true }, schema: { ...HIDDEN_SCHEMA, body: Body }
   }, async (request) => {
     const { body } = request
     const { purePhoneNumber } = 'phoneCode' in body

@@ -1,14 +1,18 @@
 /**
- * Takes down what passes between this server and WeChat, as the HTTP client saw it: every try, with the HTTP status and
- * the errcode. (The plugin's own channel `fastify-weapp.wechat` tells of a call as a whole, repeats included.)
+ * Records the messages between this server and WeChat from the events of undici: every attempt with HTTP status and
+ * errcode. The plugin's channel `fastify-weapp.wechat` publishes one event per call, including its retries.
  */
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import type { FastifyInstance } from 'fastify'
 import type { WeappEvents } from 'fastify-weapp'
-import { fieldsOf, parsed } from './fields.js'
-import { scene, type Answer, type Tape } from './tape.js'
+import { fieldsOf, parseJson } from './fields.js'
+import { demoContext, type RecordedResponse, type Recorder } from './recorder.js'
 
-/** Of undici's request what is needed here: https://undici.nodejs.org/#/docs/api/DiagnosticsChannel.md */
+/**
+ * The members of undici's request that the demo uses.
+ *
+ * @see https://undici.nodejs.org/#/docs/api/DiagnosticsChannel.md
+ */
 interface UndiciRequest {
   origin: string
   method: string
@@ -17,26 +21,26 @@ interface UndiciRequest {
 }
 
 interface Call {
-  answer (answer: Answer): void
+  recordResponse (response: RecordedResponse): void
   status: number
   chunks: Buffer[]
 }
 
-export function recordWechat (app: FastifyInstance, tape: Tape, wechatUrl: string): void {
+export function recordWechat (app: FastifyInstance, recorder: Recorder, wechatUrl: string): void {
   const calls = new WeakMap<UndiciRequest, Call>()
 
-  const moments: Record<string, (event: any) => void> = {
+  const listeners: Record<string, (event: any) => void> = {
     'undici:request:create' ({ request }: { request: UndiciRequest }) {
-      const current = scene.getStore()
+      const current = demoContext.getStore()
       if (current === undefined || request.origin !== wechatUrl) return
       const { pathname, searchParams } = new URL(request.path, wechatUrl)
-      const { answer } = tape.ask(current, {
+      const { recordResponse } = recorder.recordRequest(current, {
         from: 'server',
         to: 'wechat',
         title: `${request.method} ${pathname}`,
-        fields: fieldsOf({ ...Object.fromEntries(searchParams), ...parsed(request.body) })
+        fields: fieldsOf({ ...Object.fromEntries(searchParams), ...parseJson(request.body) })
       })
-      calls.set(request, { answer, status: 0, chunks: [] })
+      calls.set(request, { recordResponse, status: 0, chunks: [] })
     },
     'undici:request:headers' ({ request, response }) {
       const call = calls.get(request)
@@ -45,34 +49,38 @@ export function recordWechat (app: FastifyInstance, tape: Tape, wechatUrl: strin
     'undici:request:bodyChunkReceived' ({ request, chunk }) {
       calls.get(request)?.chunks.push(chunk)
     },
-    // The end of the answer, before whoever asked is told.
+    // The response is complete, and its caller has not received it yet.
     'undici:request:trailers' ({ request }) {
       const call = calls.get(request)
       if (call === undefined) return
-      const body = parsed(Buffer.concat(call.chunks))
+      const body = parseJson(Buffer.concat(call.chunks))
       const errcode = body?.errcode || null
-      call.answer({ status: call.status, code: errcode === null ? null : `errcode ${errcode}`, fields: errcode === null ? fieldsOf(body) : [] })
+      call.recordResponse({
+        status: call.status,
+        code: errcode === null ? null : `errcode ${errcode}`,
+        fields: errcode === null ? fieldsOf(body) : []
+      })
     },
     'undici:request:error' ({ request }) {
-      calls.get(request)?.answer({ status: null, code: 'no answer', fields: [] })
+      calls.get(request)?.recordResponse({ status: null, code: 'no answer', fields: [] })
     }
   }
-  for (const [name, listener] of Object.entries(moments)) {
+  for (const [name, listener] of Object.entries(listeners)) {
     subscribe(name, listener)
     app.addHook('onClose', async () => { unsubscribe(name, listener) })
   }
 }
 
-/** What the plugin tells of its own work: data opened or not, and a store that fails. */
-export function recordWork (app: FastifyInstance, tape: Tape): void {
+/** Records the plugin's operations: decryptions, and failures of the store. */
+export function recordOperations (app: FastifyInstance, recorder: Recorder): void {
   const listeners = {
     decrypt: ({ error }: WeappEvents['fastify-weapp.decrypt']) => {
-      const current = scene.getStore()
-      if (current !== undefined) tape.work(current, 'decrypt', codeOf(error))
+      const current = demoContext.getStore()
+      if (current !== undefined) recorder.recordOperation(current, 'decrypt', codeOf(error))
     },
     store: ({ error }: WeappEvents['fastify-weapp.store']) => {
-      const current = scene.getStore()
-      if (current !== undefined && error !== undefined) tape.work(current, 'store', codeOf(error))
+      const current = demoContext.getStore()
+      if (current !== undefined && error !== undefined) recorder.recordOperation(current, 'store', codeOf(error))
     }
   }
   for (const [name, listener] of Object.entries(listeners)) {

@@ -1,4 +1,4 @@
-/** The demo page as a visitor meets it: a real browser, the example in a process of its own, the real client SDK. */
+/** Tests the demo page in a real browser with the real client SDK. The example runs in a separate process. */
 import { fileURLToPath } from 'node:url'
 import type { Browser, Locator, Page } from 'playwright-core'
 import tap, { test, type Test } from 'tap'
@@ -6,23 +6,23 @@ import { childEnvironment } from '../helpers/child-environment.js'
 import { chromiumPath, launchChromium } from '../helpers/chromium.js'
 import { freePort, kill, start } from '../helpers/processes.js'
 
-// Browsers start slowly where much else runs.
+// Browsers start slowly on a busy machine.
 tap.setTimeout(300_000)
 
 const executablePath = chromiumPath()
 
 if (executablePath === null) {
-  test('the demo page', { skip: 'there is no chromium on the PATH or in CHROMIUM_PATH' }, () => {})
+  test('demo page', { skip: 'chromium was not found on the PATH or in CHROMIUM_PATH' }, () => {})
 } else {
-  // Two, or the walk would meet the limit of 20 logins in a minute.
+  // Two servers, because the tests exceed the limit of 20 logins per minute.
   const [first, second] = await Promise.all([startExample(), startExample()])
   const browser = await launchChromium(executablePath)
   tap.teardown(() => browser.close())
-  await walkThrough(browser, first)
-  await walkFurther(browser, second)
+  testSignIn(browser, first)
+  testTroubles(browser, second)
 }
 
-/** Resolves to its origin. */
+/** Starts the example server and resolves to its origin. */
 async function startExample (): Promise<string> {
   const port = await freePort()
   const server = await start({
@@ -38,9 +38,9 @@ async function startExample (): Promise<string> {
 
 interface Visit {
   page: Page
-  /** What the phone shows of the last tap. */
+  /** The result of the last tap on the phone. */
   result: Locator
-  /** Clicks, waits until all has happened, and gives the sentences that were added to the log. */
+  /** Clicks, waits until the action ends, and returns the sentences that it added to the log. */
   click (id: string): Promise<string[]>
 }
 
@@ -50,7 +50,8 @@ async function visit (t: Test, browser: Browser, origin: string, options: object
   const page = await context.newPage()
   page.on('pageerror', (error) => t.fail(`the page threw: ${error.message}`))
   page.on('request', (request) => {
-    if (!/^data:/.test(request.url()) && new URL(request.url()).origin !== origin) t.fail(`an external request: ${request.url()}`)
+    const url = request.url()
+    if (!/^data:/.test(url) && new URL(url).origin !== origin) t.fail(`an external request: ${url}`)
   })
   await page.goto(origin)
   await page.locator('#sign-in').waitFor()
@@ -74,9 +75,9 @@ async function visitSignedIn (t: Test, browser: Browser, origin: string): Promis
   return visitor
 }
 
-/** The log without what differs from run to run: times, and openids. */
-function matches (t: Test, log: string[], expected: RegExp[], message: string): void {
-  t.equal(log.length, expected.length, `${message}: so many lines, ${JSON.stringify(log, null, 1)}`)
+/** Matches each line of the log. Patterns omit times and openids, which differ in every run. */
+function matchLog (t: Test, log: string[], expected: RegExp[], message: string): void {
+  t.equal(log.length, expected.length, `${message}: number of lines in ${JSON.stringify(log, null, 1)}`)
   expected.forEach((line, index) => t.match(log[index], line, message))
 }
 
@@ -89,49 +90,51 @@ const LOGIN = [
   /^Your server → Phone: POST \/weapp\/login, 200, .* ms, .*token sealed/
 ]
 
-async function walkThrough (browser: Browser, origin: string): Promise<void> {
-  test('sign-in', async (t) => {
+function testSignIn (browser: Browser, origin: string): void {
+  test('sign-in: binds an account, then the code alone is enough', async (t) => {
     const { page, result, click } = await visit(t, browser, origin)
 
-    const stranger = await click('sign-in')
-    t.match(stranger.at(-2), /403, SHOP ACCOUNT NOT BOUND/)
+    const unbound = await click('sign-in')
+    t.match(unbound.at(-2), /403, SHOP ACCOUNT NOT BOUND/)
     t.match(await result.innerText(), /Not bound/)
-    t.equal(await page.locator(':focus').getAttribute('id'), 'username', 'the focus goes where the next step is')
+    t.equal(await page.locator(':focus').getAttribute('id'), 'username', 'the next input has the focus')
     await page.locator('#password').fill('guess')
     await click('bind')
     t.equal(await result.innerText(), 'The username or the password is wrong.')
     const bound = await click('bind')
     t.match(bound[2], /account sealed/)
-    matches(t, bound, LOGIN, 'with the password')
+    matchLog(t, bound, LOGIN, 'with the password')
     t.equal(await result.innerText(), 'Welcome, Alice.')
-    matches(t, await click('sign-in'), LOGIN, 'with the code alone')
+    matchLog(t, await click('sign-in'), LOGIN, 'with the code alone')
 
     await click('who-am-i')
     t.match(await result.innerText(), /^You are Alice/)
     await click('by-data')
     t.equal(await result.innerText(), 'Your number is 13800138000.')
-    t.match(await click('by-code'), [/getPhoneNumber/, /code sealed/, /phoneCode sealed/, /./, /access_token sealed/],
+    const byCode = await click('by-code')
+    t.match(byCode, [/getPhoneNumber/, /code sealed/, /phoneCode sealed/, /./, /access_token sealed/],
       'the access token is sealed as well')
     t.equal(await result.innerText(), 'Your number is 13800138000.')
-    t.notMatch(await page.content(), await page.evaluate<string>("JSON.parse(localStorage.getItem('phone-A-session')).token"),
-      'no token is in the page')
+    const token = await page.evaluate<string>("JSON.parse(localStorage.getItem('phone-A-session')).token")
+    t.notMatch(await page.content(), token, 'the page does not contain the token')
 
     await page.locator('#device-B').click()
     await click('sign-in')
     await click('my-devices')
-    t.strictSame(await page.locator('.devices li').evaluateAll((items) => items.map((item) => item.firstChild!.textContent)),
-      ['another phone', 'this phone'])
+    const devices = await page.locator('.devices li')
+      .evaluateAll((items) => items.map((item) => item.firstChild!.textContent))
+    t.strictSame(devices, ['another phone', 'this phone'])
     await click('sign-out-all')
     await page.locator('#device-A').click()
     await click('who-am-i')
     t.match(await result.innerText(), /FST_WEAPP_SESSION_REVOKED/, 'signed out everywhere')
   })
 
-  test('a dead session_key heals by itself', async (t) => {
+  test('expired session_key: the SDK recovers', async (t) => {
     const { result, click } = await visitSignedIn(t, browser, origin)
     await click('by-data')
     const log = await click('trouble-key')
-    matches(t, log.slice(log.findIndex((line) => /dies/.test(line))), [
+    matchLog(t, log.slice(log.findIndex((line) => /dies/.test(line))), [
       /^WeChat:\s+The session_key dies/,
       /getPhoneNumber$/,
       /getPhoneNumber, ok, .*encryptedData sealed/,
@@ -143,39 +146,39 @@ async function walkThrough (browser: Browser, origin: string): Promise<void> {
       /session.decrypt opened it/,
       /POST \/demo\/phone-number, 200/,
       /one tap was enough/
-    ], 'a login, and the same request again')
+    ], 'a login and the repeated request')
     t.equal(await result.innerText(), 'Your number is 13800138000.')
   })
 
-  test('a code that is used twice', async (t) => {
+  test('used code: refused without a retry', async (t) => {
     const { result, click } = await visitSignedIn(t, browser, origin)
     const log = await click('trouble-code')
-    t.equal(log.filter((line) => /errcode 40163/.test(line)).length, 1, 'it is not tried again')
+    t.equal(log.filter((line) => /errcode 40163/.test(line)).length, 1, 'no retry')
     t.ok(log.some((line) => /401, CODE USED/.test(line)))
-    t.match(await result.innerText(), /^You are Alice/, 'who was signed in still is')
+    t.match(await result.innerText(), /^You are Alice/, 'the session is still valid')
   })
 
-  test('a kicked device stays out', async (t) => {
+  test('kicked device: stays signed out until the user signs in', async (t) => {
     const { page, result, click } = await visitSignedIn(t, browser, origin)
-    matches(t, await click('trouble-kick'), [
+    matchLog(t, await click('trouble-kick'), [
       /sessions.revoke/,
       /GET \/me, token sealed/,
       /401, SESSION KICKED/,
       /onSignedOut/,
       /nothing was sent/
-    ], 'no login, and no second message')
+    ], 'no login and no second message')
     t.match(await result.innerText(), /FST_WEAPP_SESSION_KICKED/)
     t.equal(await page.locator('.state').innerText(), 'Signed out')
-    matches(t, await click('sign-in'), LOGIN, 'until its user signs in')
+    matchLog(t, await click('sign-in'), LOGIN, 'the user signs in')
   })
 }
 
-async function walkFurther (browser: Browser, origin: string): Promise<void> {
-  test('a burst of requests meets an expired session: one login', async (t) => {
+function testTroubles (browser: Browser, origin: string): void {
+  test('expired session: five requests cause one login', async (t) => {
     const { click } = await visitSignedIn(t, browser, origin)
     const log = await click('trouble-burst')
     const count = (pattern: RegExp) => log.filter((line) => pattern.test(line)).length
-    t.equal(count(/Phone → Your server: 5 × GET \/orders/), 2, 'five requests, and again')
+    t.equal(count(/Phone → Your server: 5 × GET \/orders/), 2, 'five requests, repeated once')
     t.equal(count(/5 × GET \/orders, 401, SESSION EXPIRED/), 1)
     t.equal(count(/5 × GET \/orders, 200/), 1)
     t.equal(count(/Phone → WeChat: wx.login/), 1)
@@ -183,35 +186,36 @@ async function walkFurther (browser: Browser, origin: string): Promise<void> {
     t.match(log.at(-1), /signed in 1×/)
   })
 
-  test('WeChat is busy', async (t) => {
+  test('busy WeChat: one retry, then 503', async (t) => {
     const { result, click } = await visitSignedIn(t, browser, origin)
     const log = await click('trouble-busy')
-    t.equal(log.filter((line) => /errcode -1/.test(line)).length, 3, 'once, and then twice')
-    t.equal(log.filter((line) => /POST \/weapp\/login, 200/.test(line)).length, 1, 'the server asked again by itself')
-    t.equal(log.filter((line) => /503, WECHAT UNAVAILABLE/.test(line)).length, 1, 'or gave up')
+    t.equal(log.filter((line) => /errcode -1/.test(line)).length, 3, 'one failure, then two')
+    t.equal(log.filter((line) => /POST \/weapp\/login, 200/.test(line)).length, 1, 'the retry of the server succeeds')
+    t.equal(log.filter((line) => /503, WECHAT UNAVAILABLE/.test(line)).length, 1, 'the server gives up after one retry')
     t.ok(log.some((line) => /Retry-After 5 s/.test(line)))
-    t.match(await result.innerText(), /^You are Alice/, 'who was signed in still is')
+    t.match(await result.innerText(), /^You are Alice/, 'the session is still valid')
   })
 
-  test('the store is down', async (t) => {
+  test('store failure: 503, and the token stays valid', async (t) => {
     const { result, click } = await visitSignedIn(t, browser, origin)
     const log = await click('trouble-store')
     t.ok(log.some((line) => /503, STORE UNAVAILABLE/.test(line)))
-    t.notOk(log.some((line) => /wx.login/.test(line)), 'nobody is signed in anew')
+    t.notOk(log.some((line) => /wx.login/.test(line)), 'no login')
     t.match(await result.innerText(), /^You are Alice/)
   })
 
-  test('a trouble before anything else signs in first; a reload is the next launch', async (t) => {
+  test('trouble: signs in first, and the session survives a reload', async (t) => {
     const { page, result, click } = await visit(t, browser, origin)
     await click('trouble-store')
     t.match(await result.innerText(), /^You are Alice/)
     await page.reload()
-    await page.locator('.message > .unseen').filter({ hasText: 'WeChat → Phone: wx.checkSession, ok' }).waitFor({ state: 'attached' })
+    await page.locator('.message > .unseen')
+      .filter({ hasText: 'WeChat → Phone: wx.checkSession, ok' }).waitFor({ state: 'attached' })
     await page.locator('body:not(.busy)').waitFor()
     t.equal(await result.innerText(), 'Welcome, Alice.')
   })
 
-  test('Chinese, a narrow screen, and the keyboard alone', async (t) => {
+  test('accessibility: Chinese, a narrow screen, and keyboard only', async (t) => {
     const { page, result } = await visit(t, browser, origin, { locale: 'zh-CN', viewport: { width: 360, height: 740 } })
     t.equal(await page.locator('html').getAttribute('lang'), 'zh-CN')
     t.equal(await page.locator('#sign-in').innerText(), '登录')
@@ -220,13 +224,13 @@ async function walkFurther (browser: Browser, origin: string): Promise<void> {
     await page.locator('#username:focus').waitFor()
     await page.keyboard.press('Enter')
     await result.filter({ hasText: '欢迎，Alice。' }).waitFor()
-    t.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), 'nothing sticks out')
+    t.ok(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), 'no horizontal scrolling')
     await page.locator('#language').focus()
     await page.keyboard.press('Enter')
     t.equal(await page.locator('html').getAttribute('lang'), 'en')
-    t.equal(await page.locator(':focus').getAttribute('id'), 'language', 'the focus stays')
+    t.equal(await page.locator(':focus').getAttribute('id'), 'language', 'the button keeps the focus')
     const unnamed = await page.evaluate(`[...document.querySelectorAll('button, input, a')]
       .filter((element) => element.textContent === '' && element.labels?.length !== 1).length`)
-    t.equal(unnamed, 0, 'everything has a name')
+    t.equal(unnamed, 0, 'every control has a name')
   })
 }

@@ -1,8 +1,10 @@
-/** Making elements, without a framework. */
+/** Creates elements without a framework. */
 type Child = Node | string | null
+type Attributes = Record<string, string | boolean>
 
+/** Creates an element. An attribute that is true has no value, an attribute that is false is omitted. */
 export function h<Name extends keyof HTMLElementTagNameMap> (
-  name: Name, attributes: Record<string, string | boolean> = {}, ...children: Child[]
+  name: Name, attributes: Attributes = {}, ...children: Child[]
 ): HTMLElementTagNameMap[Name] {
   const element = document.createElement(name)
   for (const [key, value] of Object.entries(attributes)) {
@@ -13,7 +15,7 @@ export function h<Name extends keyof HTMLElementTagNameMap> (
   return element
 }
 
-export function button (label: string, onClick: () => void, attributes: Record<string, string | boolean> = {}): HTMLButtonElement {
+export function button (label: string, onClick: () => void, attributes: Attributes = {}): HTMLButtonElement {
   const element = h('button', { type: 'button', ...attributes }, label)
   element.addEventListener('click', onClick)
   return element

@@ -1,25 +1,27 @@
-/** The visitor's two phones, each with the Mini Program on it: a fake wx, and the client SDK as it is published. */
+/** The visitor's two phones. Each runs the Mini Program with a fake wx and the published client SDK. */
 import { createWeappClient, type WeappClient } from 'fastify-weapp/client'
 import type { ScreenState } from './screen.js'
-import type { Tape } from './tape.js'
+import type { EventStream } from './event-stream.js'
 import { createPhone, type Phone } from './wx.js'
 
 export interface Handset {
   device: string
   phone: Phone
   client: WeappClient
-  /** Who is signed in, as the shop calls them. */
+  /** The shop's name of the signed-in user. */
   name: string | null
   isBinding: boolean
   devices: ScreenState['devices']
-  /** What a page of the Mini Program knows of it. */
+  /** Returns the state that a page of the Mini Program shows. */
   state (): ScreenState
 }
 
 const STORAGE_KEY = 'session'
 
-export function createHandset (visitor: string, device: string, tape: Tape, onSignedOut: (code: string) => void): Handset {
-  const phone = createPhone(visitor, device, tape)
+export function createHandset (
+  visitor: string, device: string, events: EventStream, onSignedOut: (code: string) => void
+): Handset {
+  const phone = createPhone(visitor, device, events)
   const client = createWeappClient({ baseUrl: location.origin, wx: phone.wx, storageKey: STORAGE_KEY, onSignedOut })
   const handset: Handset = {
     device,
@@ -41,7 +43,7 @@ export function createHandset (visitor: string, device: string, tape: Tape, onSi
   return handset
 }
 
-/** Signs in, and remembers who that is. */
+/** Signs in, stores the user's name and returns it. */
 export async function signIn (handset: Handset, extra?: Record<string, unknown>): Promise<string> {
   const { user } = await handset.client.login(extra)
   handset.isBinding = false
@@ -49,17 +51,20 @@ export async function signIn (handset: Handset, extra?: Record<string, unknown>)
   return user.name
 }
 
-/** The phone number as a Mini Program gets it: a tap, and what WeChat hands over goes to the server. */
+/** Returns the user's phone number. A tap provides WeChat's data, and the server decrypts or redeems it. */
 export async function phoneNumber ({ phone, client }: Handset, as: 'encryptedData' | 'phoneCode'): Promise<string> {
   const data = as === 'encryptedData'
     ? await phone.tapPhoneNumber(as)
     : { phoneCode: (await phone.tapPhoneNumber(as)).code }
-  const answer = await client.request({ url: '/demo/phone-number', method: 'POST', data })
-  return demandOk(answer).purePhoneNumber
+  const response = await client.request({ url: '/demo/phone-number', method: 'POST', data })
+  return assertOk(response).purePhoneNumber
 }
 
-/** The SDK resolves with whatever the host answers; here a refusal is an error like any other. */
-export function demandOk ({ statusCode, header, data }: { statusCode: number, header: Record<string, any>, data: any }): any {
+/** Returns the data of a response. Throws if the status is an error, because the SDK resolves to error responses. */
+export function assertOk (
+  { statusCode, header, data }: { statusCode: number, header: Record<string, any>, data: any }
+): any {
   if (statusCode < 400) return data
-  throw Object.assign(new Error(data?.message), { code: data?.code, statusCode, retryAfter: Number(header['retry-after']) })
+  const retryAfter = Number(header['retry-after'])
+  throw Object.assign(new Error(data?.message), { code: data?.code, statusCode, retryAfter })
 }

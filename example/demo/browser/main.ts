@@ -1,88 +1,91 @@
-/** Read first: puts the page together, and says what each tap does. */
+/** The entry point of the page. Creates its parts and handles the taps. */
 import type { WeappClientError } from 'fastify-weapp/client'
 import { createDiagram } from './diagram.js'
 import { button, h } from './dom.js'
 import { createHandset, phoneNumber, signIn, type Handset } from './handsets.js'
 import { createScreen } from './screen.js'
-import { openTape } from './tape.js'
+import { openEventStream } from './event-stream.js'
 import { me, TROUBLES, type Trouble } from './troubles.js'
-import { forgetVisitor, visitor as readVisitor } from './visitor.js'
-import { currentLanguage, say, toggleLanguage, type Word } from './words.js'
+import { resetVisitor, visitor as readVisitor } from './visitor.js'
+import { currentLanguage, translate, toggleLanguage, type TextKey } from './texts.js'
 
-/** The account that troubles use when nobody has bound one yet. */
+/** The account that a trouble binds if the visitor has not bound one. */
 const ACCOUNT = { username: 'alice', password: 'wonderland' }
 
 const visitor = readVisitor()
 const diagram = createDiagram()
-const tape = openTape(visitor, diagram.show)
-const handsets = new Map(['A', 'B'].map((device) => [device, createHandset(visitor, device, tape, () => {})]))
+const events = openEventStream(visitor, diagram.show)
+const handsets = new Map(['A', 'B'].map((device) => [device, createHandset(visitor, device, events, () => {})]))
 let handset = handsets.get('A') as Handset
 let isBusy = false
 
 const screen = createScreen({
   switchTo (device) {
     handset = handsets.get(device) as Handset
-    screen.tell('')
+    screen.showResult('')
     renderScreen()
   },
-  signIn: () => act('signIn', async () => say('result.welcome', await signIn(handset))),
+  signIn: () => act('signIn', async () => translate('result.welcome', await signIn(handset))),
   bind: (username, password) => act('bind', async () => {
-    return say('result.welcome', await signIn(handset, { account: { username, password } }))
+    return translate('result.welcome', await signIn(handset, { account: { username, password } }))
   }),
   bindByPhone: () => act('bindByPhone', async () => {
     const { code } = await handset.phone.tapPhoneNumber('phoneCode')
-    return say('result.welcome', await signIn(handset, { phoneCode: code }))
+    return translate('result.welcome', await signIn(handset, { phoneCode: code }))
   }),
   whoAmI: () => act('whoAmI', () => me(handset)),
-  phoneNumber: (as) => act('phoneNumber', async () => say('result.phone', await phoneNumber(handset, as))),
+  phoneNumber: (as) => act('phoneNumber', async () => translate('result.phone', await phoneNumber(handset, as))),
   myDevices: () => act('myDevices', async () => {
     handset.devices = (await handset.client.session()).sessions
     return ''
   }),
   signOut: (all) => act(all ? 'signOutAll' : 'signOut', async () => {
     await handset.client.logout({ all })
-    return say(all ? 'result.outAll' : 'result.out')
+    return translate(all ? 'result.outAll' : 'result.out')
   })
 })
 
-/** One thing at a time: a chapter of the diagram, and what came of it on the phone. */
-async function act (word: Word, work: () => Promise<string>): Promise<void> {
+/** Runs one action as a chapter of the diagram and shows its result on the phone. Ignores taps during an action. */
+async function act (textKey: TextKey, action: () => Promise<string>): Promise<void> {
   if (isBusy) return
   isBusy = true
   document.body.classList.add('busy')
-  diagram.chapter(word, handset.device)
-  if (word !== 'myDevices') handset.devices = null
-  screen.tell('…')
+  diagram.chapter(textKey, handset.device)
+  if (textKey !== 'myDevices') handset.devices = null
+  screen.showResult('…')
   try {
-    await tape.ready
-    screen.tell(await work())
+    await events.ready
+    screen.showResult(await action())
   } catch (error) {
-    explain(error as WeappClientError)
+    showError(error as WeappClientError)
   }
   isBusy = false
   document.body.classList.remove('busy')
   renderScreen()
 }
 
-function explain ({ code, statusCode, message }: WeappClientError): void {
+function showError ({ code, statusCode, message }: WeappClientError): void {
   if (code === 'SHOP_ACCOUNT_NOT_BOUND') {
     handset.isBinding = true
-    diagram.note('server', 'note.bound')
-    screen.tell(say('result.bind'))
-  } else if (code === 'SHOP_WRONG_PASSWORD') screen.tell(say('result.wrongPassword'), true)
+    diagram.note('server', 'note.unbound')
+    screen.showResult(translate('result.bind'))
+  } else if (code === 'SHOP_WRONG_PASSWORD') screen.showResult(translate('result.wrongPassword'), true)
   else if (/^FST_WEAPP_SESSION_(REVOKED|KICKED|REPLACED)$/.test(code)) {
-    screen.tell(statusCode === undefined ? say('result.demandSignIn') : say('result.signedOutBecause', code), true)
-  } else if (statusCode === 429) screen.tell(say('result.limited'), true)
-  else screen.tell(say('result.error', code ?? message), true)
+    // An error without a status comes from the SDK, which sent no request.
+    const isLocal = statusCode === undefined
+    const text = isLocal ? translate('result.signInRequired') : translate('result.signedOutBecause', code)
+    screen.showResult(text, true)
+  } else if (statusCode === 429) screen.showResult(translate('result.limited'), true)
+  else screen.showResult(translate('result.error', code ?? message), true)
 }
 
-/** Troubles meet a phone that is signed in; whoever comes here first need not know that. */
-async function play (trouble: Trouble): Promise<string> {
+/** Runs a trouble. Signs in first if necessary, because troubles require a signed-in phone. */
+async function runTrouble (trouble: Trouble): Promise<string> {
   if (handset.client.token === null) {
     diagram.note('phone', 'prepare')
     await signIn(handset, { account: ACCOUNT })
   }
-  return await trouble.play({ visitor, handset, diagram })
+  return await trouble.run({ visitor, handset, diagram })
 }
 
 const header = h('header')
@@ -97,29 +100,32 @@ function renderScreen (): void {
 function render (): void {
   document.documentElement.lang = currentLanguage() === 'zh' ? 'zh-CN' : 'en'
   header.replaceChildren(
-    h('div', {}, h('h1', {}, say('title')), h('p', {}, say('lead'))),
+    h('div', {}, h('h1', {}, translate('title')), h('p', {}, translate('lead'))),
     h('div', { class: 'tools' },
-      button(say('startOver'), () => {
-        forgetVisitor()
+      button(translate('startOver'), () => {
+        resetVisitor()
         location.reload()
       }, { id: 'start-over' }),
-      button(say('language'), () => {
+      button(translate('language'), () => {
         toggleLanguage()
         render()
         document.getElementById('language')?.focus()
       }, { id: 'language', lang: currentLanguage() === 'zh' ? 'en' : 'zh-CN' })))
   troubles.replaceChildren(
-    h('h2', { id: 'troubles-title' }, say('troubles')),
+    h('h2', { id: 'troubles-title' }, translate('troubles')),
     h('div', { class: 'grid' }, ...TROUBLES.map((trouble) => {
-      const element = button(say(trouble.word), () => act(trouble.word, () => play(trouble)), { id: `trouble-${trouble.id}` })
-      element.append(h('small', {}, say(trouble.hint)))
+      const run = () => act(trouble.textKey, () => runTrouble(trouble))
+      const element = button(translate(trouble.textKey), run, { id: `trouble-${trouble.id}` })
+      element.append(h('small', {}, translate(trouble.hint)))
       return element
     })))
   messages.replaceChildren(
-    h('div', { class: 'heading' }, h('h2', { id: 'messages-title' }, say('messages')), button(say('clear'), diagram.clear, { id: 'clear' })),
+    h('div', { class: 'heading' },
+      h('h2', { id: 'messages-title' }, translate('messages')),
+      button(translate('clear'), diagram.clear, { id: 'clear' })),
     diagram.element)
-  toMessages.textContent = say('toSee')
-  screen.tell('')
+  toMessages.textContent = translate('toSee')
+  screen.showResult('')
   diagram.render()
   renderScreen()
 }
@@ -127,16 +133,20 @@ function render (): void {
 render()
 document.body.append(
   header,
-  h('main', {}, h('section', { class: 'left', 'aria-label': say('device') }, screen.element), h('div', { class: 'stage' }, troubles, messages)),
+  h('main', {},
+    h('section', { class: 'left', 'aria-label': translate('device') }, screen.element),
+    h('div', { class: 'stage' }, troubles, messages)),
   toMessages)
 
-// A narrow screen has the messages below the phone.
-new IntersectionObserver(([entry]) => { toMessages.hidden = entry!.isIntersecting }, { threshold: 0.2 }).observe(messages)
+// On a narrow screen the messages are below the phone. A link leads to them while they are not visible.
+new IntersectionObserver(([entry]) => {
+  toMessages.hidden = entry!.isIntersecting
+}, { threshold: 0.2 }).observe(messages)
 
-// As a Mini Program does when it starts signed in: is the session_key still good for the buttons that will need it?
+// Checks the session_key at startup, as a signed-in Mini Program does before it needs the key.
 if (handset.client.token !== null) {
   act('start', async () => {
     await handset.client.ensureSessionKey()
-    return handset.name === null ? '' : say('result.welcome', handset.name)
+    return handset.name === null ? '' : translate('result.welcome', handset.name)
   })
 }

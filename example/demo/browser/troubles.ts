@@ -1,11 +1,11 @@
-/** What goes wrong, each as a small play: the trouble is made, the phone goes on as if nothing were, and a note says what helped. */
+/** The troubles of the demo. Each causes a failure, continues with normal requests, and adds notes on the recovery. */
 import type { WeappClientError } from 'fastify-weapp/client'
 import type { Diagram } from './diagram.js'
-import { demandOk, phoneNumber, signIn, type Handset } from './handsets.js'
-import { say, type Word } from './words.js'
+import { assertOk, phoneNumber, signIn, type Handset } from './handsets.js'
+import { translate, type TextKey } from './texts.js'
 import { post } from './wx.js'
 
-export interface Stage {
+export interface TroubleContext {
   visitor: string
   handset: Handset
   diagram: Diagram
@@ -13,10 +13,10 @@ export interface Stage {
 
 export interface Trouble {
   id: string
-  word: Word
-  hint: Word
-  /** Resolves to what the phone shows in the end. */
-  play (stage: Stage): Promise<string>
+  textKey: TextKey
+  hint: TextKey
+  /** Resolves to the final result on the phone. */
+  run (context: TroubleContext): Promise<string>
 }
 
 const BURST = 5
@@ -24,17 +24,17 @@ const BURST = 5
 export const TROUBLES: readonly Trouble[] = [
   {
     id: 'key',
-    word: 'keyDies',
+    textKey: 'keyDies',
     hint: 'keyDiesHint',
-    async play ({ visitor, handset, diagram }) {
-      // Else the data would be opened under a key that the server is about to be given.
+    async run ({ visitor, handset, diagram }) {
+      // Otherwise a later check would give the server the new key before it decrypts the data.
       await handset.client.ensureSessionKey()
       await post('/demo/trouble/key', { visitor })
       diagram.note('wechat', 'note.keyDied')
       try {
         const number = await phoneNumber(handset, 'encryptedData')
         diagram.note('phone', 'note.keyHealed')
-        return say('result.phone', number)
+        return translate('result.phone', number)
       } catch (error) {
         if (codeOf(error) === 'FST_WEAPP_SESSION_KEY_STALE') diagram.note('phone', 'note.tapAgain')
         throw error
@@ -43,9 +43,9 @@ export const TROUBLES: readonly Trouble[] = [
   },
   {
     id: 'code',
-    word: 'codeTwice',
+    textKey: 'codeTwice',
     hint: 'codeTwiceHint',
-    async play ({ handset, diagram }) {
+    async run ({ handset, diagram }) {
       await signIn(handset)
       handset.phone.repeatCode = true
       diagram.note('phone', 'note.codeRepeated')
@@ -56,46 +56,49 @@ export const TROUBLES: readonly Trouble[] = [
   },
   {
     id: 'kick',
-    word: 'kick',
+    textKey: 'kick',
     hint: 'kickHint',
-    async play ({ handset, diagram }) {
+    async run ({ handset, diagram }) {
       await post('/demo/trouble/kick', undefined, handset.client.token)
       diagram.note('server', 'note.kicked')
       const first = await refusal(() => me(handset))
       diagram.note('phone', first?.code === 'FST_WEAPP_SESSION_KICKED' ? 'note.stayOut' : 'note.refused', first?.code)
       const second = await refusal(() => me(handset))
       if (second !== null) diagram.note('phone', 'note.nothingSent')
-      return say('result.signedOutBecause', second?.code)
+      return translate('result.signedOutBecause', second?.code)
     }
   },
   {
     id: 'busy',
-    word: 'busy',
+    textKey: 'busy',
     hint: 'busyHint',
-    async play ({ handset, diagram }) {
+    async run ({ handset, diagram }) {
       await post('/demo/trouble/busy', { times: 1 })
       diagram.note('wechat', 'note.busyOnce')
       await signIn(handset)
       diagram.note('server', 'note.busyHealed')
-      // As often as the server asks: the first time and the one repetition.
+      // The server sends two requests: the first attempt and one retry.
       await post('/demo/trouble/busy', { times: 2 })
       diagram.note('wechat', 'note.busyLong')
       const refused = await refusal(() => signIn(handset))
       const isExpected = refused?.code === 'FST_WEAPP_WECHAT_UNAVAILABLE'
-      diagram.note('phone', isExpected ? 'note.busyRefused' : 'note.refused', isExpected ? refused.retryAfter : refused?.code)
+      if (isExpected) diagram.note('phone', 'note.busyRefused', refused.retryAfter)
+      else diagram.note('phone', 'note.refused', refused?.code)
       return await me(handset)
     }
   },
   {
     id: 'store',
-    word: 'storeDown',
+    textKey: 'storeDown',
     hint: 'storeDownHint',
-    async play ({ visitor, handset, diagram }) {
+    async run ({ visitor, handset, diagram }) {
       await post('/demo/trouble/store', { visitor, isDown: true })
       diagram.note('server', 'note.storeDown')
-      const refused = await refusal(() => me(handset)).finally(() => post('/demo/trouble/store', { visitor, isDown: false }))
+      const refused = await refusal(() => me(handset))
+        .finally(() => post('/demo/trouble/store', { visitor, isDown: false }))
       const isExpected = refused?.code === 'FST_WEAPP_STORE_UNAVAILABLE'
-      diagram.note('phone', isExpected ? 'note.storeRefused' : 'note.refused', isExpected ? refused.retryAfter : refused?.code)
+      if (isExpected) diagram.note('phone', 'note.storeRefused', refused.retryAfter)
+      else diagram.note('phone', 'note.refused', refused?.code)
       diagram.note('server', 'note.storeUp')
       const result = await me(handset)
       diagram.note('phone', 'note.storeHealed')
@@ -104,9 +107,9 @@ export const TROUBLES: readonly Trouble[] = [
   },
   {
     id: 'burst',
-    word: 'burst',
+    textKey: 'burst',
     hint: 'burstHint',
-    async play ({ handset, diagram }) {
+    async run ({ handset, diagram }) {
       await post('/demo/trouble/expire', undefined, handset.client.token)
       diagram.note('server', 'note.expired')
       let logins = 0
@@ -117,24 +120,25 @@ export const TROUBLES: readonly Trouble[] = [
         login(callbacks)
       }
       try {
-        await Promise.all(Array.from({ length: BURST }, async () => demandOk(await handset.client.request({ url: '/orders' }))))
+        const loadPage = async () => assertOk(await handset.client.request({ url: '/orders' }))
+        await Promise.all(Array.from({ length: BURST }, loadPage))
       } finally {
         wx.login = login
       }
       diagram.note('phone', 'note.oneLogin', logins)
-      return say('result.burst')
+      return translate('result.burst')
     }
   }
 ]
 
 export async function me ({ client }: Handset): Promise<string> {
-  const { name, signedInAt } = demandOk(await client.request({ url: '/me' }))
-  return say('result.me', name, new Date(signedInAt).toLocaleTimeString())
+  const { name, signedInAt } = assertOk(await client.request({ url: '/me' }))
+  return translate('result.me', name, new Date(signedInAt).toLocaleTimeString())
 }
 
-/** How it failed, or null if it did not. */
-async function refusal (work: () => Promise<unknown>): Promise<WeappClientError | null> {
-  return await work().then(() => null, (error: WeappClientError) => error)
+/** Resolves to the error of an action, or to null if it succeeds. */
+async function refusal (action: () => Promise<unknown>): Promise<WeappClientError | null> {
+  return await action().then(() => null, (error: WeappClientError) => error)
 }
 
 function codeOf (error: unknown): string | undefined {

@@ -1,8 +1,8 @@
 /**
- * A fake `wx`: its network is fetch, its storage localStorage, and its WeChat the simulator behind the server. The client
- * SDK cannot tell the difference.
+ * A fake `wx`. It uses fetch as network, localStorage as storage, and the server's simulator as WeChat. The client SDK
+ * needs no changes.
  */
-import type { Tape } from './tape.js'
+import type { EventStream } from './event-stream.js'
 
 interface Callbacks {
   success: (result: any) => void
@@ -24,66 +24,66 @@ export interface Phone {
     getStorageSync (key: string): any
     setStorageSync (key: string, data: any): void
   }
-  /** A tap on the phone number button, as WeChat hands it over: encrypted, or as a code. */
+  /** Simulates a tap on the phone number button. Resolves to encrypted data or to a code. */
   tapPhoneNumber (as: 'encryptedData'): Promise<{ encryptedData: string, iv: string }>
   tapPhoneNumber (as: 'phoneCode'): Promise<{ code: string }>
-  /** The next wx.login gives the code of the last one again, which WeChat never does. */
+  /** Whether the next wx.login returns the previous code again. WeChat never does so. */
   repeatCode: boolean
 }
 
-export function createPhone (visitor: string, device: string, tape: Tape): Phone {
+export function createPhone (visitor: string, device: string, events: EventStream): Phone {
   let lastCode: string | null = null
-  /** What is sent while nothing else is under way begins a new volley, and so does what follows a sign-in. */
-  let volley = 0
-  let underWay = 0
+  /** The current batch. A request starts a new batch if no other request is in flight. A login does so as well. */
+  let batch = 0
+  let inFlight = 0
 
-  async function ask (api: string): Promise<any> {
+  async function callWechat (api: string): Promise<any> {
     const response = await post(`/demo/wx/${api}`, { visitor, device })
     const { message, result } = await response.json()
-    await tape.shown(message)
+    await events.shown(message)
     return result
   }
 
   async function login (): Promise<{ code: string }> {
-    volley += 1
+    batch += 1
     const isRepeated = phone.repeatCode && lastCode !== null
     phone.repeatCode = false
-    if (!isRepeated) lastCode = (await ask('login')).code
+    if (!isRepeated) lastCode = (await callWechat('login')).code
     return { code: lastCode! }
   }
 
   async function checkSession (): Promise<object> {
-    const result = await ask('checkSession')
+    const result = await callWechat('checkSession')
     if (result === null) throw new Error('session time out, need relogin')
     return result
   }
 
   async function request (options: RequestOptions) {
-    if (underWay === 0) volley += 1
-    underWay += 1
+    if (inFlight === 0) batch += 1
+    inFlight += 1
     try {
-      return await send(options, String(volley))
+      return await send(options, String(batch))
     } finally {
-      underWay -= 1
+      inFlight -= 1
     }
   }
 
-  async function send ({ url, method = 'GET', data, header = {} }: RequestOptions, volley: string) {
+  async function send ({ url, method = 'GET', data, header = {} }: RequestOptions, batch: string) {
     const response = await fetch(url, {
       method,
-      // Else the browser would ask for the same address one after the other.
+      // Otherwise the browser serializes requests to the same URL.
       cache: 'no-store',
       headers: {
         ...header,
         ...data !== undefined && { 'content-type': 'application/json' },
         'demo-visitor': visitor,
         'demo-device': device,
-        'demo-volley': volley
+        'demo-batch': batch
       },
       ...data !== undefined && { body: JSON.stringify(data) }
     })
     const text = await response.text()
-    await tape.shown(Number(response.headers.get('demo-message')))
+    await events.shown(Number(response.headers.get('demo-message')))
     let body: unknown = text
     try { body = JSON.parse(text) } catch {}
     return { statusCode: response.status, header: Object.fromEntries(response.headers), data: body }
@@ -92,11 +92,11 @@ export function createPhone (visitor: string, device: string, tape: Tape): Phone
   const key = (name: string) => `phone-${device}-${name}`
   const phone: Phone = {
     repeatCode: false,
-    tapPhoneNumber: ask,
+    tapPhoneNumber: callWechat,
     wx: {
-      login: (callbacks) => settle('login', login(), callbacks),
-      checkSession: (callbacks) => settle('checkSession', checkSession(), callbacks),
-      request: (options) => settle('request', request(options), options),
+      login: (callbacks) => dispatchCallbacks('login', login(), callbacks),
+      checkSession: (callbacks) => dispatchCallbacks('checkSession', checkSession(), callbacks),
+      request: (options) => dispatchCallbacks('request', request(options), options),
       getStorageSync: (name) => JSON.parse(localStorage.getItem(key(name)) ?? '""'),
       setStorageSync: (name, data) => localStorage.setItem(key(name), JSON.stringify(data))
     }
@@ -104,7 +104,7 @@ export function createPhone (visitor: string, device: string, tape: Tape): Phone
   return phone
 }
 
-/** What the page asks of the server behind the scenes: it is no message of the phone. */
+/** Sends a request of the page itself, which the diagram does not show. */
 export async function post (path: string, body?: object, token?: string | null): Promise<Response> {
   const response = await fetch(path, {
     method: 'POST',
@@ -115,6 +115,7 @@ export async function post (path: string, body?: object, token?: string | null):
   return response
 }
 
-function settle (api: string, outcome: Promise<unknown>, { success, fail }: Callbacks): void {
+/** Calls `success` or `fail` with the outcome, as wx APIs do. */
+function dispatchCallbacks (api: string, outcome: Promise<unknown>, { success, fail }: Callbacks): void {
   outcome.then(success, (error: Error) => fail({ errMsg: `${api}:fail ${error.message}` }))
 }

@@ -1,7 +1,7 @@
-/** Everything that the page says, in both languages. */
+/** The texts of the page in both languages. */
 export type Language = 'en' | 'zh'
 
-const WORDS = {
+const TEXTS = {
   title: ['WeChat login, live', '微信登录，现场演示'],
   lead: [
     'Use the phone. Every arrow is a message that was really sent; secrets stay sealed.',
@@ -15,11 +15,14 @@ const WORDS = {
   nobody: ['Not signed in yet', '尚未登录'],
   signedIn: ['Signed in', '已登录'],
   signedOut: ['Signed out', '已退出'],
-  stranger: ['Stranger', '陌生人'],
+  guest: ['Stranger', '陌生人'],
   signIn: ['Sign in', '登录'],
   whoAmI: ['Who am I?', '我是谁？'],
   bind: ['Bind my account', '绑定我的账号'],
-  bindHint: ['This WeChat user has no account here yet. The shop knows alice / wonderland.', '这个微信用户还没有绑定账号。可用 alice / wonderland。'],
+  bindHint: [
+    'This WeChat user has no account here yet. The shop knows alice / wonderland.',
+    '这个微信用户还没有绑定账号。可用 alice / wonderland。'
+  ],
   username: ['Username', '用户名'],
   password: ['Password', '密码'],
   bindByPhone: ['Bind by phone number', '用手机号绑定'],
@@ -57,7 +60,7 @@ const WORDS = {
   'work.decrypt.ok': ['session.decrypt opened it', 'session.decrypt 解密成功'],
   'work.decrypt.failed': ['session.decrypt: no key that it holds opens it', 'session.decrypt：手上的密钥都解不开'],
   'work.store.failed': ['the store failed', '存储出错'],
-  'note.bound': ['onLogin refused: the code is spent, and there is no session.', 'onLogin 拒绝了：code 已消耗，没有建立登录态。'],
+  'note.unbound': ['onLogin refused: the code is spent, and there is no session.', 'onLogin 拒绝了：code 已消耗，没有建立登录态。'],
   'note.keyDied': ['The session_key dies. Nobody is told.', 'session_key 失效了，谁也没有收到通知。'],
   'note.keyHealed': [
     '409 → the SDK signed in again and repeated the request: one tap was enough, and nobody was signed out.',
@@ -109,16 +112,15 @@ const WORDS = {
   'result.error': ['{0}', '{0}'],
   'result.signedOutBecause': ['Signed out by the server: {0}', '被服务器退出：{0}'],
   'result.limited': ['Too many sign-ins within a minute: the shop’s rate limit. Wait a moment.', '一分钟内登录过多：触发限流，请稍候。'],
-  'result.demandSignIn': ['This phone is signed out: press “Sign in”.', '本机已退出：请点“登录”。']
+  'result.signInRequired': ['This phone is signed out: press “Sign in”.', '本机已退出：请点“登录”。']
 } as const satisfies Record<string, readonly [en: string, zh: string]>
 
-export type Word = keyof typeof WORDS
+export type TextKey = keyof typeof TEXTS
 
 const KEY = 'demo-language'
 
-let language: Language = localStorage.getItem(KEY) === 'zh' || (localStorage.getItem(KEY) === null && navigator.language.startsWith('zh'))
-  ? 'zh'
-  : 'en'
+const stored = localStorage.getItem(KEY)
+let language: Language = stored === 'zh' || (stored === null && navigator.language.startsWith('zh')) ? 'zh' : 'en'
 
 export function currentLanguage (): Language {
   return language
@@ -129,7 +131,7 @@ export function toggleLanguage (): void {
   localStorage.setItem(KEY, language)
 }
 
-/** What `{0}`, `{1}` … stand for follows the word. */
-export function say (word: Word, ...values: unknown[]): string {
-  return WORDS[word][language === 'en' ? 0 : 1].replace(/\{(\d)\}/g, (_, index) => String(values[Number(index)]))
+/** Returns a text in the current language. `values` replace `{0}`, `{1}` and so on. */
+export function translate (textKey: TextKey, ...values: unknown[]): string {
+  return TEXTS[textKey][language === 'en' ? 0 : 1].replace(/\{(\d)\}/g, (_, index) => String(values[Number(index)]))
 }

@@ -1,17 +1,17 @@
-/** What the server tells of messages, in the order in which they happened. */
+/** Receives the recorded events from the server in their original order. */
 import type { DemoEvent } from '../messages.js'
 
-export interface Tape {
-  /** Resolves when the page may be sure to hear of everything. */
+export interface EventStream {
+  /** Resolves when the stream is open. The page then receives all events. */
   ready: Promise<void>
-  /** When the answer of this message has been shown: what the page says of it must not come first. */
+  /** Resolves when the response of this message is shown. The page must not show its result earlier. */
   shown (id: number): Promise<void>
 }
 
-/** A stream that was cut is not waited for. */
-const PATIENCE_MS = 2000
+/** The maximum wait, in case the stream is closed. */
+const TIMEOUT_MS = 2000
 
-export function openTape (visitor: string, show: (event: DemoEvent) => void): Tape {
+export function openEventStream (visitor: string, show: (event: DemoEvent) => void): EventStream {
   const waiting = new Map<number, () => void>()
   const seen = new Set<number>()
   const source = new EventSource(`/demo/events?visitor=${visitor}`)
@@ -19,7 +19,7 @@ export function openTape (visitor: string, show: (event: DemoEvent) => void): Ta
   source.addEventListener('message', ({ data }) => {
     const event = JSON.parse(data) as DemoEvent
     show(event)
-    if (event.kind !== 'message' || event.part !== 'answer') return
+    if (event.kind !== 'message' || event.part !== 'response') return
     seen.add(event.id)
     waiting.get(event.id)?.()
     waiting.delete(event.id)
@@ -30,7 +30,7 @@ export function openTape (visitor: string, show: (event: DemoEvent) => void): Ta
     shown: (id) => new Promise((resolve) => {
       if (seen.has(id) || !(id > 0)) return resolve()
       waiting.set(id, resolve)
-      setTimeout(resolve, PATIENCE_MS)
+      setTimeout(resolve, TIMEOUT_MS)
     })
   }
 }
