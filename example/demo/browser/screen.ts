@@ -44,7 +44,7 @@ export function createScreen (onTap: TapHandlers): Screen {
   }
 
   function card ({ isSignedIn, isSignedOut, name }: ScreenState): HTMLElement {
-    const state = isSignedIn ? 'signedIn' : isSignedOut ? 'signedOut' : 'nobody'
+    const state = isSignedIn ? 'signedIn' : isSignedOut ? 'signedOut' : 'notSignedIn'
     return h('div', { class: `card ${state}` },
       h('span', { class: 'avatar', 'aria-hidden': 'true' }, (isSignedIn && name?.[0]) || '?'),
       h('div', {},

@@ -12,7 +12,7 @@ const TEXTS = {
   device: ['Phone', '手机'],
   devices: ['Your phones', '你的手机'],
   shop: ['Tea Shop', '茶铺'],
-  nobody: ['Not signed in yet', '尚未登录'],
+  notSignedIn: ['Not signed in yet', '尚未登录'],
   signedIn: ['Signed in', '已登录'],
   signedOut: ['Signed out', '已退出'],
   guest: ['Stranger', '陌生人'],
