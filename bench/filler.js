@@ -13,7 +13,7 @@ serve({
     // Not part of the measurement, so a slow batch must not fail.
     const store = redisStore({ client, timeout: '30s' })
     const app = Fastify()
-    await registerWeapp(app, { store, storeTimeout: '30s' }, wechatUrl)
+    await registerWeapp(app, { store, storeTimeout: '40s' }, wechatUrl)
     const headers = await fill(store, { sessions, sample, signIn: () => signIn(app) })
     await app.close()
     await client.quit()
