@@ -61,7 +61,7 @@ test('package.json: builds and exports this client bundle', (t) => {
 })
 
 for (const [name, config] of [
-  ['ES2018 without the types of Node or a browser', 'tsconfig.client.json'],
+  ['ES2018 without the types of Node or a browser', 'src/client/tsconfig.json'],
   ["WeChat's own typings", 'test/client/fixtures/miniprogram/tsconfig.json']
 ] as const) {
   test(`client types: compile with ${name}`, (t) => {
