@@ -1,0 +1,68 @@
+/** Public names as a snapshot. A test fails when a name is added, removed or changed. */
+import { test } from 'tap'
+import * as client from '../src/client/index.js'
+import * as server from '../src/index.js'
+import * as testing from '../src/testing/index.js'
+import { exportedNames } from './helpers/type-members.js'
+
+const ENTRIES = [
+  {
+    entry: '.',
+    file: 'src/index.ts',
+    exported: server,
+    values: [
+      'FST_WEAPP_APP_UNKNOWN', 'FST_WEAPP_BUSY', 'FST_WEAPP_CODE_INVALID', 'FST_WEAPP_CODE_USED',
+      'FST_WEAPP_DATA_INVALID', 'FST_WEAPP_INVALID_OPTION', 'FST_WEAPP_LOGIN_BLOCKED', 'FST_WEAPP_NOT_GUARDED',
+      'FST_WEAPP_PHONE_CODE_INVALID', 'FST_WEAPP_REPLY_INVALID', 'FST_WEAPP_SESSION_ENDED', 'FST_WEAPP_SESSION_EXPIRED',
+      'FST_WEAPP_SESSION_KEY_MISSING', 'FST_WEAPP_SESSION_KEY_STALE', 'FST_WEAPP_SESSION_KICKED',
+      'FST_WEAPP_SESSION_REPLACED', 'FST_WEAPP_SESSION_REVOKED', 'FST_WEAPP_STORE_UNAVAILABLE',
+      'FST_WEAPP_TOKEN_EXPIRED', 'FST_WEAPP_TOKEN_INVALID', 'FST_WEAPP_TOKEN_MISSING', 'FST_WEAPP_WECHAT_BAD_REPLY',
+      'FST_WEAPP_WECHAT_CONFIG', 'FST_WEAPP_WECHAT_LIMITED', 'FST_WEAPP_WECHAT_TIMEOUT', 'FST_WEAPP_WECHAT_UNAVAILABLE',
+      'MAX_END_REASONS', 'PENDING_LOGIN_TTL_MS', 'appIdFromReferer', 'createWechatClient', 'default', 'fastifyWeapp',
+      'isWeappError', 'memoryStore', 'redisStore'
+    ],
+    types: [
+      'ApiRequest', 'AppOptions', 'AppSecrets', 'AppUser', 'CommonOptions', 'CreateSession', 'DecryptOptions',
+      'DispatcherLike', 'Duration', 'EndReason', 'Login', 'LoginBody', 'LoginContext', 'LoginParams', 'LoginResponse',
+      'LoginRouteOptions', 'MemoryStoreOptions', 'MultiAppOptions', 'ObjectSchema', 'OnLogin', 'OnLoginResult',
+      'PhoneNumber', 'RedisClient', 'RedisStoreOptions', 'RequestLike', 'RouteDocumentation', 'RouteProtection',
+      'SealedKey', 'SelectApp', 'SessionAdmin', 'SessionData', 'SessionKeyProof', 'SessionRecord', 'SessionRef',
+      'SessionStore', 'SessionSummary', 'SingleAppOptions', 'StoreWatcher', 'StoredSession', 'UserData', 'UserRef',
+      'WeappError', 'WeappErrorCode', 'WeappErrorConstructor', 'WeappEvents', 'WeappIdentity', 'WeappInstance',
+      'WeappOptions', 'WeappRouteOptions', 'WeappSession', 'WechatClient', 'WechatClientOptions', 'WechatOptions',
+      'WechatReply', 'WechatUser'
+    ]
+  },
+  {
+    entry: './client',
+    file: 'src/client/index.ts',
+    exported: client,
+    values: ['createWeappClient'],
+    types: [
+      'Answer', 'Auth', 'LoginAnswer', 'SessionAnswer', 'SessionInfo', 'WeappClient', 'WeappClientError',
+      'WeappClientOptions', 'WeappRequest', 'WeappTransfer', 'WeappUpload', 'Wx'
+    ]
+  },
+  {
+    entry: './testing',
+    file: 'src/testing/index.ts',
+    exported: testing,
+    values: ['createMiniProgram', 'startWechatSimulator', 'storeSuite'],
+    types: [
+      'AppOptions', 'Apps', 'EncryptedData', 'FakeWx', 'Fault', 'FaultScope', 'MiniProgram', 'MiniProgramApi',
+      'MiniProgramFault', 'MiniProgramFaultScope', 'MiniProgramOptions', 'MiniProgramRequest', 'OpenStore',
+      'PhoneNumberOptions', 'StoreFactory', 'StoreSuiteOptions', 'TestFunction', 'WechatRequest', 'WechatSimulator',
+      'WechatSimulatorOptions', 'WxCallbacks', 'WxFailure', 'WxRequestOptions', 'WxRequestResult', 'WxUploadOptions',
+      'WxUploadResult'
+    ]
+  }
+]
+
+const namesOfEntries = exportedNames(ENTRIES.map(({ file }) => file))
+
+for (const [index, { entry, exported, values, types }] of ENTRIES.entries()) {
+  test(`entry '${entry}': exports these names`, async (t) => {
+    t.strictSame(Object.keys(exported).sort(), values, 'at runtime')
+    t.strictSame(namesOfEntries[index]!.filter((name) => !values.includes(name)).sort(), types, 'as types')
+  })
+}
