@@ -1,8 +1,7 @@
-/** The READMEs do what they say: their code runs in a project of its own, and their tables list what there is. */
+/** Runs the code of the READMEs in a project of its own, and compares their tables with the source. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { join, posix } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
@@ -14,10 +13,12 @@ import { OPTION_NAMES } from '../src/resolve-options.js'
 import { createMiniProgram } from '../src/testing/mini-program/mini-program.js'
 import { startWechatSimulator } from '../src/testing/simulator/simulator.js'
 import { childEnvironment } from './helpers/child-environment.js'
-import { installedProject, typecheck } from './helpers/installed-package.js'
+import { checkTypes, installedProject } from './helpers/installed-package.js'
+import { freePort } from './helpers/processes.js'
 import { redisUrl } from './helpers/redis.js'
+import { typeMembers } from './helpers/type-members.js'
 
-// A build, a compiler and servers take their time where much else runs.
+// A build, a compiler and servers are slow on a busy machine.
 tap.setTimeout(300_000)
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -25,75 +26,76 @@ const README = readFileSync(join(ROOT, 'README.md'), 'utf8')
 const CHINESE = readFileSync(join(ROOT, 'README.zh-CN.md'), 'utf8')
 
 interface Blocks {
-  /** The code blocks that name a file, by that name. */
+  /** Code blocks with a file name, by that name. */
   files: Map<string, string>
-  /** The shell commands, block by block. */
+  /** Shell commands, block by block. */
   shell: string[]
 }
 
 function blocksOf (text: string): Blocks {
   const files = new Map<string, string>()
   const shell: string[] = []
-  for (const [, language, code] of text.matchAll(/^```(\w*)\n(.*?)^```$/gms) as Iterable<[string, string, string]>) {
+  const blocks = text.matchAll(/^```(\w*)\n(.*?)^```$/gms) as Iterable<[string, string, string]>
+  for (const [, language, code] of blocks) {
     const name = /^\/\/ file: (\S+)\n/.exec(code)?.[1]
     if (name !== undefined) files.set(name, code)
     else if (language === 'sh') shell.push(code)
-    else throw new Error(`README: nothing would run this block, so it is to begin with "// file: name":\n${code}`)
+    else throw new Error(`A code block of the README is never run. Begin it with "// file: name":\n${code}`)
   }
   return { files, shell }
 }
 
 const { files, shell } = blocksOf(README)
 const chinese = blocksOf(CHINESE)
-/** A Mini Program is CommonJS, and has a test of its own below. */
-const OF_A_PHONE = ['utils/client.js', 'pages/steps/steps.js']
-/** Of the Chinese README alone, and run here; whatever else it has is the English code. */
+/** Files of a Mini Program, which are CommonJS. The test of the Mini Program runs them. */
+const MINI_PROGRAM_FILES = ['utils/client.js', 'pages/steps/steps.js']
+/** Files of the Chinese README alone. Its other files equal the English ones. */
 const CHINESE_ONLY = ['phone-login.mjs']
 
-/** Runs Node.js there, without what tap puts into the environment of every child. */
+/** Starts Node.js in a folder, without the variables of tap. */
 function node (t: Test, cwd: string, args: string[], env: Record<string, string> = {}): ChildProcess {
   const child = spawn(process.execPath, args, { cwd, env: childEnvironment(env), stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => { child.kill('SIGKILL') })
   return child
 }
 
-/** Runs to the end. @throws what it said, unless all went well */
-async function nodeToEnd (...args: Parameters<typeof node>): Promise<string> {
+/** Runs Node.js to its end and resolves to its standard output. Rejects unless the exit code is 0. */
+async function nodeOutput (...args: Parameters<typeof node>): Promise<string> {
   const child = node(...args)
-  const [output, errors, [exitCode]] = await Promise.all([text(child.stdout!), text(child.stderr!), once(child, 'exit')])
+  const [output, errors, [exitCode]] = await Promise.all([
+    text(child.stdout!), text(child.stderr!), once(child, 'exit')
+  ])
   if (exitCode !== 0) throw new Error(`node ${args[2].join(' ')}: exit code ${exitCode}\n${output}\n${errors}`)
   return output
 }
 
-async function freePorts (count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => { server.close(); return once(server, 'close') }))
-  return ports
+/** Runs a file with tests of node:test and resolves to their TAP. One process is enough without `--test`. */
+async function nodeTest (t: Test, project: string, file: string): Promise<string> {
+  const loader = file.endsWith('.ts') ? ['--import', 'tsx'] : []
+  return await nodeOutput(t, project, [...loader, '--test-reporter=tap', file])
 }
 
-test('its code', async (t) => {
+test('code of the READMEs', async (t) => {
   const project = installedProject(t)
-  for (const [name, code] of [...chinese.files, ...files]) if (!OF_A_PHONE.includes(name)) writeFileSync(join(project, name), code)
+  for (const [name, code] of [...chinese.files, ...files]) {
+    if (!MINI_PROGRAM_FILES.includes(name)) writeFileSync(join(project, name), code)
+  }
 
-  await t.test('the types fit, and those of the example', async (t) => {
-    // What runs in a browser or a Mini Program, and not in Node.js, is compiled elsewhere if at all.
-    const elsewhere = ['miniprogram', 'stores', 'demo/browser'].map((name) => join(ROOT, 'example', name))
-    cpSync(join(ROOT, 'example'), join(project, 'example'), { recursive: true, filter: (path) => !elsewhere.includes(path) })
-    // Apart: what each says of SessionData holds for its whole project.
-    writeFileSync(join(project, 'example', 'tsconfig.json'), '{ "extends": "../tsconfig.json", "include": ["."] }')
-    t.equal(typecheck(join(project, 'example')), '')
-    const config = JSON.parse(readFileSync(join(project, 'tsconfig.json'), 'utf8'))
-    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ ...config, include: ['*.ts'] }))
-    t.equal(typecheck(project), '')
-  })
+  const example = join(project, 'example')
+  // The code of a browser, of a Mini Program and of the stores has type checks elsewhere.
+  const excluded = ['miniprogram', 'stores', 'demo/browser'].map((name) => join(ROOT, 'example', name))
+  cpSync(join(ROOT, 'example'), example, { recursive: true, filter: (path) => !excluded.includes(path) })
+  // The example is a project of its own, because each project augments SessionData in its own way.
+  writeConfig(example, { extends: '../tsconfig.json', compilerOptions: { skipLibCheck: false }, include: ['.'] })
+  writeConfig(project, { ...JSON.parse(readFileSync(join(project, 'tsconfig.json'), 'utf8')), include: ['*.ts'] })
+  // The compiler runs along with the tests below. They add .mts files only, which it does not check.
+  const typeErrors = checkTypes(example, project)
 
-  await t.test('server.mjs and its curl commands', async (t) => {
+  await t.test('server.mjs: its curl commands print what the README shows', async (t) => {
     const commands = shell.find((code) => code.startsWith('CODE='))!
     const [expected] = /(?<=^# ).*/m.exec(commands)!
-    // Its ports may be taken here.
-    const [port, wechatPort] = await freePorts(2)
+    // The ports of the README may be taken on this machine.
+    const [port, wechatPort] = await Promise.all([freePort(), freePort()])
     const onFreePorts = (code: string) => code.replaceAll('3000', `${port}`).replaceAll('3001', `${wechatPort}`)
 
     writeFileSync(join(project, 'server.mjs'), onFreePorts(files.get('server.mjs')!))
@@ -113,29 +115,36 @@ test('its code', async (t) => {
     t.equal(await text(bash.stdout), expected)
   })
 
-  await t.test('app-with-redis.mjs', async (t) => {
-    const env = { REDIS_URL: await redisUrl(t), WEAPP_APP_ID: 'wx0123456789abcdef', WEAPP_APP_SECRET: 'secret', WEAPP_SECRET: 'x'.repeat(32) }
-    writeFileSync(join(project, 'ask-redis.mjs'), `
+  await t.test('app-with-redis.mjs: the store answers and the guard refuses', async (t) => {
+    const env = {
+      REDIS_URL: await redisUrl(t),
+      WEAPP_APP_ID: 'wx0123456789abcdef',
+      WEAPP_APP_SECRET: 'secret',
+      WEAPP_SECRET: 'x'.repeat(32)
+    }
+    writeFileSync(join(project, 'run-redis.mjs'), `
       import { app } from './app-with-redis.mjs'
       const sessions = await app.weapp.sessions.list({ appId: process.env.WEAPP_APP_ID, openid: 'nobody' })
       const { statusCode } = await app.inject('/me')
       await app.close()
       console.log(JSON.stringify({ sessions, statusCode }))
     `)
-    const output = await nodeToEnd(t, project, ['ask-redis.mjs'], env)
-    t.match(output, /^\{"sessions":\[\],"statusCode":401\}$/m, 'the store answers, and the guard guards')
+    const output = await nodeOutput(t, project, ['run-redis.mjs'], env)
+    t.match(output, /^\{"sessions":\[\],"statusCode":401\}$/m)
   })
 
-  await t.test('my-store.test.mjs', async (t) => {
-    t.match(await nodeToEnd(t, project, ['--test', '--test-reporter=tap', 'my-store.test.mjs']), /^# fail 0$/m)
+  await t.test('my-store.test.mjs: passes', async (t) => {
+    t.match(await nodeTest(t, project, 'my-store.test.mjs'), /^# fail 0$/m)
   })
 
-  await t.test('mini-program.test.mjs', async (t) => {
-    t.match(await nodeToEnd(t, project, ['--test', '--test-reporter=tap', 'mini-program.test.mjs']), /^# pass 1$/m)
-  })
+  for (const file of ['mini-program.test.mjs', 'app.test.ts', 'profile.test.ts']) {
+    await t.test(`${file}: passes`, async (t) => {
+      t.match(await nodeTest(t, project, file), /^# pass 1$/m)
+    })
+  }
 
-  await t.test('phone-login.mjs', async (t) => {
-    writeFileSync(join(project, 'ask-phone-login.mjs'), `
+  await t.test('phone-login.mjs: binds a phone number once', async (t) => {
+    writeFileSync(join(project, 'run-phone-login.mjs'), `
       import { startWechatSimulator } from 'fastify-weapp/testing'
       import { buildApp } from './phone-login.mjs'
 
@@ -152,71 +161,65 @@ test('its code', async (t) => {
       await app.close()
       await wechat.close()
     `)
-    t.equal((await nodeToEnd(t, project, ['ask-phone-login.mjs'])).trim(), '["NOT_BOUND","13800138000","13800138000"]')
+    const output = await nodeOutput(t, project, ['run-phone-login.mjs'])
+    t.equal(output.trim(), '["NOT_BOUND","13800138000","13800138000"]')
   })
 
-  await t.test('profile.ts and several.ts', async (t) => {
-    writeFileSync(join(project, 'ask.ts'), `
+  await t.test('profile.ts, several.ts and own-login.ts: their routes answer', async (t) => {
+    writeFileSync(join(project, 'run-routes.mts'), `
       import { startWechatSimulator } from 'fastify-weapp/testing'
       import { buildApp } from './app.js'
+      import { ownLogin } from './own-login.js'
       import { profileRoutes } from './profile.js'
       import { app as several } from './several.js'
 
       const wechat = await startWechatSimulator({ apps: { wx0123456789abcdef: 'app-secret' } })
-      const app = await buildApp({
+      const build = () => buildApp({
         appId: 'wx0123456789abcdef', appSecret: 'app-secret', secret: 'x'.repeat(32), wechat: { baseUrl: wechat.url }
       })
+      const app = await build()
       await app.register(profileRoutes)
-      const ask = async (url: string, payload: object, token = '') => {
+      const post = async (url: string, payload: object, token = '') => {
         const headers = { authorization: 'Bearer ' + token }
         return (await app.inject({ method: 'POST', url, payload, headers })).json()
       }
-      const { token } = await ask('/weapp/login', { code: wechat.login('alice') })
+      const { token } = await post('/weapp/login', { code: wechat.login('alice') })
       const unknown = await several.inject({ method: 'POST', url: '/weapp/login', payload: { code: 'code' } })
-      console.log(JSON.stringify([
-        await ask('/run-data', wechat.encrypt('alice', { stepInfoList: [{ step: 100 }] }), token),
-        await ask('/phone', { phoneCode: wechat.phoneCode('alice') }, token),
-        unknown.json().code
-      ]))
-      await app.close()
-      await several.close()
+
+      const own = await build()
+      await own.register(ownLogin)
+      const payload = { js_code: wechat.login('bob') }
+      const login = await own.inject({ method: 'POST', url: '/api/wx-login', payload })
+      const ownToken = login.json().result.token
+      const order = await own.inject({ url: '/orders/7', headers: { authorization: 'Bearer ' + ownToken } })
+      console.log(JSON.stringify({
+        profile: [
+          await post('/run-data', wechat.encrypt('alice', { stepInfoList: [{ step: 100 }] }), token),
+          await post('/phone', { phoneCode: wechat.phoneCode('alice') }, token)
+        ],
+        several: unknown.json().code,
+        ownLogin: [login.headers['cache-control'], order.json().order]
+      }))
+      for (const server of [app, own, several]) await server.close()
       await wechat.close()
     `)
-    const answers = JSON.parse(await nodeToEnd(t, project, ['--import', 'tsx', 'ask.ts']))
-    t.strictSame(answers, [
-      { steps: [{ step: 100 }] }, { purePhoneNumber: '13800138000', countryCode: '86' }, 'FST_WEAPP_APP_UNKNOWN'
-    ])
-  })
-
-  await t.test('own-login.ts', async (t) => {
-    writeFileSync(join(project, 'ask-own-login.ts'), `
-      import { startWechatSimulator } from 'fastify-weapp/testing'
-      import { buildApp } from './app.js'
-      import { ownLogin } from './own-login.js'
-
-      const wechat = await startWechatSimulator({ apps: { wx0123456789abcdef: 'app-secret' } })
-      const app = await buildApp({
-        appId: 'wx0123456789abcdef', appSecret: 'app-secret', secret: 'x'.repeat(32), wechat: { baseUrl: wechat.url }
-      })
-      await app.register(ownLogin)
-      const login = await app.inject({ method: 'POST', url: '/api/wx-login', payload: { js_code: wechat.login('alice') } })
-      const { token } = login.json().result
-      const order = await app.inject({ url: '/orders/7', headers: { authorization: 'Bearer ' + token } })
-      console.log(JSON.stringify([login.headers['cache-control'], order.json().order]))
-      await app.close()
-      await wechat.close()
-    `)
-    t.equal((await nodeToEnd(t, project, ['--import', 'tsx', 'ask-own-login.ts'])).trim(), '["no-store","7"]')
-  })
-
-  for (const name of ['app', 'profile']) {
-    await t.test(`${name}.ts and ${name}.test.ts`, async (t) => {
-      t.match(await nodeToEnd(t, project, ['--import', 'tsx', '--test', '--test-reporter=tap', `${name}.test.ts`]), /^# pass 1$/m)
+    t.strictSame(JSON.parse(await nodeOutput(t, project, ['--import', 'tsx', 'run-routes.mts'])), {
+      profile: [{ steps: [{ step: 100 }] }, { purePhoneNumber: '13800138000', countryCode: '86' }],
+      several: 'FST_WEAPP_APP_UNKNOWN',
+      ownLogin: ['no-store', '7']
     })
-  }
+  })
+
+  await t.test('types: the code and the example compile', async (t) => {
+    t.equal(await typeErrors, '')
+  })
 })
 
-test('a client and a page, on a phone', async (t) => {
+function writeConfig (folder: string, config: object): void {
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
+}
+
+test('Mini Program: the client and the page work with the simulator', async (t) => {
   const wechat = await startWechatSimulator()
   const [appId, appSecret] = Object.entries(wechat.apps)[0]!
   const { default: Fastify } = await import('fastify')
@@ -240,35 +243,47 @@ test('a client and a page, on a phone', async (t) => {
     return { steps: data['stepInfoList'] }
   })
   app.addContentTypeParser('multipart/form-data', { parseAs: 'string' }, (_request, body, done) => done(null, body))
-  app.post('/avatar', { config: { weapp: true } }, async (request) => ({ url: /name="avatar"; filename="([^"]+)"/.exec(String(request.body))![1] }))
+  app.post('/avatar', { config: { weapp: true } }, async (request) => {
+    return { url: /name="avatar"; filename="([^"]+)"/.exec(String(request.body))![1] }
+  })
   const baseUrl = await app.listen({ host: '127.0.0.1', port: 0 })
 
   const mini = createMiniProgram(wechat, { user: 'alice' })
   const relaunched: string[] = []
   const steps = [{ step: 100 }]
-  const ours = (url: string) => url.replace('https://api.example.com', baseUrl)
+  const local = <T extends { url: string }>(options: T): T => {
+    return { ...options, url: options.url.replace('https://api.example.com', baseUrl) }
+  }
   const wx = {
     ...mini.wx,
-    request: (options: Parameters<typeof mini.wx.request>[0]) => mini.wx.request({ ...options, url: ours(options.url) }),
-    uploadFile: (options: Parameters<typeof mini.wx.uploadFile>[0]) => mini.wx.uploadFile({ ...options, url: ours(options.url) }),
+    request: (options: Parameters<typeof mini.wx.request>[0]) => mini.wx.request(local(options)),
+    uploadFile: (options: Parameters<typeof mini.wx.uploadFile>[0]) => mini.wx.uploadFile(local(options)),
     getWeRunData: async () => wechat.encrypt('alice', { stepInfoList: steps }),
     reLaunch: ({ url }: { url: string }) => { relaunched.push(url) }
   }
   const { outputFiles } = await build({
     entryPoints: [join(ROOT, 'src/client/index.ts')], bundle: true, format: 'cjs', target: 'es2018', write: false
   })
-  // eslint-disable-next-line no-new-func
-  const run = (code: string, globals: object) => { new Function(...Object.keys(globals), code)(...Object.values(globals)) }
+  const run = (code: string, globals: object) => {
+    // eslint-disable-next-line no-new-func
+    new Function(...Object.keys(globals), code)(...Object.values(globals))
+  }
   const weappClient = { exports: {} }
   run(outputFiles[0]!.text, { module: weappClient, wx })
-  const requirable = (file: string, found: Record<string, { exports: object }>) => (id: string) => found[posix.join(posix.dirname(file), id)]!.exports
-  const [clientFile, pageFile] = OF_A_PHONE as [string, string]
+  const requireIn = (file: string, modules: Record<string, { exports: object }>) => (id: string) => {
+    return modules[posix.join(posix.dirname(file), id)]!.exports
+  }
+  const [clientFile, pageFile] = MINI_PROGRAM_FILES as [string, string]
   const client = { exports: {} }
-  run(files.get(clientFile)!, { wx, module: client, require: requirable(clientFile, { 'utils/weapp-client': weappClient }) })
+  run(files.get(clientFile)!, {
+    wx,
+    module: client,
+    require: requireIn(clientFile, { 'utils/weapp-client': weappClient })
+  })
   let page!: { data: object, [handler: string]: any }
   run(files.get(pageFile)!, {
     wx,
-    require: requirable(pageFile, { 'utils/client': client }),
+    require: requireIn(pageFile, { 'utils/client': client }),
     Page: (definition: typeof page) => { page = definition }
   })
   page['setData'] = (values: object) => Object.assign(page.data, values)
@@ -294,16 +309,16 @@ test('a client and a page, on a phone', async (t) => {
   t.strictSame(await app.weapp.sessions.list(user), [])
 })
 
-test('the Chinese README', (t) => {
+test('Chinese README: its code, errors and defaults equal the English ones', (t) => {
   const withoutComments = (code: string) => code.replaceAll(/ \/\/ .*$/gm, '')
   for (const [name, code] of chinese.files) {
     if (CHINESE_ONLY.includes(name)) t.notOk(files.has(name))
-    else t.equal(withoutComments(code), withoutComments(files.get(name) ?? ''), `${name} is the English code`)
+    else t.equal(withoutComments(code), withoutComments(files.get(name) ?? ''), `${name} equals the English code`)
   }
   for (const code of chinese.shell) t.ok(shell.includes(code), code)
 
   const codes = new Set(table('Code').map(([code]) => code))
-  t.strictSame(CHINESE.match(/FST_WEAPP_[A-Z_]*[A-Z]\b/g)!.filter((code) => !codes.has(code)), [], 'it names no other errors')
+  t.strictSame(errorCodesIn(CHINESE).filter((code) => !codes.has(code)), [], 'all errors in the text exist')
   const statuses = new Map(table('Code').map(([code, status]) => [code, status]))
   for (const [named, status] of table('错误码', CHINESE)) {
     for (const code of named!.split('、')) t.equal(statuses.get(code), status, code)
@@ -311,20 +326,20 @@ test('the Chinese README', (t) => {
   for (const row of CHINESE.matchAll(/\| (\d+) `(FST_\w+)` \|/g)) t.equal(statuses.get(row[2]!), row[1], row[2]!)
 
   const defaults = new Map(table('Option').map(([option, , value]) => [option, value]))
-  const words: Record<string, string> = { 必填: 'required', 接受所有人: 'accepts everybody' }
+  const translations: Record<string, string> = { 必填: 'required', 接受所有人: 'accepts everybody' }
   for (const [named, value] of table('选项', CHINESE)) {
     const options = named!.split('、')
     const values = value!.split('、')
     options.forEach((option, i) => {
       const stated = values[i] ?? values[0]!
       const [expected] = (defaults.get(option) ?? 'no such option').split(',')
-      t.equal(words[stated] ?? stated, expected, option)
+      t.equal(translations[stated] ?? stated, expected, option)
     })
   }
   t.end()
 })
 
-test('the links lead somewhere', (t) => {
+test('links: all targets exist', (t) => {
   const anchors = (text: string) => new Set([...text.matchAll(/^#+ (.*)$/gm)].map(([, title]) => {
     return title!.toLowerCase().replaceAll(/[^\p{L}\p{N}_ -]/gu, '').replaceAll(' ', '-')
   }))
@@ -340,15 +355,19 @@ test('the links lead somewhere', (t) => {
   t.end()
 })
 
-/** The rows of the table whose head begins with this cell: their cells, without the marks of code. */
+/** Returns the cells of the table whose first head cell is given, row by row and without backticks. */
 function table (head: string, text = README): string[][] {
   const start = text.indexOf(`\n| ${head} |`)
-  if (start === -1) throw new Error(`There is no table "${head}"`)
+  if (start === -1) throw new Error(`The README has no table "${head}".`)
   const [, , ...rows] = text.slice(start + 1).split('\n\n', 1)[0]!.split('\n')
   return rows.map((row) => row.slice(2, -2).split(' | ').map((cell) => cell.replaceAll('`', '').trim()))
 }
 
-test('the table of errors lists every error', async (t) => {
+function errorCodesIn (text: string): string[] {
+  return text.match(/FST_WEAPP_[A-Z_]*[A-Z]\b/g)!
+}
+
+test('error table: lists all errors with their status', async (t) => {
   const errors = Object.entries(everything).filter(([name]) => name.startsWith('FST_WEAPP_')).map(([, error]) => {
     const { code, statusCode } = new (error as everything.WeappErrorConstructor)()
     return code as string === 'FST_WEAPP_INVALID_OPTION' ? `${code} none` : `${code} ${statusCode}`
@@ -356,7 +375,7 @@ test('the table of errors lists every error', async (t) => {
   t.strictSame(table('Code').map(([code, status]) => `${code} ${status}`).sort(), [...new Set(errors)].sort())
 
   const codes = new Set(table('Code').map(([code]) => code))
-  t.strictSame(README.match(/FST_WEAPP_[A-Z_]*[A-Z]\b/g)!.filter((code) => !codes.has(code)), [], 'no other is named')
+  t.strictSame(errorCodesIn(README).filter((code) => !codes.has(code)), [], 'all errors in the text exist')
 })
 
 test('the table of options lists every option', async (t) => {
@@ -366,31 +385,35 @@ test('the table of options lists every option', async (t) => {
   t.strictSame(table('Option').map(([option]) => option).sort(), expected.sort())
 })
 
-test('the tables of the simulator and the fake wx list all that they have', (t) => {
-  for (const [file, name, head] of [['simulator', 'WechatSimulator', 'startWechatSimulator('], ['mini-program', 'MiniProgram', 'createMiniProgram(']] as const) {
-    const source = readFileSync(join(ROOT, 'src', 'testing', file, `${file}.ts`), 'utf8')
-    const membersOf = (type: string) => {
-      const [, fields] = new RegExp(`export interface ${type} \\{\\n(.*?)^\\}`, 'ms').exec(source)!
-      return [...fields!.matchAll(/^ {2}(?:readonly )?(\w+)\??(?=[: ])/gm)].map(([, member]) => member!)
-    }
-    const [start] = README.match(new RegExp(`^\\| \`${head.replace('(', '\\(')}.*$`, 'm'))!
-    const listed = table(start.slice(2, -4)).flatMap(([cell]) => cell!.replaceAll(/\([^)]*\)/g, '').split(', '))
-    t.strictSame(listed.sort(), membersOf(name).sort())
-    const options = /\{ (.*) \}/.exec(start)![1]!.split(', ')
-    t.strictSame(options.sort(), membersOf(`${name}Options`).sort())
+for (const { subject, file, type, signature } of [
+  {
+    subject: 'simulator table',
+    file: 'src/testing/simulator/simulator.ts',
+    type: 'WechatSimulator',
+    signature: /startWechatSimulator\(.*\)(?=` \|)/
+  },
+  {
+    subject: 'fake wx table',
+    file: 'src/testing/mini-program/mini-program.ts',
+    type: 'MiniProgram',
+    signature: /createMiniProgram\(.*\)(?=` \|)/
   }
-  t.end()
-})
+]) {
+  test(`${subject}: lists all members and options`, async (t) => {
+    const [call] = signature.exec(README)!
+    const members = table(`\`${call}\``).flatMap(([cell]) => cell!.replaceAll(/\([^)]*\)/g, '').split(', '))
+    t.strictSame(members.sort(), typeMembers(file, type).sort())
+    const options = /\{ (.*) \}/.exec(call)![1]!.split(', ')
+    t.strictSame(options.sort(), typeMembers(file, `${type}Options`).sort())
+  })
+}
 
-test('the tables of the client list every option and every error of its own', (t) => {
-  const folder = join(ROOT, 'src', 'client')
-  const sources = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))
-  const [, fields] = /interface WeappClientOptions \{\n(.*?)^\}/ms.exec(sources.join(''))!
-  const options = [...fields!.matchAll(/^ {2}(\w+)\??:/gm)].map(([, name]) => name)
-  t.not(options.length, 0)
+test('client tables: list all options and all errors of the client', async (t) => {
+  const options = typeMembers('src/client/types.ts', 'WeappClientOptions')
   t.strictSame(table('Client option').map(([option]) => option).sort(), options.sort())
 
-  const errors = new Set(sources.join('').match(/\bWEAPP_[A-Z_]*[A-Z]\b/g))
+  const folder = join(ROOT, 'src', 'client')
+  const sources = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8')).join('')
+  const errors = new Set(sources.match(/\bWEAPP_[A-Z_]*[A-Z]\b/g))
   t.strictSame(table('Client error').map(([code]) => code).sort(), [...errors].sort())
-  t.end()
 })
