@@ -4,6 +4,7 @@ import type { Browser, Locator, Page } from 'playwright-core'
 import tap, { test, type Test } from 'tap'
 import { childEnvironment } from '../helpers/child-environment.js'
 import { chromiumPath, launchChromium } from '../helpers/chromium.js'
+import { bundledExample } from '../helpers/example.js'
 import { freePort, kill, start } from '../helpers/processes.js'
 
 // Browsers start slowly on a busy machine.
@@ -15,7 +16,8 @@ if (executablePath === null) {
   test('demo page', { skip: 'chromium was not found on the PATH or in CHROMIUM_PATH' }, () => {})
 } else {
   // Two servers, because the tests exceed the limit of 20 logins per minute.
-  const [first, second] = await Promise.all([startExample(), startExample()])
+  const bundle = await bundledExample(tap)
+  const [first, second] = await Promise.all([startExample(bundle), startExample(bundle)])
   const browser = await launchChromium(executablePath)
   tap.teardown(() => browser.close())
   testSignIn(browser, first)
@@ -23,11 +25,11 @@ if (executablePath === null) {
 }
 
 /** Starts the example server and resolves to its origin. */
-async function startExample (): Promise<string> {
+async function startExample (bundle: string): Promise<string> {
   const port = await freePort()
   const server = await start({
     command: process.execPath,
-    args: ['--import', 'tsx', 'example/server.ts'],
+    args: [bundle],
     ready: 'curl ',
     log: 'stdout',
     options: { cwd: fileURLToPath(new URL('../..', import.meta.url)), env: childEnvironment({ PORT: String(port) }) }
@@ -45,7 +47,8 @@ interface Visit {
 }
 
 async function visit (t: Test, browser: Browser, origin: string, options: object = {}): Promise<Visit> {
-  const context = await browser.newContext({ locale: 'en-US', ...options })
+  // Playwright waits for the end of an animation before it clicks.
+  const context = await browser.newContext({ locale: 'en-US', reducedMotion: 'reduce', ...options })
   t.teardown(() => context.close())
   const page = await context.newPage()
   page.on('pageerror', (error) => t.fail(`the page threw: ${error.message}`))

@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import tap, { test, type Test } from 'tap'
 import { childEnvironment } from '../helpers/child-environment.js'
+import { bundledExample } from '../helpers/example.js'
 import { until } from '../helpers/processes.js'
 import { redisUrl, startRedis, type RedisServer } from '../helpers/redis.js'
 
@@ -35,16 +36,20 @@ interface Example {
   stop (): Promise<{ exitCode: number | null, signal: string | null }>
 }
 
-function spawnExample (t: Test, env: Record<string, string>): ChildProcess {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'example/server.ts'], {
+const BUNDLE = [await bundledExample(tap)]
+/** The command of `npm run example`. */
+const WITH_TSX = ['--import', 'tsx', 'example/server.ts']
+
+function spawnExample (t: Test, env: Record<string, string>, args = BUNDLE): ChildProcess {
+  const child = spawn(process.execPath, args, {
     cwd: ROOT, env: childEnvironment({ PORT: '0', ...env }), stdio: ['ignore', 'pipe', 'pipe']
   })
   t.teardown(() => { child.kill('SIGKILL') })
   return child
 }
 
-async function startExample (t: Test, env: Record<string, string> = {}): Promise<Example> {
-  const child = spawnExample(t, env)
+async function startExample (t: Test, env: Record<string, string> = {}, args = BUNDLE): Promise<Example> {
+  const child = spawnExample(t, env, args)
   const errors = text(child.stderr!)
   const ended = once(child, 'exit')
   const lines: string[] = []
@@ -106,7 +111,7 @@ async function refusal (response: Response): Promise<unknown> {
 }
 
 test('example: works without other services', async (t) => {
-  const example = await startExample(t)
+  const example = await startExample(t, {}, WITH_TSX)
   const token = await checkLines(t, example)
 
   await t.test('public routes', async (t) => {
