@@ -118,9 +118,11 @@ export interface CommonOptions extends Pick<RegisterOptions, 'logLevel' | 'logSe
   /** Binds a login to the host's own account. Throw to refuse: the error passes unchanged and no session is left. */
   onLogin?: OnLogin | undefined
   /**
-   * Keeps sessions in this process, at most `max` users (default 100,000) for at most `maxAge` (default 30 seconds), and
-   * forgets a user within milliseconds of any change anywhere. For a store that can be watched: `redisStore` on a single
-   * server or behind Sentinel, `memoryStore`. Default false.
+   * Caches the sessions of at most `max` users (default 100,000) in this process for at most `maxAge` (default 30 seconds).
+   * Any change of a user, in any process, invalidates that user within milliseconds. The store must be watchable:
+   * `memoryStore`, or `redisStore` on a single server or behind Sentinel.
+   *
+   * @default `{}` over a `memoryStore`, false over any other store
    */
   cache?: false | { max?: number | undefined, maxAge?: Duration | undefined } | undefined
   /** How WeChat is asked. */

@@ -25,7 +25,7 @@ import { createSessionKeys } from './sessions/session-keys.js'
 import { createSessionService } from './sessions/service.js'
 import type { WeappIdentity } from './sessions/request-session.js'
 import { storeWithTimeout, createTimeout, type WithTimeout } from './stores/with-timeout.js'
-import { holdsOf, isMemoryStore } from './stores/memory.js'
+import { isMemoryStore } from './stores/memory.js'
 import { createTokens } from './crypto/tokens.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
 import { createClient, type WechatClient } from './wechat/client.js'
@@ -74,7 +74,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   const wechat = createClient({ ...options.wechat, apps, onConfigError: log.configError })
   const keys = createSessionKeys({ store, seal, keepSessionKey, wechat })
   const sessions = createSessionService({
-    ...options.session, store, holds: holdsOf(options.store), cache, seal, keys, keepSessionKey, onUnreadable: log.unreadableRecord
+    ...options.session, store, cache, seal, keys, keepSessionKey, onUnreadable: log.unreadableRecord
   })
   const guard = createGuard({ tokens, apps, sessions, keys, protect: options.protect })
   const login = createLogin({ selectApp: options.selectApp, apps, wechat, tokens, sessions, keys, onLogin: options.onLogin })

@@ -5,7 +5,7 @@ import { LONGEST_TIMER, parseDuration } from './utils/duration.js'
 import type { OnLogin } from './login.js'
 import { functionOption, enumOption, secretOption, booleanOption, invalidOption, isObject, pathOption, objectOption, stringOption, integerOption, optionPath } from './utils/validate.js'
 import type { LoginRouteOptions, ResolvedOptions, SelectApp, WeappOptions, WeappRouteOptions } from './options.js'
-import { memoryStore } from './stores/memory.js'
+import { isMemoryStore, memoryStore } from './stores/memory.js'
 import type { SessionStore } from './stores/store.js'
 import type { AppSecrets } from './wechat/apps.js'
 import { HttpExchange } from './wechat/http-exchange.js'
@@ -45,7 +45,7 @@ export function resolveOptions (given: WeappOptions): ResolvedOptions {
     session: lifetimes(session),
     keepSessionKey: booleanOption(keepSessionKey, 'keepSessionKey'),
     onLogin: functionOption(onLogin, 'onLogin') as OnLogin,
-    cache: cacheOptions(options.cache),
+    cache: cacheOptions(options.cache, options.store),
     wechat: resolveWechat(options.wechat),
     scope: scope(given)
   }
@@ -161,8 +161,10 @@ function idleTime (idle: unknown, ttl: number): number {
   return milliseconds
 }
 
-function cacheOptions (value: unknown): CacheOptions | null {
-  if (value === undefined || value === false) return null
+/** A memory store reports every change at once, so it is cached by default. Any other store is cached on request only. */
+function cacheOptions (value: unknown, store: unknown): CacheOptions | null {
+  const isCachedByDefault = store === undefined || isMemoryStore(store as SessionStore)
+  if (value === false || (value === undefined && !isCachedByDefault)) return null
   const { max = 100_000, maxAge = '30s' } = objectOption(value, 'cache', ['max', 'maxAge'])
   return {
     max: integerOption(max, 'cache.max', 1, 2 ** 24),

@@ -8,7 +8,7 @@ import fastifyJwt from '@fastify/jwt'
 import type { FastifyInstance } from 'fastify'
 import { digest } from './digest.js'
 import { FST_WEAPP_TOKEN_EXPIRED, FST_WEAPP_TOKEN_INVALID } from '../errors.js'
-import type { ParsedData, LastAnswer, CacheEntry } from '../sessions/loaded-session.js'
+import type { ParsedData, CacheEntry } from '../sessions/loaded-session.js'
 import { LazyLru, type LruEntry } from '../utils/lazy-lru.js'
 import { NONCE_BYTES, type SecretKeys } from './seal.js'
 
@@ -23,8 +23,6 @@ export interface TokenClaims {
 export interface VerifiedClaims extends Readonly<TokenClaims> {
   /** What its session was last found to hold, so that the same need not be parsed again; null before that. */
   parsed: ParsedData | null
-  /** What a store of this process last answered with, if it can tell of it: to be asked whether it still stands. */
-  lastAnswer: LastAnswer | null
   /** Its session, where the cache has kept it. */
   cached: CacheEntry | null
   /** Whether its idle end is just being moved. */
@@ -63,7 +61,7 @@ const MAX_TOKEN_LENGTH = 4096
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const SCHEME = 'bearer '
 
-/** At least so many tokens are remembered: about 1 KB each, 2 over a memoryStore, and up to 4 with the most data that is kept with one. */
+/** At least so many tokens are remembered: about 1 KB each, and up to 4 with the most data that is kept with one. */
 const REMEMBERED_TOKENS = 20_000
 
 /**
@@ -131,7 +129,7 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
       const remembered = verified.get(key)
       if (remembered !== undefined && remembered.authorization === authorization && now < remembered.expiresAt) return remembered.claims
       const { claims, expiresAt } = verify(bearerToken(authorization))
-      const verifiedClaims = { ...claims, parsed: null, lastAnswer: null, cached: null, isTouching: false }
+      const verifiedClaims = { ...claims, parsed: null, cached: null, isTouching: false }
       verified.set(key, { authorization, claims: verifiedClaims, expiresAt, promotedAt: 0 })
       return verifiedClaims
     }

@@ -1,7 +1,7 @@
 /** What is found behind a token, by whoever read it last. */
 import type { LruEntry } from '../utils/lazy-lru.js'
 import type { SessionData } from './session-data.js'
-import type { LiveRecord, StoredSession } from '../stores/store.js'
+import type { StoredSession } from '../stores/store.js'
 
 /** A live session as the store knows it, its data read and frozen. */
 export interface LoadedSession {
@@ -26,10 +26,4 @@ export interface ParsedData {
   openid: string
   text: string | null
   data: Readonly<SessionData>
-}
-
-/** A record that its store can tell of, and what was found in it. */
-export interface LastAnswer {
-  record: LiveRecord
-  live: LoadedSession
 }

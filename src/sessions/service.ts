@@ -12,7 +12,6 @@ import type { Seal } from '../crypto/seal.js'
 import { decodeData, encodeData, type SessionData } from './session-data.js'
 import type { SessionKeys } from './session-keys.js'
 import { RequestSession, type SessionOperations, type SessionSummary, type WeappIdentity } from './request-session.js'
-import type { Holds } from '../stores/memory.js'
 import { isLive, type EndReason, type LiveRecord, type SessionRecord, type SessionRef, type SessionStore, type StoredSession } from '../stores/store.js'
 import { userIdOf, type VerifiedClaims } from '../crypto/tokens.js'
 
@@ -29,8 +28,6 @@ export interface SessionServiceDependencies {
   keepSessionKey: boolean
   /** What this process has read lately; null where every request asks the store. */
   cache: SessionCache | null
-  /** Whether the store would still answer with a record; null where it has to be asked for that. */
-  holds: Holds | null
   /** Told when a record is not one of ours, which is worth an operator's look. */
   onUnreadable: (sessionId: string) => void
 }
@@ -87,7 +84,7 @@ const TOUCHES_PER_IDLE = 20
 const MAX_REMEMBERED_DATA = 256
 
 export function createSessionService (parts: SessionServiceDependencies): SessionService {
-  const { store, seal, keys, ttl, idle, limit, keepSessionKey, cache, holds, onUnreadable } = parts
+  const { store, seal, keys, ttl, idle, limit, keepSessionKey, cache, onUnreadable } = parts
 
   function idleEnd (expiresAt: number, now: number): number {
     return idle === false ? expiresAt : Math.min(now + idle, expiresAt)
@@ -135,20 +132,6 @@ export function createSessionService (parts: SessionServiceDependencies): Sessio
     return data
   }
 
-  /** The store's last answer, where a read would still find the same, and nothing has to be written. */
-  function stillAnswered (claims: VerifiedClaims, now: number): LoadedSession | null {
-    const { lastAnswer } = claims
-    if (lastAnswer === null || now >= lastAnswer.live.touchDue) return null
-    if (holds?.(lastAnswer.record, now) === true) return lastAnswer.live
-    claims.lastAnswer = null
-    return null
-  }
-
-  /** Keeps with the token what was found, if it is the store's own word, which only the store's own `read` gives. */
-  function keepAnswer (claims: VerifiedClaims, record: LiveRecord, live: LoadedSession, now: number): void {
-    claims.lastAnswer = isShort(live.session.data) && holds?.(record, now) === true ? { record, live } : null
-  }
-
   /** Moves the idle end of a session that is in use. */
   async function touch (claims: VerifiedClaims, ref: SessionRef, live: LoadedSession): Promise<WeappIdentity> {
     const idleExpiresAt = idleEnd(live.session.expiresAt, ref.now)
@@ -176,7 +159,6 @@ export function createSessionService (parts: SessionServiceDependencies): Sessio
     const live = ownSession(claims, record)
     // One request moves the end for all that come meanwhile, which need not wait for it: each has read for itself.
     if (ref.now >= live.touchDue) return claims.isTouching ? identityOf(claims, live) : touch(claims, ref, live)
-    if (holds !== null) keepAnswer(claims, record as LiveRecord, live, ref.now)
     keep?.(live, ref.now, Math.min(live.touchDue, live.session.idleExpiresAt))
     return identityOf(claims, live)
   }
@@ -210,7 +192,7 @@ export function createSessionService (parts: SessionServiceDependencies): Sessio
     },
 
     resume (claims, now) {
-      const live = cache?.recall(claims, now) ?? stillAnswered(claims, now)
+      const live = cache?.recall(claims, now) ?? null
       return live === null ? readIdentity(claims, now) : identityOf(claims, live)
     },
 

@@ -6,8 +6,8 @@ import { objectOption, integerOption } from '../utils/validate.js'
 import { LazyLru, type LruEntry } from '../utils/lazy-lru.js'
 import { EndedLogins } from './ended-logins.js'
 import {
-  MAX_END_REASONS, type EndReason, type LiveRecord, type SealedKey, type SessionRecord, type SessionRef, type SessionStore, type StoredSession,
-  type StoreWatcher, type UserRef
+  MAX_END_REASONS, type EndReason, type SealedKey, type SessionRecord, type SessionRef, type SessionStore, type StoredSession, type StoreWatcher,
+  type UserRef
 } from './store.js'
 
 export interface MemoryStoreOptions {
@@ -25,21 +25,11 @@ interface EndedSession {
   until: number
 }
 
-/** Whether `read` would answer with this record, of those that it has answered with; `now` is in epoch milliseconds. */
-export type Holds = (record: LiveRecord, now: number) => boolean
-
-/** Leads from an answer of `read` to what it was made of. Not enumerable: no copy, no comparison and no JSON has it. */
-const SOURCE = Symbol('fastify-weapp.source')
-
-interface Answer extends LiveRecord {
-  readonly [SOURCE]?: { users: LazyLru<User>, user: User, session: StoredSession }
-}
-
 interface User extends LruEntry {
   id: string
   openid: string
   unionid: string | null
-  /** By `createdAt`, then by order of creation. One that changes is replaced, which is how `holds` finds out. */
+  /** By `createdAt`, then by order of creation. */
   live: readonly StoredSession[]
   /** By order of ending. */
   ended: readonly EndedSession[]
@@ -52,16 +42,11 @@ interface User extends LruEntry {
 const MAX_USERS = 2 ** 24
 /** One for all: most users have no ended session. */
 const NONE: readonly never[] = []
-const memoryStores = new WeakMap<SessionStore, Holds>()
+const memoryStores = new WeakSet<SessionStore>()
 
 /** Whether a store keeps its sessions in this process alone: not what a server in production wants. */
 export function isMemoryStore (store: SessionStore): boolean {
   return memoryStores.has(store)
-}
-
-/** Spares the guard a look-up for every request. Null for any other store: one that wraps a memory store answers for itself. */
-export function holdsOf (store: SessionStore): Holds | null {
-  return memoryStores.get(store) ?? null
 }
 
 /**
@@ -73,12 +58,7 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
   const { max = 100_000 } = objectOption(options, 'memoryStore', ['max'])
   const watchers = new Set<StoreWatcher>()
   const endedLogins = new EndedLogins()
-  const users = new LazyLru<User>(integerOption(max, 'memoryStore.max', 1, MAX_USERS), (user) => {
-    // Whoever still has an answer of `read` has the user by it.
-    user.live = user.ended = NONE
-    forgetKeys(user)
-    tell(user.id)
-  })
+  const users = new LazyLru<User>(integerOption(max, 'memoryStore.max', 1, MAX_USERS), ({ id }) => tell(id))
 
   function tell (userId: string): void {
     for (const watcher of watchers) watcher.invalidate(userId)
@@ -119,7 +99,9 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
   function read (ref: SessionRef): SessionRecord | null {
     const user = users.get(ref.userId)
     const session = user === undefined ? undefined : sessionOf(user, ref.sessionId)
-    if (user !== undefined && session !== undefined && ref.now < session.idleExpiresAt) return answerOf(users, user, session)
+    if (user !== undefined && session !== undefined && ref.now < session.idleExpiresAt) {
+      return { status: 'live', openid: user.openid, unionid: user.unionid, session: copyOf(session) }
+    }
     const ended = userAt(ref)?.ended.find(({ id }) => id === ref.sessionId)
     return ended === undefined ? null : { status: 'ended', reason: ended.reason }
   }
@@ -129,8 +111,7 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
       if (endedLogins.include(userId, startedAt)) return false
       // Before `replaces` is removed: a login over the user's only session keeps the key that it had.
       const user = userAt({ userId, now }) ?? newUser(userId)
-      const kept = user.live.filter(({ id }) => id !== replaces)
-      const others = user.openid === openid && user.unionid === unionid ? kept : kept.map(copyOf)
+      const others = user.live.filter(({ id }) => id !== replaces)
       user.openid = openid
       user.unionid = unionid
       user.ended = keep(user.ended, ({ id }) => id !== replaces)
@@ -184,15 +165,7 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
       return () => { watchers.delete(watcher) }
     }
   }
-  memoryStores.set(store, (record, now) => {
-    const source = (record as Answer)[SOURCE]
-    // Not where somebody has put another `read` in the place of ours.
-    if (source?.users !== users || store.read !== read) return false
-    const { user, session } = source
-    if (!user.live.includes(session) || now >= session.idleExpiresAt) return false
-    users.use(user.id, user)
-    return true
-  })
+  memoryStores.add(store)
   return store
 }
 
@@ -226,11 +199,6 @@ function keepKey (user: User, { sealed, fingerprints }: SealedKey): void {
 
 function forgetKeys (user: User): void {
   user.sealed = user.fingerprint = user.previous = null
-}
-
-function answerOf (users: LazyLru<User>, user: User, session: StoredSession): LiveRecord {
-  const record: LiveRecord = { status: 'live', openid: user.openid, unionid: user.unionid, session: copyOf(session) }
-  return Object.defineProperty(record, SOURCE, { value: { users, user, session } })
 }
 
 /** Field by field: what a caller holds is never what is stored, and nothing else slips in. */

@@ -60,7 +60,7 @@ test('session.data is replaced whole, and the last write wins', async (t) => {
 test('short data is read from its text once, long data with every request and kept with no token', async (t) => {
   for (const [length, isKept] of [[200, true], [300, false]] as const) {
     for (const store of [memoryStore(), faultyStore().store]) {
-      const host = await startWith(t, { store, onLogin: () => ({ data: data({ text: 'x'.repeat(length) }) }) })
+      const host = await startWith(t, { store, cache: false, onLogin: () => ({ data: data({ text: 'x'.repeat(length) }) }) })
       const { token } = await host.signIn()
       const seen = new Set<unknown>()
       for (let i = 0; i < 3; i++) await host.within(token, ({ weapp }) => { seen.add(weapp!.session.data) })
@@ -327,9 +327,9 @@ test('a record that is not ours ends nothing but the request, and is told to the
   }
 })
 
-test('a host may put a read of its own in the place of a memoryStore\'s at any time', async (t) => {
+test('without a cache, a host may replace the read of a memoryStore at any time', async (t) => {
   const store = memoryStore()
-  const host = await startWith(t, { store })
+  const host = await startWith(t, { store, cache: false })
   const { token } = await host.signIn()
   t.equal(await codeOf(host, token), 'live')
   const { read } = store

@@ -71,6 +71,22 @@ async function signInCached (t: Test, { signIn, stateOf, readsOf }: CachedHost, 
 
 const data = (value: object) => value as SessionData
 
+test('cache: on by default over a memoryStore, off with cache: false', async (t) => {
+  for (const [cache, expected] of [[undefined, 1], [{}, 1], [false, 3]] as const) {
+    const store = memoryStore()
+    const { signIn, get } = await startHost(t, { options: { store, ...cache !== undefined && { cache } } })
+    const { token } = await signIn()
+    let reads = 0
+    const { read } = store
+    store.read = (ref) => {
+      reads++
+      return read(ref)
+    }
+    for (let i = 0; i < 3; i++) t.equal((await get('/me', token)).statusCode, 200)
+    t.equal(reads, expected, JSON.stringify(cache))
+  }
+})
+
 test('without the option every request asks the store, and nothing is watched', async (t) => {
   for (const cache of [undefined, false] as const) {
     const watched = recordingStore(memoryStore())
@@ -493,7 +509,7 @@ test('a cache without a server around it', async (t) => {
   })
   /** As they are when a token has just been verified. */
   const claimsOf = (sessionId: string, userId = USER): VerifiedClaims => (
-    { appId: APP_ID, userId, sessionId, parsed: null, lastAnswer: null, cached: null, isTouching: false }
+    { appId: APP_ID, userId, sessionId, parsed: null, cached: null, isTouching: false }
   )
   const cache = new SessionCache({ max: 10, maxAge: 100 })
   const keep = (id: string, now = 0, claims = claimsOf(id)) => cache.reading(claims)(liveOf(id), now, 1000)
