@@ -120,9 +120,9 @@ export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, 
 
     const now = Date.now()
     const lifetime = sessions.lifetime(now)
-    const { token, sessionId, nonce } = tokens.issue({ appId, userId, ...lifetime })
+    const { token, sessionId } = tokens.issue({ appId, userId, ...lifetime })
     const replaces = sessionToReplace(request, { appId, userId }, now)
-    await sessions.open({ userId, sessionId, startedAt, now, openid, unionid, sessionKey, nonce, ...lifetime, data, label, replaces })
+    await sessions.open({ userId, sessionId, startedAt, now, openid, unionid, sessionKey, ...lifetime, data, label, replaces })
     logSafely(() => request.log.info({ weapp: { event: 'login', appId, userId, sessionId } }, 'weapp: signed in'))
     const { createdAt, expiresAt } = lifetime
     return { ...reply, token, tokenType: 'Bearer', expiresIn: (expiresAt - createdAt) / 1000, expiresAt }

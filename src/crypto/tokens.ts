@@ -10,7 +10,7 @@ import { digest } from './digest.js'
 import { FST_WEAPP_TOKEN_EXPIRED, FST_WEAPP_TOKEN_INVALID } from '../errors.js'
 import type { ParsedData, CacheEntry } from '../sessions/loaded-session.js'
 import { LazyLru, type LruEntry } from '../utils/lazy-lru.js'
-import { NONCE_BYTES, type SecretKeys } from './seal.js'
+import type { SecretKeys } from './seal.js'
 
 /** What a valid token says. */
 export interface TokenClaims {
@@ -38,8 +38,6 @@ interface RememberedToken extends LruEntry {
 export interface IssuedToken {
   token: string
   sessionId: string
-  /** Random bytes for the seal on the session_key: they are drawn together, because a draw costs more than the seal. */
-  nonce: Buffer
 }
 
 export interface Tokens {
@@ -117,10 +115,9 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
 
   return {
     issue ({ appId, userId, createdAt, expiresAt }) {
-      const random = randomBytes(SECRET_BYTES + NONCE_BYTES)
-      const secret = random.subarray(0, SECRET_BYTES).toString('base64url')
+      const secret = randomBytes(SECRET_BYTES).toString('base64url')
       const token = sign({ sub: userId, jti: secret, aud: appId, iat: createdAt / 1000, exp: expiresAt / 1000 })
-      return { token, sessionId: digest(secret, ID_LENGTH), nonce: random.subarray(SECRET_BYTES) }
+      return { token, sessionId: digest(secret, ID_LENGTH) }
     },
 
     bearer (authorization, now) {

@@ -42,8 +42,6 @@ export interface NewSession {
   openid: string
   unionid: string | null
   sessionKey: string
-  /** Of the token that was issued: for the seal on the session_key. */
-  nonce: Buffer
   createdAt: number
   expiresAt: number
   data: string | null
@@ -175,7 +173,7 @@ export function createSessionService (parts: SessionServiceDependencies): Sessio
       return { createdAt, expiresAt: createdAt + Math.floor(ttl / 1000) * 1000 }
     },
 
-    open ({ userId, sessionId, startedAt, now, openid, unionid, sessionKey, nonce, createdAt, expiresAt, data, label, replaces }) {
+    open ({ userId, sessionId, startedAt, now, openid, unionid, sessionKey, createdAt, expiresAt, data, label, replaces }) {
       return store.create({
         userId,
         now,
@@ -183,7 +181,7 @@ export function createSessionService (parts: SessionServiceDependencies): Sessio
         openid,
         unionid,
         session: { id: sessionId, createdAt, expiresAt, idleExpiresAt: idleEnd(expiresAt, now), label, data },
-        key: keepSessionKey ? seal.seal(sessionKey, userId, nonce) : null,
+        key: keepSessionKey ? seal.seal(sessionKey, userId) : null,
         limit,
         replaces
       }).then((isOpen) => {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { test } from 'tap'
 import { createSeal, deriveKeys } from '../../src/crypto/seal.js'
 
@@ -76,13 +76,17 @@ test('fingerprints show the same key of the same user, also across a rotation, a
   t.notOk(prints([third, second]).includes(old))
 })
 
-test('a nonce that was drawn elsewhere is the one that is used, and is drawn here otherwise', async (t) => {
+test('seal: every seal has a nonce of its own', async (t) => {
   const seal = createSeal([first])
-  const nonce = randomBytes(12)
-  const { sealed } = seal.seal(newKey(), USER, nonce)
-  t.strictSame(Buffer.from(sealed, 'base64url').subarray(4, 16), nonce)
-  const nonces = Array.from({ length: 100 }, () => Buffer.from(seal.seal(newKey(), USER).sealed, 'base64url').toString('hex', 4, 16))
+  const sessionKey = newKey()
+  const nonces = Array.from({ length: 100 }, () => Buffer.from(seal.seal(sessionKey, USER).sealed, 'base64url').toString('hex', 4, 16))
   t.equal(new Set(nonces).size, 100)
+})
+
+test('fingerprint: the first 96 bits of an HMAC-SHA256 of user id and session_key', async (t) => {
+  const sessionKey = newKey()
+  const whole = createHmac('sha256', first.fingerprintKey).update(`${USER}:${sessionKey}`).digest('base64url')
+  t.strictSame(createSeal([first]).seal(sessionKey, USER).fingerprints, [whole.slice(0, 16)])
 })
 
 test('a secret gives keys that have nothing in common', async (t) => {
