@@ -9,7 +9,8 @@ import { logSafely } from './diagnostics/log-safely.js'
 import type { SessionKeys } from './sessions/session-keys.js'
 import type { SessionService } from './sessions/service.js'
 import type { WeappIdentity } from './sessions/request-session.js'
-import { userIdOf, type Tokens, type VerifiedClaims } from './crypto/tokens.js'
+import type { SessionToken, SessionTokens } from './sessions/session-memo.js'
+import { userIdOf } from './crypto/tokens.js'
 import type { Apps } from './wechat/apps.js'
 
 /**
@@ -35,7 +36,7 @@ export interface Guard {
 }
 
 export interface GuardDependencies {
-  tokens: Tokens
+  tokens: SessionTokens
   apps: Pick<Apps, 'has' | 'areFixed'>
   sessions: SessionService
   keys: Pick<SessionKeys, 'assertAlive'>
@@ -62,11 +63,11 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardDep
     const claims = tokens.bearer(request.headers.authorization, now)
     if (claims === null) throw new FST_WEAPP_TOKEN_MISSING()
     // A session that is kept was one of our app's, and is still where apps do not come and go.
-    const isOurs = (claims.cached !== null && apps.areFixed) || apps.has(claims.appId)
+    const isOurs = (claims.memo.cached !== null && apps.areFixed) || apps.has(claims.appId)
     return isOurs === true ? sessions.resume(claims, now) : resumeIf(isOurs, claims)
   }
 
-  async function resumeIf (isOurs: boolean | Promise<boolean>, claims: VerifiedClaims): Promise<WeappIdentity> {
+  async function resumeIf (isOurs: boolean | Promise<boolean>, claims: SessionToken): Promise<WeappIdentity> {
     if (!await isOurs) throw new FST_WEAPP_TOKEN_INVALID()
     return await sessions.resume(claims, Date.now())
   }

@@ -22,11 +22,12 @@ import { isolateScope } from './routes/plugin-route.js'
 import { sessionRoute } from './routes/session.js'
 import { createSeal, deriveKeys } from './crypto/seal.js'
 import { createSessionKeys } from './sessions/session-keys.js'
+import { newSessionMemo } from './sessions/session-memo.js'
 import { createSessionService } from './sessions/service.js'
 import type { WeappIdentity } from './sessions/request-session.js'
 import { storeWithTimeout, createTimeout, type WithTimeout } from './stores/with-timeout.js'
 import { isMemoryStore } from './stores/memory.js'
-import { createTokens } from './crypto/tokens.js'
+import { createTokens, MIN_REMEMBERED_TOKENS } from './crypto/tokens.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
 import { createClient, type WechatClient } from './wechat/client.js'
 
@@ -65,10 +66,14 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   const bound = createTimeout(options.storeTimeout, log.storeFailure)
   const boundedStore = storeWithTimeout(options.store, bound)
   const cache = options.cache === null ? null : new SessionCache(options.cache)
-  const store = cache === null ? boundedStore : cache.behind(boundedStore)
+  const store = cache === null ? boundedStore : cache.invalidateOnWrite(boundedStore)
   const secretKeys = options.secrets.map(deriveKeys)
   const seal = createSeal(secretKeys)
-  const tokens = await createTokens(fastify, secretKeys, options.cache?.max)
+  const tokens = await createTokens(fastify, secretKeys, {
+    // A cached session is found by its token, so as many tokens as cached users are remembered.
+    max: Math.max(MIN_REMEMBERED_TOKENS, options.cache?.max ?? 0),
+    newMemo: newSessionMemo
+  })
 
   const apps = createApps(appsWithTimeout(options.apps, bound))
   const wechat = createClient({ ...options.wechat, apps, onConfigError: log.configError })

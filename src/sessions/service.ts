@@ -6,14 +6,14 @@ import {
   FST_WEAPP_SESSION_ENDED, FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED, FST_WEAPP_SESSION_REVOKED,
   FST_WEAPP_STORE_UNAVAILABLE, type WeappErrorConstructor
 } from '../errors.js'
-import type { Keep, SessionCache } from './session-cache.js'
-import type { LoadedSession } from './loaded-session.js'
+import type { CommitRead, SessionCache } from './session-cache.js'
+import type { LoadedSession, SessionToken } from './session-memo.js'
 import type { Seal } from '../crypto/seal.js'
 import { decodeData, encodeData, type SessionData } from './session-data.js'
 import type { SessionKeys } from './session-keys.js'
 import { RequestSession, type SessionOperations, type SessionSummary, type WeappIdentity } from './request-session.js'
 import { isLive, type EndReason, type LiveRecord, type SessionRecord, type SessionRef, type SessionStore, type StoredSession } from '../stores/store.js'
-import { userIdOf, type VerifiedClaims } from '../crypto/tokens.js'
+import { userIdOf } from '../crypto/tokens.js'
 
 export interface SessionServiceDependencies {
   store: SessionStore
@@ -60,7 +60,7 @@ export interface SessionService extends SessionOperations {
    *
    * @throws FST_WEAPP_SESSION_EXPIRED, _REVOKED, _KICKED, _REPLACED, FST_WEAPP_STORE_UNAVAILABLE
    */
-  resume (claims: VerifiedClaims, now: number): WeappIdentity | Promise<WeappIdentity>
+  resume (claims: SessionToken, now: number): WeappIdentity | Promise<WeappIdentity>
   /** The user's live sessions, oldest first. */
   list (userId: string): Promise<SessionSummary[]>
   /** False when no such session is live. */
@@ -89,7 +89,7 @@ export function createSessionService (parts: SessionServiceDependencies): Sessio
   }
 
   /** From when on a use is worth a write that moves the idle end. */
-  function touchDue ({ idleExpiresAt, expiresAt }: StoredSession): number {
+  function nextTouchAt ({ idleExpiresAt, expiresAt }: StoredSession): number {
     if (idleExpiresAt >= expiresAt) return Infinity
     // It was made while the host had an idle end: the next use moves it to the absolute one.
     if (idle === false) return -Infinity
@@ -111,57 +111,57 @@ export function createSessionService (parts: SessionServiceDependencies): Sessio
   }
 
   /** The live session of the token's own user. */
-  function ownSession (claims: VerifiedClaims, record: SessionRecord | null): LoadedSession {
+  function ownSession (claims: SessionToken, record: SessionRecord | null): LoadedSession {
     const { openid, unionid, session } = liveRecord(record, claims.sessionId)
-    const { parsed } = claims
+    const { parsed } = claims.memo
     const isParsed = parsed !== null && parsed.openid === openid && parsed.text === session.data
     const data = isParsed ? parsed.data : ownData(claims, openid, session.data)
-    return { openid, unionid, session, data, touchDue: touchDue(session) }
+    return { openid, unionid, session, data, nextTouchAt: nextTouchAt(session) }
   }
 
   /**
    * The data of a record that can be read and is about the token's own user. The token's signature covers a digest of the
    * openid: who can write to the store still cannot become somebody else.
    */
-  function ownData (claims: VerifiedClaims, openid: string, text: string | null): Readonly<SessionData> {
+  function ownData (claims: SessionToken, openid: string, text: string | null): Readonly<SessionData> {
     const data = decodeData(text)
     if (data === null || userIdOf(claims.appId, openid) !== claims.userId) throw unreadable(claims.sessionId)
-    if (isShort(text)) claims.parsed = { openid, text, data }
+    if (isShort(text)) claims.memo.parsed = { openid, text, data }
     return data
   }
 
   /** Moves the idle end of a session that is in use. */
-  async function touch (claims: VerifiedClaims, ref: SessionRef, live: LoadedSession): Promise<WeappIdentity> {
+  async function touch (claims: SessionToken, ref: SessionRef, live: LoadedSession): Promise<WeappIdentity> {
     const idleExpiresAt = idleEnd(live.session.expiresAt, ref.now)
-    claims.isTouching = true
-    const wasLive = await store.touch({ ...ref, idleExpiresAt }).finally(() => { claims.isTouching = false })
+    claims.memo.isTouching = true
+    const wasLive = await store.touch({ ...ref, idleExpiresAt }).finally(() => { claims.memo.isTouching = false })
     if (wasLive) return identityOf(claims, { ...live, session: { ...live.session, idleExpiresAt } })
     // It ended between read and touch: a second read tells why.
     return identityOf(claims, ownSession(claims, await store.read(ref)))
   }
 
   /** At once where the store answers at once. */
-  function readIdentity (claims: VerifiedClaims, now: number): WeappIdentity | Promise<WeappIdentity> {
+  function readIdentity (claims: SessionToken, now: number): WeappIdentity | Promise<WeappIdentity> {
     const { userId, sessionId } = claims
     const ref = { userId, sessionId, now }
-    const keep = cache?.reading(claims)
+    const commit = cache?.beginRead(claims)
     const record = store.read(ref)
     return record instanceof Promise
-      ? record.then((record) => settle(claims, ref, record, keep))
-      : settle(claims, ref, record, keep)
+      ? record.then((record) => settle(claims, ref, record, commit))
+      : settle(claims, ref, record, commit)
   }
 
   function settle (
-    claims: VerifiedClaims, ref: SessionRef, record: SessionRecord | null, keep: Keep | undefined
+    claims: SessionToken, ref: SessionRef, record: SessionRecord | null, commit: CommitRead | undefined
   ): WeappIdentity | Promise<WeappIdentity> {
     const live = ownSession(claims, record)
     // One request moves the end for all that come meanwhile, which need not wait for it: each has read for itself.
-    if (ref.now >= live.touchDue) return claims.isTouching ? identityOf(claims, live) : touch(claims, ref, live)
-    keep?.(live, ref.now, Math.min(live.touchDue, live.session.idleExpiresAt))
+    if (ref.now >= live.nextTouchAt) return claims.memo.isTouching ? identityOf(claims, live) : touch(claims, ref, live)
+    commit?.(live, ref.now, Math.min(live.nextTouchAt, live.session.idleExpiresAt))
     return identityOf(claims, live)
   }
 
-  function identityOf (claims: VerifiedClaims, { openid, unionid, session, data }: LoadedSession): WeappIdentity {
+  function identityOf (claims: SessionToken, { openid, unionid, session, data }: LoadedSession): WeappIdentity {
     return { appId: claims.appId, openid, unionid, session: new RequestSession(claims, openid, session, data, sessions) }
   }
 

@@ -1,7 +1,7 @@
 import Fastify from 'fastify'
 import { test, type Test } from 'tap'
 import { deriveKeys } from '../../src/crypto/seal.js'
-import { createTokens, userIdOf, type Tokens } from '../../src/crypto/tokens.js'
+import { createTokens, MIN_REMEMBERED_TOKENS, userIdOf, type Tokens } from '../../src/crypto/tokens.js'
 import { freezeClock } from '../helpers/clock.js'
 import { forge, TOKEN_HEADER, partsOf, someClaims } from '../helpers/forged-token.js'
 import { APP_ID, SECRET } from '../helpers/host.js'
@@ -12,7 +12,7 @@ const userId = userIdOf(APP_ID, 'openid')
 async function tokensOf (t: Test, ...secrets: string[]) {
   const app = Fastify()
   t.teardown(() => app.close())
-  return await createTokens(app, secrets.map(deriveKeys))
+  return await createTokens(app, secrets.map(deriveKeys), { max: 100, newMemo: () => ({ uses: 0 }) })
 }
 
 const verify = (tokens: Tokens, token: string) => tokens.bearer(`Bearer ${token}`, Date.now())!
@@ -127,21 +127,25 @@ test('a token is remembered whole, and no longer than it is good', async (t) => 
   t.ok(tokens.bearer(long, Date.now()))
 })
 
-test('as many tokens are remembered as users are cached, and 20,000 at least', async (t) => {
+test('bearer: remembers max tokens, each with a memo of its own', async (t) => {
+  t.equal(MIN_REMEMBERED_TOKENS, 20_000)
   const lifetime = { createdAt: 0, expiresAt: Date.UTC(2099, 0, 1) }
   const app = Fastify()
   t.teardown(() => app.close())
-  const few = await createTokens(app, [deriveKeys(SECRET)], 10)
-  const many = await createTokens(app, [deriveKeys(SECRET)], 22_000)
+  const newMemo = () => ({ uses: 0 })
+  const few = await createTokens(app, [deriveKeys(SECRET)], { max: 20_000, newMemo })
+  const many = await createTokens(app, [deriveKeys(SECRET)], { max: 22_000, newMemo })
   const headers = Array.from({ length: 22_000 }, () => `Bearer ${few.issue({ appId: APP_ID, userId, ...lifetime }).token}`)
-  const isRemembered = (tokens: Tokens, count: number) => {
+  const isRemembered = (tokens: typeof few, count: number) => {
     const [first, ...others] = headers.slice(0, count) as [string, ...string[]]
-    const known = tokens.bearer(first, Date.now())
-    for (const other of others) tokens.bearer(other, Date.now())
-    return tokens.bearer(first, Date.now()) === known
+    tokens.bearer(first, Date.now())!.memo.uses = 1
+    for (const other of others) {
+      if (tokens.bearer(other, Date.now())!.memo.uses !== 0) t.fail('a memo is shared')
+    }
+    return tokens.bearer(first, Date.now())!.memo.uses === 1
   }
   t.equal(isRemembered(few, 20_000), true)
-  t.equal(isRemembered(few, 22_000), false)
+  t.equal(isRemembered(await createTokens(app, [deriveKeys(SECRET)], { max: 20_000, newMemo }), 22_000), false)
   t.equal(isRemembered(many, 22_000), true)
 })
 

@@ -4,7 +4,8 @@ import tap, { test, type Test } from 'tap'
 import { memoryStore, redisStore, type SessionData, type WeappOptions } from '../../src/index.js'
 import { SessionCache, watchStore } from '../../src/sessions/session-cache.js'
 import type { StoreWatcher } from '../../src/stores/store.js'
-import { userIdOf, type VerifiedClaims } from '../../src/crypto/tokens.js'
+import { newSessionMemo, type SessionToken } from '../../src/sessions/session-memo.js'
+import { userIdOf } from '../../src/crypto/tokens.js'
 import { freezeClock } from '../helpers/clock.js'
 import { faultyStore, STORE_WORDS } from '../helpers/faulty-store.js'
 import { assertRefused } from '../helpers/assert-refused.js'
@@ -505,20 +506,18 @@ test('a store that cannot be watched, and a Cluster, make the cache an invalid o
 test('a cache without a server around it', async (t) => {
   const USER = 'u'
   const liveOf = (id: string, end = 1000) => ({
-    openid: 'o', unionid: null, data: {}, touchDue: Infinity, session: { id, createdAt: 0, expiresAt: end, idleExpiresAt: end, label: null, data: null }
+    openid: 'o', unionid: null, data: {}, nextTouchAt: Infinity, session: { id, createdAt: 0, expiresAt: end, idleExpiresAt: end, label: null, data: null }
   })
   /** As they are when a token has just been verified. */
-  const claimsOf = (sessionId: string, userId = USER): VerifiedClaims => (
-    { appId: APP_ID, userId, sessionId, parsed: null, cached: null, isTouching: false }
-  )
+  const tokenOf = (sessionId: string, userId = USER): SessionToken => ({ appId: APP_ID, userId, sessionId, memo: newSessionMemo() })
   const cache = new SessionCache({ max: 10, maxAge: 100 })
-  const keep = (id: string, now = 0, claims = claimsOf(id)) => cache.reading(claims)(liveOf(id), now, 1000)
-  const knows = (id: string, now = 0) => cache.recall(claimsOf(id), now) !== null
+  const keep = (id: string, now = 0, token = tokenOf(id)) => cache.beginRead(token)(liveOf(id), now, 1000)
+  const knows = (id: string, now = 0) => cache.recall(tokenOf(id), now) !== null
 
   await t.test('keeps nothing before it is told that it may', async (t) => {
     keep('s')
     t.equal(knows('s'), false)
-    const early = cache.reading(claimsOf('s'))
+    const early = cache.beginRead(tokenOf('s'))
     cache.ready()
     early(liveOf('s'), 0, 1000)
     t.equal(knows('s'), false, 'nor what was asked before')
@@ -527,11 +526,11 @@ test('a cache without a server around it', async (t) => {
     keep('s', 50)
     t.equal(knows('s', 149), true)
     t.equal(knows('s', 150), false)
-    t.equal(cache.recall(claimsOf('s', 'another'), 50), null)
+    t.equal(cache.recall(tokenOf('s', 'another'), 50), null)
     t.equal(knows('another', 50), false)
   })
   await t.test('knows it no longer than it may be used', async (t) => {
-    cache.reading(claimsOf('short'))(liveOf('short'), 50, 60)
+    cache.beginRead(tokenOf('short'))(liveOf('short'), 50, 60)
     t.equal(knows('short', 59), true)
     t.equal(knows('short', 60), false)
   })
@@ -544,18 +543,18 @@ test('a cache without a server around it', async (t) => {
         cache.ready()
       },
       'too many sessions of the user': () => { for (let i = 0; i < 16; i++) keep(`more ${i}`) },
-      'too many users': () => { for (let i = 0; i < 10; i++) cache.reading(claimsOf('s', `user ${i}`)) }
+      'too many users': () => { for (let i = 0; i < 10; i++) cache.beginRead(tokenOf('s', `user ${i}`)) }
     }
     for (const [why, happen] of Object.entries(forgetting)) {
-      const [reader, other] = [claimsOf('s'), claimsOf('s')]
+      const [reader, other] = [tokenOf('s'), tokenOf('s')]
       keep('s', 0, reader)
       t.ok(cache.recall(reader, 0) !== null && cache.recall(other, 0) === cache.recall(reader, 0), 'both know it')
-      keep('s', 50, claimsOf('s'))
+      keep('s', 50, tokenOf('s'))
       t.ok(cache.recall(reader, 149), 'a younger read is for both')
       happen()
       t.equal(cache.recall(reader, 0), null, why)
       t.equal(cache.recall(other, 0), null, why)
-      t.equal(other.cached?.live, null, 'and takes no memory')
+      t.equal(other.memo.cached?.loaded, null, 'and takes no memory')
       keep('s', 0, reader)
       t.ok(cache.recall(reader, 0), 'and is known again once it is read')
     }
@@ -570,7 +569,7 @@ test('a cache without a server around it', async (t) => {
   })
   await t.test('forgets when it is lost, whatever was being read', async (t) => {
     keep('s')
-    const reading = cache.reading(claimsOf('s'))
+    const reading = cache.beginRead(tokenOf('s'))
     cache.lost()
     t.equal(knows('s'), false)
     reading(liveOf('s'), 0, 1000)
