@@ -10,13 +10,14 @@ export * from './errors.js'
 
 export type { SessionAdmin, AppUser } from './sessions/session-admin.js'
 export type { WeappEvents } from './diagnostics/tracing.js'
-export type { RequestLike, RouteProtection } from './guard.js'
+export type { RequestLike } from './guard.js'
 export type { Login, LoginBody, LoginContext, LoginParams, LoginResponse, OnLoginResult, OnLogin } from './login.js'
 export type {
   DispatcherLike, CommonOptions, Duration, LoginRouteOptions, ObjectSchema, RouteDocumentation, SelectApp, MultiAppOptions, SingleAppOptions, WeappOptions,
   WeappRouteOptions, WechatOptions
 } from './options.js'
 export type { WeappInstance } from './plugin.js'
+export type { RouteProtection } from './route-protection.js'
 export type { SessionData } from './sessions/session-data.js'
 export type { DecryptOptions } from './sessions/session-keys.js'
 export type { SessionSummary, WeappIdentity, WeappSession } from './sessions/request-session.js'

@@ -17,8 +17,6 @@ export interface Apps {
    * @throws FST_WEAPP_APP_UNKNOWN, FST_WEAPP_INVALID_OPTION when an id is needed
    */
   credentials (appId: string | undefined): Promise<AppCredentials>
-  /** Whether the apps stay the same for as long as this process lives. */
-  readonly areFixed: boolean
   /** Whether the app is ours: at once where that is known, for it is asked with every token. */
   has (appId: string): boolean | Promise<boolean>
   /** What is remembered of the app may be wrong: it is looked up anew. */
@@ -38,8 +36,6 @@ export function createApps (secrets: AppSecrets): Apps {
   const onlyId = ids.length === 1 ? ids[0] : undefined
 
   return {
-    areFixed: typeof secrets !== 'function',
-
     async credentials (appId = onlyId) {
       if (appId === undefined) throw new FST_WEAPP_INVALID_OPTION('appId', 'must say which of several Mini Programs is meant')
       const appSecret = await lookUp(appId)

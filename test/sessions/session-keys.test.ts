@@ -379,7 +379,7 @@ t.test('freshKey: where no session_key is kept, the route fails where it is decl
     options: { keepSessionKey },
     after: (app) => { app.get('/fresh', { config: { weapp: { freshKey } } }, async () => {}) }
   })
-  await t.rejects(declare(false, true), { code: 'FST_WEAPP_INVALID_OPTION', message: /config\.weapp of GET \/fresh must not demand a session_key/ })
+  await t.rejects(declare(false, true), { code: 'FST_WEAPP_INVALID_OPTION', message: /config\.weapp of GET \/fresh cannot require a fresh session_key if keepSessionKey is false/ })
   await declare(false, false)
   await declare(true, true)
 })
