@@ -1,9 +1,12 @@
 /**
- * The guard: token -> session -> request.weapp. It throws and never replies. It therefore composes with other guards, and the
- * host's error handler formats the response.
+ * The guard: token -> session -> request.weapp. It throws and never replies. It therefore composes with other guards,
+ * and the host's error handler formats the response.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { FST_WEAPP_NOT_GUARDED, FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_MISSING, isWeappError, type WeappError, type WeappErrorCode } from './errors.js'
+import {
+  FST_WEAPP_NOT_GUARDED, FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_MISSING, isWeappError, type WeappError,
+  type WeappErrorCode
+} from './errors.js'
 import { isTraced, traced } from './diagnostics/tracing.js'
 import { logSafely } from './diagnostics/log-safely.js'
 import type { RouteProtection } from './route-protection.js'
@@ -23,7 +26,8 @@ export interface Guard {
   /**
    * Returns the identity that this guard has found.
    *
-   * @throws FST_WEAPP_NOT_GUARDED if the guard has not run for the request, or the error with which it has rejected the request
+   * @throws FST_WEAPP_NOT_GUARDED if the guard has not run for the request, or the error with which it has rejected the
+   *   request
    */
   identity (request: RequestLike): WeappIdentity
   /** Enforces the route's `config.weapp`. Treats unknown values as protected. */
@@ -49,8 +53,9 @@ class Rejected {
 
 export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardDependencies): Guard {
   /**
-   * Each guard trusts only outcomes of its own. `request.weapp` may be set by another registration, and is missing on requests
-   * of a scope outside of this one. The symbol is not declared to Fastify, which would set it on every request.
+   * Each guard trusts only outcomes of its own. `request.weapp` may be set by another registration, and is missing on
+   * requests of a scope outside of this one. The symbol is not declared to Fastify, which would set it on every
+   * request.
    */
   const kOutcome = Symbol('fastify-weapp.guard')
 
@@ -60,7 +65,10 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardDep
     [kOutcome]?: WeappIdentity | Promise<WeappIdentity> | Rejected
   }
 
-  /** Resolves the identity once per request, and records the outcome on the request. Synchronous if nothing has to be awaited. */
+  /**
+   * Resolves the identity once per request, and records the outcome on the request. Synchronous if nothing has to be
+   * awaited.
+   */
   function authenticate (request: GuardedRequest): WeappIdentity | Promise<WeappIdentity> {
     const outcome = request[kOutcome]
     if (outcome instanceof Rejected) throw outcome.error

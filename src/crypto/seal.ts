@@ -1,12 +1,14 @@
 /**
  * Keys derived from the host's secrets, and the seal on WeChat's session_key.
  *
- * HKDF-SHA256 derives several independent keys from one secret, each under a label of its own. A token's signature and a
- * sealed session_key therefore never share a key. The first secret signs and seals. All secrets verify and open.
+ * HKDF-SHA256 derives several independent keys from one secret, each under a label of its own. A token's signature and
+ * a sealed session_key therefore never share a key. The first secret signs and seals. All secrets verify and open.
  *
  * @see https://www.rfc-editor.org/rfc/rfc5869
  */
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto'
+import {
+  createCipheriv, createDecipheriv, createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject
+} from 'node:crypto'
 import type { SealedKey } from '../stores/store.js'
 
 /** The keys of one secret. */
@@ -21,9 +23,9 @@ export interface SecretKeys {
 }
 
 /*
- * A sealed key is form (1) | key id (3) | nonce (12) | ciphertext (n) | tag (16), in bytes, as base64url. WeChat's keys are the
- * base64 of 16 bytes. Sealed as those bytes they make 64 characters. Redis stores a hash in its compact form only if no value is
- * longer than that. A string of any other form is sealed as text.
+ * A sealed key is form (1) | key id (3) | nonce (12) | ciphertext (n) | tag (16), in bytes, as base64url. WeChat's keys
+ * are the base64 of 16 bytes. Sealed as those bytes they make 64 characters. Redis stores a hash in its compact form
+ * only if no value is longer than that. A string of any other form is sealed as text.
  */
 const FORM_BASE64 = 1
 const FORM_TEXT = 2
@@ -72,7 +74,10 @@ export function createSeal (keys: readonly SecretKeys[]): Seal {
       cipher.final()
       return {
         sealed: Buffer.concat([head, nonce, ciphertext, cipher.getAuthTag()]).toString('base64url'),
-        fingerprints: [fingerprint(current, sessionKey, userId), ...others.map((key) => fingerprint(key, sessionKey, userId))]
+        fingerprints: [
+          fingerprint(current, sessionKey, userId),
+          ...others.map((key) => fingerprint(key, sessionKey, userId))
+        ]
       }
     },
 

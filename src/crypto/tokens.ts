@@ -1,7 +1,7 @@
 /**
- * The token: a JWT that names a session and carries nothing else. `sub` is the user id, `jti` the session's secret, `aud` the app id,
- * `exp` the session's absolute expiry. A valid signature is not enough: the session must also be in the store. The store has
- * only a digest of the secret.
+ * The token: a JWT that names a session and carries nothing else. `sub` is the user id, `jti` the session's secret,
+ * `aud` the app id, `exp` the session's absolute expiry. A valid signature is not enough: the session must also be in
+ * the store. The store has only a digest of the secret.
  *
  * @see https://www.rfc-editor.org/rfc/rfc7519
  * @see https://www.rfc-editor.org/rfc/rfc8725
@@ -80,8 +80,8 @@ export const MIN_REMEMBERED_TOKENS = 20_000
 const KEY_LENGTH = 12
 
 /**
- * Creates the tokens of one registration. Each secret has a private @fastify/jwt in a child scope under a decorator of its
- * own. The host's @fastify/jwt is therefore left alone, whether it is registered before or after.
+ * Creates the tokens of one registration. Each secret has a private @fastify/jwt in a child scope under a decorator of
+ * its own. The host's @fastify/jwt is therefore left alone, whether it is registered before or after.
  */
 export async function createTokens<Memo> (
   fastify: FastifyInstance, keys: readonly SecretKeys[], { max, newMemo }: TokensOptions<Memo>

@@ -1,6 +1,7 @@
 /** Turns a record of the store into a session, or into the error that says why there is none. */
 import {
-  FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED, FST_WEAPP_SESSION_REVOKED, type WeappErrorConstructor
+  FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED, FST_WEAPP_SESSION_REVOKED,
+  type WeappErrorConstructor
 } from '../errors.js'
 import { decodeData, type SessionData } from './session-data.js'
 import type { LoadedSession, SessionToken } from './session-memo.js'
@@ -14,7 +15,9 @@ export interface SessionLoaderDependencies {
   onUnreadable: (sessionId: string) => void
 }
 
-/** @throws FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_REVOKED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED */
+/**
+ * @throws FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_REVOKED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED
+ */
 export type LoadSession = (token: SessionToken, record: SessionRecord | null) => LoadedSession
 
 const ENDED: Record<EndReason, WeappErrorConstructor> = {
@@ -36,7 +39,8 @@ export function createSessionLoader ({ policy, onUnreadable }: SessionLoaderDepe
     const { parsed } = token.memo
     if (parsed !== null && parsed.openid === openid && parsed.text === text) return parsed.data
     const data = decodeData(text)
-    // The token's signature covers a digest of the openid. A writer of the store can therefore not impersonate another user.
+    // The token's signature covers a digest of the openid. A writer of the store can therefore not impersonate another
+    // user.
     if (data === null || userIdOf(token.appId, openid) !== token.userId) throw unreadable(token.sessionId)
     if (text === null || text.length <= MAX_REMEMBERED_DATA) token.memo.parsed = { openid, text, data }
     return data
@@ -47,7 +51,8 @@ export function createSessionLoader ({ policy, onUnreadable }: SessionLoaderDepe
     if (isEnded(record)) throw new ENDED[record.reason]()
     if (!isLive(record, token.sessionId)) throw unreadable(token.sessionId)
     const { openid, unionid, session } = record
-    return { openid, unionid, session, data: loadData(token, openid, session.data), nextTouchAt: policy.nextTouchAt(session) }
+    const data = loadData(token, openid, session.data)
+    return { openid, unionid, session, data, nextTouchAt: policy.nextTouchAt(session) }
   }
 }
 

@@ -1,4 +1,7 @@
-/** The lifetime of sessions: when they expire, and when a use moves their idle expiry. Pure: it reads no clock and no store. */
+/**
+ * The lifetime of sessions: when they expire, and when a use moves their idle expiry. Pure: it reads no clock and no
+ * store.
+ */
 import type { StoredSession } from '../stores/store.js'
 
 export interface SessionPolicyOptions {
@@ -34,7 +37,8 @@ export function createSessionPolicy ({ ttl, idle }: SessionPolicyOptions): Sessi
 
     nextTouchAt ({ expiresAt, idleExpiresAt }) {
       if (idleExpiresAt >= expiresAt) return Infinity
-      // The session was created under an idle time that the host has since removed. The next use removes it here as well.
+      // The session was created under an idle time that the host has since removed. The next use removes it here as
+      // well.
       if (idle === false) return -Infinity
       // From `expiresAt - idle`, one touch moves the idle expiry to the absolute expiry.
       return Math.min(idleExpiresAt - idle + idle / TOUCHES_PER_IDLE, expiresAt - idle)

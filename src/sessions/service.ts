@@ -1,6 +1,6 @@
 /**
- * Sessions over a store: opens, resumes, updates, lists and ends them. Each operation takes the time once and passes it to the
- * store.
+ * Sessions over a store: opens, resumes, updates, lists and ends them. Each operation takes the time once and passes it
+ * to the store.
  */
 import { FST_WEAPP_SESSION_ENDED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_STORE_UNAVAILABLE } from '../errors.js'
 import { createSessionLoader } from './loader.js'
@@ -50,10 +50,14 @@ export interface NewSession {
 }
 
 export interface SessionService extends SessionOperations, Pick<SessionPolicy, 'lifetime'> {
-  /** @throws FST_WEAPP_SESSION_KICKED if the host ended the user's pending logins after `startedAt`, FST_WEAPP_STORE_UNAVAILABLE */
+  /**
+   * @throws FST_WEAPP_SESSION_KICKED if the host ended the user's pending logins after `startedAt`,
+   *   FST_WEAPP_STORE_UNAVAILABLE
+   */
   open (session: NewSession): Promise<void>
   /**
-   * Returns the identity of a token as of `now`. Synchronous if the session is cached, or if the store reads synchronously.
+   * Returns the identity of a token as of `now`. Synchronous if the session is cached, or if the store reads
+   * synchronously.
    *
    * @throws FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_REVOKED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED,
    *   FST_WEAPP_STORE_UNAVAILABLE
@@ -64,10 +68,12 @@ export interface SessionService extends SessionOperations, Pick<SessionPolicy, '
   /** Ends one session. Resolves to false if the session is not live. */
   revoke (userId: string, sessionId: string, reason: EndReason): Promise<boolean>
   /**
-   * Ends every session of the user except `except`. Resolves to the number of ended sessions. `pendingLogins` also refuses logins
-   * that are in flight.
+   * Ends every session of the user except `except`. Resolves to the number of ended sessions. `pendingLogins` also
+   * refuses logins that are in flight.
    */
-  revokeAll (ending: { userId: string, reason: EndReason, except: string | null, pendingLogins: boolean }): Promise<number>
+  revokeAll (
+    ending: { userId: string, reason: EndReason, except: string | null, pendingLogins: boolean }
+  ): Promise<number>
 }
 
 export function createSessionService (
@@ -90,9 +96,11 @@ export function createSessionService (
     token: SessionToken, ref: SessionRef, record: SessionRecord | null, commit: CommitRead | undefined
   ): WeappIdentity | Promise<WeappIdentity> {
     const loaded = loadSession(token, record)
-    // One request moves the idle expiry. Concurrent requests need not wait for it, because each has read the session itself.
-    if (ref.now >= loaded.nextTouchAt) return token.memo.isTouching ? identityOf(token, loaded) : touch(token, ref, loaded)
-    commit?.(loaded, ref.now, Math.min(loaded.nextTouchAt, loaded.session.idleExpiresAt))
+    const isTouchDue = ref.now >= loaded.nextTouchAt
+    // One request moves the idle expiry. Concurrent requests need not wait for it, because each has read the session
+    // itself.
+    if (isTouchDue && !token.memo.isTouching) return touch(token, ref, loaded)
+    if (!isTouchDue) commit?.(loaded, ref.now, Math.min(loaded.nextTouchAt, loaded.session.idleExpiresAt))
     return identityOf(token, loaded)
   }
 
@@ -114,7 +122,9 @@ export function createSessionService (
     keys,
     lifetime: policy.lifetime,
 
-    async open ({ userId, sessionId, startedAt, now, openid, unionid, sessionKey, createdAt, expiresAt, data, label, replaces }) {
+    async open ({
+      userId, sessionId, startedAt, now, openid, unionid, sessionKey, createdAt, expiresAt, data, label, replaces
+    }) {
       const isOpen = await store.create({
         userId,
         now,
@@ -139,7 +149,8 @@ export function createSessionService (
       const ref = { userId, sessionId, now: Date.now() }
       if (!await store.update({ ...ref, data: text })) {
         // If the session is still live, the outcome of the write is unknown.
-        throw isLive(await store.read(ref), sessionId) ? new FST_WEAPP_STORE_UNAVAILABLE() : new FST_WEAPP_SESSION_ENDED()
+        const isStillLive = isLive(await store.read(ref), sessionId)
+        throw isStillLive ? new FST_WEAPP_STORE_UNAVAILABLE() : new FST_WEAPP_SESSION_ENDED()
       }
       return decodeData(text)!
     },
@@ -147,7 +158,9 @@ export function createSessionService (
     async list (userId) {
       const sessions = await store.list({ userId, now: Date.now() })
       // Without data: only the routes of a session may read it.
-      return sessions.map(({ id, createdAt, expiresAt, idleExpiresAt, label }) => ({ id, createdAt, expiresAt, idleExpiresAt, label }))
+      return sessions.map(({ id, createdAt, expiresAt, idleExpiresAt, label }) => {
+        return { id, createdAt, expiresAt, idleExpiresAt, label }
+      })
     },
 
     revoke: (userId, sessionId, reason) => store.revoke({ userId, sessionId, reason, now: Date.now() }),

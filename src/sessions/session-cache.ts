@@ -1,7 +1,7 @@
 /**
- * A cache of the sessions that this process has read. It requires a store that reports every change. Any change of a user
- * invalidates all sessions of that user. The cache is cleared when the store loses its connection. `maxAge` limits the age
- * of every entry.
+ * A cache of the sessions that this process has read. It requires a store that reports every change. Any change of a
+ * user invalidates all sessions of that user. The cache is cleared when the store loses its connection. `maxAge` limits
+ * the age of every entry.
  */
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
 import type { CacheEntry, LoadedSession, SessionToken } from './session-memo.js'
@@ -51,8 +51,8 @@ export class SessionCache implements StoreWatcher {
   }
 
   /**
-   * Returns a function that caches the result of a read. Call it before the read begins. The result is discarded if the user
-   * changes meanwhile.
+   * Returns a function that caches the result of a read. Call it before the read begins. The result is discarded if the
+   * user changes meanwhile.
    */
   beginRead ({ userId, sessionId, memo }: SessionToken): CommitRead {
     let user = this.#users.get(userId)

@@ -1,6 +1,6 @@
 /**
- * The host's data of a session: a small JSON object, written whole and returned frozen. Values that JSON would change, such as a
- * Date, NaN or a class instance, are refused when they are written.
+ * The host's data of a session: a small JSON object, written whole and returned frozen. Values that JSON would change,
+ * such as a Date, NaN or a class instance, are refused when they are written.
  */
 import { FST_WEAPP_DATA_INVALID } from '../errors.js'
 
@@ -42,7 +42,10 @@ export function decodeData (text: string | null): Readonly<SessionData> | null {
   }
 }
 
-/** Returns false if JSON would change the value. An undefined property counts as missing. The depth limit also refuses cycles. */
+/**
+ * Returns false if JSON would change the value. An undefined property counts as missing. The depth limit also refuses
+ * cycles.
+ */
 function isJsonValue (value: unknown, depth = 0): boolean {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return true
   if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0)

@@ -1,6 +1,6 @@
 /**
- * Operations that need a user's session_key. The key is unsealed here and never leaves this module. Results are data, a check
- * or an error that does not say why a key failed.
+ * Operations that need a user's session_key. The key is unsealed here and never leaves this module. Results are data, a
+ * check or an error that does not say why a key failed.
  *
  * The key belongs to the user. WeChat invalidates it without notice. Therefore the current key and the previous one are
  * tried, and no failure ends a session.
@@ -34,7 +34,8 @@ export interface SessionKeys {
   /**
    * Decrypts user data.
    *
-   * @throws FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_STORE_UNAVAILABLE, FST_WEAPP_INVALID_OPTION
+   * @throws FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_STORE_UNAVAILABLE,
+   *   FST_WEAPP_INVALID_OPTION
    */
   decrypt (owner: SessionKeyOwner, encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData>
   /**
@@ -107,7 +108,9 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
   }
 
   /** Returns the result of the first key that fits. The key of a login is tried before the store is read. */
-  function withKeys<Result> (owner: SessionKeyOwner, attempt: (sessionKey: string) => Result | null, loginKey: string | null = null) {
+  function withKeys<Result> (
+    owner: SessionKeyOwner, attempt: (sessionKey: string) => Result | null, loginKey: string | null = null
+  ): Promise<Result> {
     return traced('fastify-weapp.decrypt', { appId: owner.appId }, async () => {
       const loginResult = loginKey === null ? null : attempt(loginKey)
       if (loginResult !== null) return loginResult
@@ -127,7 +130,7 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
     },
 
     async decryptAtLogin (owner, sessionKey, encryptedData, iv, options) {
-      // The device may have encrypted the data before wx.login changed the key. The stored keys are therefore tried as well.
+      // The device may have encrypted the data before wx.login changed the key, so the stored keys are tried as well.
       return await withKeys(owner, decryption(owner, encryptedData, iv, options), sessionKey)
     },
 
@@ -164,7 +167,10 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
   }
 }
 
-/** Returns a function that decrypts for one user. Data of another user, or older than `maxAge`, fails like data that does not decrypt. */
+/**
+ * Returns a function that decrypts for one user. Data of another user, or older than `maxAge`, fails like data that
+ * does not decrypt.
+ */
 function decryption (
   { appId, openid }: SessionKeyOwner, encryptedData: string, iv: string, { maxAge }: DecryptOptions = {}
 ): (sessionKey: string) => UserData | null {
