@@ -6,22 +6,22 @@ import { storeSuite } from '../../src/testing/store-suite/store-suite.js'
 import { DAY, sealedKey, TestUser } from '../../src/testing/store-suite/test-user.js'
 import { heapUsed } from '../helpers/heap.js'
 
-test('the memory store passes the conformance suite', (t) => storeSuite(t.test, () => memoryStore({ max: 10 }), { rounds: 100 }))
+test('memoryStore: passes the conformance suite', (t) => storeSuite(t.test, () => memoryStore({ max: 10 }), { rounds: 100 }))
 
-test('max counts users: the one longest unused is signed out', async (t) => {
+test('max: counts users; the least recently used one is signed out', async (t) => {
   const store = memoryStore({ max: 2 })
   const [first, second, third] = [new TestUser(store), new TestUser(store), new TestUser(store)]
-  const kept = await first.signIn()
+  const recent = await first.signIn()
   await first.signIn()
   const dropped = await second.signIn()
-  await first.read(kept.id)
+  await first.read(recent.id)
   await third.signIn()
-  t.equal(await first.isLive(kept.id), true, 'used since')
-  t.equal(await second.read(dropped.id), null, 'longest unused')
+  t.equal(await first.isLive(recent.id), true, 'used recently')
+  t.equal(await second.read(dropped.id), null, 'least recently used')
   t.equal((await first.list()).length, 2, 'sessions do not count')
 })
 
-test('watch: every change is reported before its operation resolves, and changes no record that was read', async (t) => {
+test('watch: reports every change before its operation resolves', async (t) => {
   const changes: Record<string, (user: TestUser, id: string, store: SessionStore) => unknown> = {
     touch: (user, id) => user.touch(id, user.now + DAY),
     update: (user, id) => user.update(id, '{}'),
@@ -46,7 +46,7 @@ test('watch: every change is reported before its operation resolves, and changes
   }
 })
 
-test('a login that tells of a unionid ends no other session but those beyond the limit', async (t) => {
+test('create: a new unionid ends no session except beyond the limit', async (t) => {
   const user = new TestUser(memoryStore())
   const [oldest, older] = [await user.signIn(), await user.signIn()]
   const newest = await user.signIn({ unionid: 'u', limit: 2 })
@@ -67,7 +67,7 @@ test('read: a record leads to no key and to no ended session', async (t) => {
   for (const hidden of [key.sealed, ended.id]) t.notOk(printed.includes(hidden))
 })
 
-test('max is a positive integer', async (t) => {
+test('max: must be a positive integer', async (t) => {
   for (const max of [0, -1, 1.5, NaN, Infinity, 2 ** 24 + 1, '10', null]) {
     t.throws(() => memoryStore({ max: max as number }), {
       code: 'FST_WEAPP_INVALID_OPTION', message: /^fastify-weapp: option memoryStore\.max must be a whole number from 1 to 16777216/
@@ -75,24 +75,24 @@ test('max is a positive integer', async (t) => {
   }
 })
 
-test('no options are the default ones', (t) => {
+test('options: default if missing', (t) => {
   for (const none of [undefined, {}]) t.ok(memoryStore(none))
   t.end()
 })
 
-test('an unknown option is an invalid one', async (t) => {
+test('options: an unknown key is invalid', async (t) => {
   t.throws(() => memoryStore({ size: 1 } as object), {
     code: 'FST_WEAPP_INVALID_OPTION', message: 'fastify-weapp: option memoryStore.size is not known: known are max'
   })
 })
 
-test('a memory store is known as one, also by its default options', async (t) => {
+test('isMemoryStore: false for a store that wraps a memory store', async (t) => {
   const store = memoryStore()
   t.equal(isMemoryStore(store), true)
-  t.equal(isMemoryStore({ ...store }), false, 'a store that wraps it answers for itself')
+  t.equal(isMemoryStore({ ...store }), false, 'a wrapper')
 })
 
-test('a login loop under limit 1 leaves a small user', async (t) => {
+test('limit: a login loop keeps at most 16 end reasons', async (t) => {
   const user = new TestUser(memoryStore())
   const ids: string[] = []
   for (let i = 0; i < 3000; i++) ids.push((await user.signIn({ limit: 1 })).id)
@@ -101,7 +101,7 @@ test('a login loop under limit 1 leaves a small user', async (t) => {
   t.equal(records.filter((record) => record?.status === 'ended').length, 16)
 })
 
-test('a signed-in user takes at most 800 bytes of heap', async (t) => {
+test('memory: a user takes at most 800 bytes of heap', async (t) => {
   const users = 20_000
   const store = memoryStore({ max: users })
   const before = heapUsed()
@@ -113,5 +113,5 @@ test('a signed-in user takes at most 800 bytes of heap', async (t) => {
   const bytes = (heapUsed() - before) / users
   t.comment(`${Math.round(bytes)} bytes of heap per user`)
   t.ok(bytes <= 800, `${Math.round(bytes)} bytes`)
-  t.equal(isMemoryStore(store), true, 'the store is still in use here')
+  t.equal(isMemoryStore(store), true, 'the store is still referenced')
 })
