@@ -1,6 +1,6 @@
 /** The types that the plugin adds to Fastify. */
-import type { RouteProtection } from './guard.js'
 import type { WeappInstance } from './plugin.js'
+import type { RouteProtection } from './route-protection.js'
 import type { WeappIdentity } from './sessions/request-session.js'
 
 declare module 'fastify' {

@@ -10,7 +10,7 @@ export * from './errors.js'
 
 export type { SessionAdmin, AppUser } from './sessions/session-admin.js'
 export type { WeappEvents } from './diagnostics/tracing.js'
-export type { RequestLike, RouteProtection } from './guard.js'
+export type { RequestLike } from './guard.js'
 export type { Login, LoginBody, LoginContext, LoginParams, LoginResponse, OnLogin, SelectApp } from './login.js'
 export type {
   DispatcherLike, CommonOptions, Duration, LoginRouteOptions, ObjectSchema, RouteDocumentation, MultiAppOptions,
@@ -18,6 +18,7 @@ export type {
 } from './options.js'
 export type { OnLoginResult } from './on-login-result.js'
 export type { WeappInstance } from './plugin.js'
+export type { RouteProtection } from './route-protection.js'
 export type { SessionData } from './sessions/session-data.js'
 export type { DecryptOptions } from './sessions/session-keys.js'
 export type { SessionSummary, WeappIdentity, WeappSession } from './sessions/request-session.js'

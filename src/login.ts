@@ -97,10 +97,10 @@ export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, 
 
     const now = Date.now()
     const lifetime = sessions.lifetime(now)
-    const { token, sessionId, nonce } = tokens.issue({ appId, userId, ...lifetime })
+    const { token, sessionId } = tokens.issue({ appId, userId, ...lifetime })
     const replaces = replacedSessionId(request, { appId, userId }, now)
     await sessions.open({
-      userId, sessionId, startedAt, now, openid, unionid, sessionKey, nonce, ...lifetime, data, label, replaces
+      userId, sessionId, startedAt, now, openid, unionid, sessionKey, ...lifetime, data, label, replaces
     })
     logLogin(request.log, { appId, userId, sessionId })
     const { createdAt, expiresAt } = lifetime

@@ -165,7 +165,7 @@ export interface CommonOptions extends Pick<RegisterOptions, 'logLevel' | 'logSe
    * Caches sessions in this process. Any change of a user invalidates the user's sessions within milliseconds, even if
    * another process made it. Requires a store with `watch`: a `memoryStore`, or a `redisStore` on a single server or
    * Sentinel.
-   * @default false
+   * @default `{}` over a `memoryStore`, false over any other store
    */
   cache?: false | {
     /**

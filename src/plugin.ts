@@ -9,13 +9,14 @@ import cluster from 'node:cluster'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { createSeal, deriveKeys } from './crypto/seal.js'
-import { createTokens } from './crypto/tokens.js'
+import { createTokens, MIN_REMEMBERED_TOKENS } from './crypto/tokens.js'
 import { createOperatorLog } from './diagnostics/operator-log.js'
 import { isWeappError } from './errors.js'
-import { checkProtection, createGuard, type RequestLike } from './guard.js'
+import { createGuard, type RequestLike } from './guard.js'
 import { createLogin, type Login } from './login.js'
 import type { WeappOptions } from './options.js'
 import { resolveOptions } from './resolve-options.js'
+import { checkProtection } from './route-protection.js'
 import { loginRoute } from './routes/login.js'
 import { logoutRoute } from './routes/logout.js'
 import { isolateScope } from './routes/plugin-route.js'
@@ -25,7 +26,8 @@ import { createSessionService } from './sessions/service.js'
 import { createSessionAdmin, type SessionAdmin } from './sessions/session-admin.js'
 import { SessionCache, watchStore } from './sessions/session-cache.js'
 import { createSessionKeys } from './sessions/session-keys.js'
-import { holdsOf, isMemoryStore } from './stores/memory.js'
+import { newSessionMemo } from './sessions/session-memo.js'
+import { isMemoryStore } from './stores/memory.js'
 import { redisErrorCode } from './stores/redis/error-code.js'
 import { createTimeout, storeWithTimeout, type WithTimeout } from './stores/with-timeout.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
@@ -71,23 +73,20 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   const withTimeout = createTimeout(options.storeTimeout, log.storeFailure)
   const timedStore = storeWithTimeout(options.store, withTimeout)
   const cache = options.cache === null ? null : new SessionCache(options.cache)
-  const store = cache === null ? timedStore : cache.behind(timedStore)
+  const store = cache === null ? timedStore : cache.invalidateOnWrite(timedStore)
   const secretKeys = options.secrets.map(deriveKeys)
   const seal = createSeal(secretKeys)
-  const tokens = await createTokens(fastify, secretKeys, options.cache?.max)
+  const tokens = await createTokens(fastify, secretKeys, {
+    // A cached session is found by its token, so as many tokens as cached users are remembered.
+    max: Math.max(MIN_REMEMBERED_TOKENS, options.cache?.max ?? 0),
+    newMemo: newSessionMemo
+  })
 
   const apps = createApps(appsWithTimeout(options.apps, withTimeout))
   const wechat = createClient({ ...options.wechat, apps, onConfigError: log.configError })
   const keys = createSessionKeys({ store, seal, keepSessionKey, wechat })
   const sessions = createSessionService({
-    ...options.session,
-    store,
-    holds: holdsOf(options.store),
-    cache,
-    seal,
-    keys,
-    keepSessionKey,
-    onUnreadable: log.unreadableRecord
+    ...options.session, store, cache, seal, keys, keepSessionKey, onUnreadable: log.unreadableRecord
   })
   const guard = createGuard({ tokens, apps, sessions, keys, protect: options.protect })
   const { selectApp, onLogin } = options

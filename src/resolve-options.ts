@@ -5,7 +5,7 @@ import type { WeappOptions } from './options.js'
 import { resolveRoutes, ROUTE_NAMES, type ResolvedRoutes } from './resolve-route-options.js'
 import { resolveApps, resolveWechat, WECHAT_OPTION_NAMES } from './resolve-wechat-options.js'
 import type { CacheOptions } from './sessions/session-cache.js'
-import { memoryStore } from './stores/memory.js'
+import { isMemoryStore, memoryStore } from './stores/memory.js'
 import type { SessionStore } from './stores/store.js'
 import { LONGEST_TIMER, parseDuration } from './utils/duration.js'
 import { isObject } from './utils/type-checks.js'
@@ -142,8 +142,9 @@ function idleOption (value: unknown, ttl: number): number {
   return idle
 }
 
+/** A memory store reports every change at once, so it is cached by default. Any other store is cached on request only. */
 function cacheOptions (value: unknown, store: SessionStore): CacheOptions | null {
-  if (value === undefined || value === false) return null
+  if (value === false || (value === undefined && !isMemoryStore(store))) return null
   const { max = 100_000, maxAge = '30s' } = objectOption(value, 'cache', OPTION_NAMES.cache)
   if (store.watch === undefined) {
     throw invalidOption('cache', 'requires a store with the method watch. A store on a Redis Cluster has none.')

@@ -1,4 +1,4 @@
-/** What a guard believes, wherever it is asked: what it has found itself. */
+/** A guard trusts only outcomes of its own, on every route. */
 import Fastify, { type FastifyRequest } from 'fastify'
 import { test } from 'tap'
 import weapp, { memoryStore } from '../src/index.js'
@@ -6,7 +6,7 @@ import { startWechatSimulator } from '../src/testing/simulator/simulator.js'
 import { captureLog } from './helpers/log.js'
 import { APP_ID, APP_SECRET, SECRET, startHost } from './helpers/host.js'
 
-test('a scope that was made before the plugin is guarded like any other', async (t) => {
+test('guard: covers a scope that was created before the plugin', async (t) => {
   const { get, signIn } = await startHost(t, {
     before: (app) => app.register(async (scope) => {
       scope.get('/marked', { config: { weapp: true } }, async (request) => ({ openid: request.weapp?.openid }))
@@ -14,7 +14,7 @@ test('a scope that was made before the plugin is guarded like any other', async 
       scope.get('/by-hand', { preHandler: (request) => app.weapp.authenticate(request) }, async (request) => {
         return { openid: app.weapp.identity(request).openid }
       })
-      scope.get('/nobody', async (request) => ({ openid: app.weapp.identity(request).openid }))
+      scope.get('/unguarded', async (request) => ({ openid: app.weapp.identity(request).openid }))
     })
   })
   const { token } = await signIn()
@@ -24,17 +24,17 @@ test('a scope that was made before the plugin is guarded like any other', async 
   t.equal((await get('/by-hand')).json().code, 'FST_WEAPP_TOKEN_MISSING')
   t.equal((await get('/by-hand', 'forged')).json().code, 'FST_WEAPP_TOKEN_INVALID')
   t.match((await get('/by-hand', token)).json(), { openid: /^o/ })
-  t.equal((await get('/nobody', token)).json().code, 'FST_WEAPP_NOT_GUARDED', 'identity() does not look for a token')
+  t.equal((await get('/unguarded', token)).json().code, 'FST_WEAPP_NOT_GUARDED', 'identity() reads no token')
 })
 
-test('a scope whose weapp cannot be set is answered all the same, and lets nobody in', async (t) => {
+test('guard: refuses requests in a scope whose request.weapp cannot be set', async (t) => {
   const inner = memoryStore()
   for (const read of [inner.read, async (ref: Parameters<typeof inner.read>[0]) => await inner.read(ref)]) {
     const { get, signIn } = await startHost(t, {
       options: { store: { ...inner, read } },
       before: (app) => app.register(async (scope) => {
         scope.decorateRequest('weapp', { getter: () => null })
-        scope.get('/odd', { config: { weapp: true } }, async () => 'let in')
+        scope.get('/odd', { config: { weapp: true } }, async () => 'served')
       })
     })
     const { token } = await signIn()
@@ -43,13 +43,13 @@ test('a scope whose weapp cannot be set is answered all the same, and lets nobod
   }
 })
 
-test('a scope below cannot make weapp something of its own', async (t) => {
+test('request.weapp: a child scope cannot redefine it', async (t) => {
   await t.rejects(startHost(t, {
     after: (app) => { app.register(async (scope) => { scope.decorateRequest('weapp', { getter: () => null }) }) }
   }).then(({ app }) => app.ready()), { code: 'FST_ERR_DEC_ALREADY_PRESENT' })
 })
 
-test('the guard of a scope serves routes outside of it', async (t) => {
+test("authenticate: works on routes outside of the guard's scope", async (t) => {
   const wechat = await startWechatSimulator({ apps: { [APP_ID]: APP_SECRET } })
   const app = Fastify()
   t.teardown(async () => {
@@ -68,7 +68,7 @@ test('the guard of a scope serves routes outside of it', async (t) => {
   t.strictSame((await app.inject({ url: '/', headers })).json(), { openid: wechat.openid('alice') })
 })
 
-test('what one registration has found is nothing to another', async (t) => {
+test('guard: trusts no outcome of another registration', async (t) => {
   const apps = { wxa: 'secret of a', wxb: 'secret of b' }
   const wechat = await startWechatSimulator({ apps })
   const app = Fastify()
@@ -90,31 +90,31 @@ test('what one registration has found is nothing to another', async (t) => {
   const payload = { code: wechat.login('alice', { appId: 'wxb' }) }
   const { token } = (await app.inject({ method: 'POST', url: '/wxb/login', payload })).json()
   const answer = await app.inject({ url: '/both/wxb', headers: { authorization: `Bearer ${token}` } })
-  t.equal(answer.json().code, 'FST_WEAPP_TOKEN_INVALID', 'a token of B is not good for A, whatever B has made of it')
+  t.equal(answer.json().code, 'FST_WEAPP_TOKEN_INVALID', 'a token of B is invalid for A, although B has accepted it')
 })
 
-test('who sets request.weapp changes what that request shows, and nothing that a guard believes', async (t) => {
-  const forged = { openid: 'somebody else' } as FastifyRequest['weapp']
+test('guard: does not trust request.weapp', async (t) => {
+  const forged = { openid: 'another user' } as FastifyRequest['weapp']
   const { app, get, signIn, wechat } = await startHost(t, {
     before: (app) => app.addHook('onRequest', async (request) => { request.weapp = forged }),
     after: (app) => {
       app.get('/shown', async (request) => ({ weapp: request.weapp }))
-      app.get('/believed', async (request) => ({ openid: app.weapp.identity(request).openid }))
+      app.get('/trusted', async (request) => ({ openid: app.weapp.identity(request).openid }))
       app.get('/guarded', { config: { weapp: true } }, async (request) => {
-        return { shown: request.weapp!.openid, believed: app.weapp.identity(request).openid }
+        return { shown: request.weapp!.openid, trusted: app.weapp.identity(request).openid }
       })
     }
   })
   const { token } = await signIn()
   t.strictSame((await get('/shown')).json(), { weapp: forged })
-  t.equal((await get('/believed', token)).json().code, 'FST_WEAPP_NOT_GUARDED')
+  t.equal((await get('/trusted', token)).json().code, 'FST_WEAPP_NOT_GUARDED')
   t.equal((await get('/guarded')).json().code, 'FST_WEAPP_TOKEN_MISSING')
   const openid = wechat.openid('alice')
-  t.strictSame((await get('/guarded', token)).json(), { shown: openid, believed: openid })
+  t.strictSame((await get('/guarded', token)).json(), { shown: openid, trusted: openid })
   t.ok(app.hasRequestDecorator('weapp'))
 })
 
-test('who writes to the store does not become somebody else', async (t) => {
+test('guard: a writer of the store cannot impersonate another user', async (t) => {
   const store = memoryStore()
   const log = captureLog()
   const { get, signIn } = await startHost(t, {

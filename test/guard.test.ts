@@ -1,7 +1,7 @@
 import fastifyAuth from '@fastify/auth'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import t, { type Test } from 'tap'
+import { test, type Test } from 'tap'
 import { freezeClock } from './helpers/clock.js'
 import { memoryStore, type SessionRef } from '../src/index.js'
 import { FAILURES, faultyStore } from './helpers/faulty-store.js'
@@ -10,9 +10,9 @@ import { captureLog } from './helpers/log.js'
 import { assertRefused } from './helpers/assert-refused.js'
 import { startHost } from './helpers/host.js'
 
-const whoAmI = async (request: { weapp: { openid: string } | null }) => ({ openid: request.weapp?.openid ?? null })
+const sendOpenid = async (request: { weapp: { openid: string } | null }) => ({ openid: request.weapp?.openid ?? null })
 
-t.test('true: only with a live session', async (t) => {
+test('config.weapp true: requires a live session', async (t) => {
   const { wechat, signIn, get } = await startHost(t)
   const { token } = await signIn()
   assertRefused(t, await get('/me'), 401, 'FST_WEAPP_TOKEN_MISSING')
@@ -20,7 +20,7 @@ t.test('true: only with a live session', async (t) => {
   t.strictSame((await get('/me', token)).json(), { openid: wechat.openid('alice') })
 })
 
-t.test("'optional': whoever has no live session passes as a stranger, whatever the token", async (t) => {
+test("config.weapp 'optional': a request without a live session passes as a guest", async (t) => {
   const clock = freezeClock(t)
   const { wechat, signIn, get, post } = await startHost(t)
   const { token } = await signIn()
@@ -30,7 +30,7 @@ t.test("'optional': whoever has no live session passes as a stranger, whatever t
   for (const other of [undefined, 'x', ended, forge(someClaims()), forge({ ...someClaims(), exp: 1 })]) {
     const response = await get('/feed', other)
     t.strictSame([response.statusCode, response.json()], [200, { openid: null }])
-    t.equal(response.headers['weapp-error'], undefined, 'and nothing of a refusal is in the answer')
+    t.equal(response.headers['weapp-error'], undefined, 'no header of a refusal')
     t.equal(response.headers['www-authenticate'], undefined)
     t.equal(response.headers['cache-control'], undefined)
   }
@@ -38,13 +38,13 @@ t.test("'optional': whoever has no live session passes as a stranger, whatever t
   t.strictSame((await get('/feed', token)).json(), { openid: null }, 'an idle session')
 })
 
-t.test('false, and no mark: not guarded, and nobody is looked up', async (t) => {
+test('config.weapp false or missing: not guarded, and the store is not read', async (t) => {
   const { store, calls } = faultyStore()
   const { signIn, get } = await startHost(t, {
     options: { store },
     after (app) {
-      app.get('/false', { config: { weapp: false } }, whoAmI)
-      app.get('/none', whoAmI)
+      app.get('/false', { config: { weapp: false } }, sendOpenid)
+      app.get('/none', sendOpenid)
     }
   })
   const { token } = await signIn()
@@ -53,22 +53,22 @@ t.test('false, and no mark: not guarded, and nobody is looked up', async (t) => 
   t.strictSame(calls, [])
 })
 
-t.test('a mark that nobody knows, made by what nobody checks, was meant to protect something', async (t) => {
-  const marks = [null, 0, '', 'false', 'Optional', 'optional ', 'yes', 1, {}, [], ['optional'], NaN]
+test('config.weapp: an unknown value that bypasses the check protects the route', async (t) => {
+  const values = [null, 0, '', 'false', 'Optional', 'optional ', 'yes', 1, {}, [], ['optional'], NaN]
   for (const protect of ['marked', 'all'] as const) {
     const { signIn, get } = await startHost(t, {
       options: { protect },
       after (app) {
         app.addHook('onRoute', ({ url, config }) => {
           const index = Number(url.slice(1))
-          if (index in marks) config!.weapp = marks[index] as true
+          if (index in values) config!.weapp = values[index] as true
         })
-        for (const i of marks.keys()) app.route({ method: 'GET', url: `/${i}`, exposeHeadRoute: false, config: { weapp: true }, handler: whoAmI })
+        for (const i of values.keys()) app.route({ method: 'GET', url: `/${i}`, exposeHeadRoute: false, config: { weapp: true }, handler: sendOpenid })
       }
     })
     const { token } = await signIn()
-    for (const [i, mark] of marks.entries()) {
-      await t.test(`${protect}: ${JSON.stringify(mark)}`, async (t) => {
+    for (const [i, value] of values.entries()) {
+      await t.test(`${protect}: ${JSON.stringify(value)}`, async (t) => {
         assertRefused(t, await get(`/${i}`), 401, 'FST_WEAPP_TOKEN_MISSING')
         t.equal((await get(`/${i}`, token)).statusCode, 200)
       })
@@ -76,13 +76,13 @@ t.test('a mark that nobody knows, made by what nobody checks, was meant to prote
   }
 })
 
-t.test("protect 'all': every route but those marked false, and 404s too", async (t) => {
+test("protect 'all': guards every route except those marked false, and 404s", async (t) => {
   const { signIn, get, post } = await startHost(t, {
     options: { protect: 'all' },
     after (app) {
-      app.get('/unmarked', whoAmI)
-      app.get('/false', { config: { weapp: false } }, whoAmI)
-      app.get('/undefined', { config: {} }, whoAmI)
+      app.get('/unmarked', sendOpenid)
+      app.get('/false', { config: { weapp: false } }, sendOpenid)
+      app.get('/undefined', { config: {} }, sendOpenid)
     }
   })
   const { token } = await signIn()
@@ -91,12 +91,12 @@ t.test("protect 'all': every route but those marked false, and 404s too", async 
   }
   assertRefused(t, await post('/unmarked'), 401, 'FST_WEAPP_TOKEN_MISSING')
   t.equal((await get('/false')).statusCode, 200)
-  t.equal((await get('/feed')).statusCode, 200, 'optional stays optional')
+  t.equal((await get('/feed')).statusCode, 200, 'an optional route stays optional')
   t.equal((await get('/unmarked', token)).statusCode, 200)
   t.equal((await get('/nowhere', token)).statusCode, 404)
 })
 
-t.test("protect 'marked' leaves 404s alone", async (t) => {
+test("protect 'marked': does not guard 404s", async (t) => {
   const { get, post } = await startHost(t, {
     after: (app) => app.setNotFoundHandler((request, reply) => reply.code(404).send(`nothing at ${request.url}`))
   })
@@ -107,7 +107,7 @@ t.test("protect 'marked' leaves 404s alone", async (t) => {
   }
 })
 
-t.test("hook 'onRequest' refuses before the body is read, 'preHandler' after", async (t) => {
+test("hook: 'onRequest' refuses before the body is read, 'preHandler' after", async (t) => {
   for (const [hook, events] of [['onRequest', []], ['preHandler', ['preParsing', 'preValidation']]] as const) {
     const seen: string[] = []
     const { post } = await startHost(t, {
@@ -116,14 +116,14 @@ t.test("hook 'onRequest' refuses before the body is read, 'preHandler' after", a
         config: { weapp: true },
         preParsing: async () => { seen.push('preParsing') },
         preValidation: async () => { seen.push('preValidation') }
-      }, whoAmI)
+      }, sendOpenid)
     })
     assertRefused(t, await post('/guarded', { a: 1 }), 401, 'FST_WEAPP_TOKEN_MISSING')
     t.strictSame(seen, events, hook)
   }
 })
 
-t.test('a HEAD request is guarded as its GET', async (t) => {
+test('HEAD: is guarded like its GET route', async (t) => {
   const { app, signIn } = await startHost(t)
   const { token } = await signIn()
   const head = (url: string, headers = {}) => app.inject({ method: 'HEAD', url, headers })
@@ -133,7 +133,7 @@ t.test('a HEAD request is guarded as its GET', async (t) => {
   t.equal((await head('/feed')).statusCode, 200)
 })
 
-t.test('an OPTIONS request is a route like any other', async (t) => {
+test('OPTIONS: is guarded like any other route', async (t) => {
   const { app } = await startHost(t, {
     options: { protect: 'all' }, after: (app) => app.options('/preflight', { config: { weapp: false } }, async () => 'ok')
   })
@@ -141,18 +141,18 @@ t.test('an OPTIONS request is a route like any other', async (t) => {
   t.equal((await app.inject({ method: 'OPTIONS', url: '/me' })).statusCode, 401)
 })
 
-t.test('a route is guarded wherever and whenever it is declared after the registration', async (t) => {
+test('guard: covers routes declared after the registration, in any scope', async (t) => {
   const guarded = { config: { weapp: true } }
   const { app, signIn, get } = await startHost(t, {
     async after (app) {
-      app.get('/same-tick', guarded, whoAmI)
+      app.get('/same-tick', guarded, sendOpenid)
       app.register(async (child) => {
-        child.get('/child', guarded, whoAmI)
-        child.register(async (grandchild) => { grandchild.get('/grandchild', guarded, whoAmI) }, { prefix: '/deep' })
+        child.get('/child', guarded, sendOpenid)
+        child.register(async (grandchild) => { grandchild.get('/grandchild', guarded, sendOpenid) }, { prefix: '/deep' })
       })
-      await app.register(async (child) => { child.get('/x', guarded, whoAmI) }, { prefix: '/prefixed' })
-      app.get('/later', guarded, whoAmI)
-      app.route({ method: ['GET', 'POST'], url: '/several', ...guarded, handler: whoAmI })
+      await app.register(async (child) => { child.get('/x', guarded, sendOpenid) }, { prefix: '/prefixed' })
+      app.get('/later', guarded, sendOpenid)
+      app.route({ method: ['GET', 'POST'], url: '/several', ...guarded, handler: sendOpenid })
     }
   })
   const { token } = await signIn()
@@ -163,11 +163,11 @@ t.test('a route is guarded wherever and whenever it is declared after the regist
   assertRefused(t, await app.inject({ method: 'POST', url: '/several' }), 401, 'FST_WEAPP_TOKEN_MISSING')
 })
 
-t.test('a route declared before the registration is guarded, when both are of one tick and of one scope', async (t) => {
+test('guard: covers routes declared before the registration in the same tick and scope', async (t) => {
   const { signIn, get } = await startHost(t, {
     before: (app) => {
-      app.get('/before', { config: { weapp: true } }, whoAmI)
-      app.get('/before-unmarked', whoAmI)
+      app.get('/before', { config: { weapp: true } }, sendOpenid)
+      app.get('/before-unmarked', sendOpenid)
     }
   })
   const { token } = await signIn()
@@ -176,9 +176,9 @@ t.test('a route declared before the registration is guarded, when both are of on
   t.equal((await get('/before-unmarked')).statusCode, 200)
 })
 
-t.test('the guard by hand, as a preHandler', async (t) => {
+test('authenticate: works as a preHandler', async (t) => {
   const { wechat, signIn, get } = await startHost(t, {
-    after: (app) => app.get('/by-hand', { preHandler: app.weapp.authenticate }, whoAmI)
+    after: (app) => app.get('/by-hand', { preHandler: app.weapp.authenticate }, sendOpenid)
   })
   const { token } = await signIn()
   assertRefused(t, await get('/by-hand'), 401, 'FST_WEAPP_TOKEN_MISSING')
@@ -186,15 +186,15 @@ t.test('the guard by hand, as a preHandler', async (t) => {
   t.strictSame((await get('/by-hand', token)).json(), { openid: wechat.openid('alice') })
 })
 
-t.test('the guard composes with @fastify/auth', async (t) => {
+test('authenticate: composes with @fastify/auth', async (t) => {
   const { signIn, get, app } = await startHost(t, {
     before: (app) => app.register(fastifyAuth),
     after: (app) => {
       const key = async (request: { headers: Record<string, unknown> }) => {
         if (request.headers['x-key'] !== 'good') throw new Error('no key')
       }
-      app.get('/either', { preHandler: app.auth([key as never, app.weapp.authenticate]) }, whoAmI)
-      app.get('/both', { preHandler: app.auth([key as never, app.weapp.authenticate], { relation: 'and' }) }, whoAmI)
+      app.get('/either', { preHandler: app.auth([key as never, app.weapp.authenticate]) }, sendOpenid)
+      app.get('/both', { preHandler: app.auth([key as never, app.weapp.authenticate], { relation: 'and' }) }, sendOpenid)
     }
   })
   const { token } = await signIn()
@@ -206,7 +206,7 @@ t.test('the guard composes with @fastify/auth', async (t) => {
   t.equal((await app.inject({ url: '/both', headers: { 'x-key': 'good', authorization: `Bearer ${token}` } })).statusCode, 200)
 })
 
-t.test('the work is done once per request, however often it is asked for', async (t) => {
+test('authenticate: resolves the identity once per request', async (t) => {
   const clock = freezeClock(t)
   const { store, asked, calls } = faultyStore()
   let failures = 0
@@ -216,11 +216,11 @@ t.test('the work is done once per request, however often it is asked for', async
       const again = app.weapp.authenticate
       app.get('/often', { config: { weapp: true }, preHandler: [again, again] }, async (request) => {
         await Promise.all([again(request), again(request)])
-        return whoAmI(request)
+        return sendOpenid(request)
       })
       app.get('/often-optional', { config: { weapp: 'optional' } }, async (request) => {
         for (let i = 0; i < 3; i++) await again(request).catch(() => failures++)
-        return whoAmI(request)
+        return sendOpenid(request)
       })
     }
   })
@@ -231,11 +231,11 @@ t.test('the work is done once per request, however often it is asked for', async
   t.strictSame(calls.map(({ operation }) => operation), ['read', 'touch'])
   calls.length = 0
   await get('/often-optional', forge(someClaims()))
-  t.equal(failures, 3, 'a refusal stays one')
+  t.equal(failures, 3, 'a refusal is final')
   t.equal(asked('read'), 1)
 })
 
-t.test('a session that ends between read and touch is read again, and the reason told', async (t) => {
+test('guard: reads again when a session ends between read and touch', async (t) => {
   const clock = freezeClock(t)
   const { store, instead, asked, heal } = faultyStore()
   const { signIn, get } = await startHost(t, { options: { store } })
@@ -252,11 +252,11 @@ t.test('a session that ends between read and touch is read again, and the reason
   const { token: other } = await signIn()
   clock.advance(24 * 3600_000)
   instead('touch', async () => false)
-  t.equal((await get('/me', other)).statusCode, 200, 'a session that lives after all is one')
-  t.equal(asked('read'), 4, 'and there is no third read')
+  t.equal((await get('/me', other)).statusCode, 200, 'a session that is still live is accepted')
+  t.equal(asked('read'), 4, 'no third read')
 })
 
-t.test("a logger of the host's that throws, whatever it throws, neither lets anybody in nor leaves a request without an answer", async (t) => {
+test('guard: a logger that throws changes no response', async (t) => {
   for (const thrown of [new Error('disk full'), null]) {
     const inner = memoryStore()
     const faulty = faultyStore(inner)
@@ -284,7 +284,7 @@ t.test("a logger of the host's that throws, whatever it throws, neither lets any
   }
 })
 
-t.test('the guard by hand fails as often as it is asked, with the same error', async (t) => {
+test('authenticate: repeated calls reject with the same error', async (t) => {
   const faulty = faultyStore()
   const errors: unknown[] = []
   const log = captureLog()
@@ -306,10 +306,10 @@ t.test('the guard by hand fails as often as it is asked, with the same error', a
   t.match(errors, { length: 3, 0: { code: 'FST_WEAPP_SESSION_EXPIRED' } })
   t.equal(new Set(errors).size, 1)
   t.equal(faulty.asked('read'), 1)
-  t.equal(log.events().filter(({ event }) => event === 'refused').length, 1, 'and is told once')
+  t.equal(log.events().filter(({ event }) => event === 'refused').length, 1, 'logged once')
 })
 
-t.test('identity() is the session of the request, or the refusal of the guard; without one it is a slip of the host', async (t) => {
+test("identity: returns the identity, or throws the guard's error or NOT_GUARDED", async (t) => {
   const { wechat, signIn, get } = await startHost(t, {
     after (app) {
       const identity = async (request: Parameters<FastifyInstance['weapp']['identity']>[0]) => ({ openid: app.weapp.identity(request).openid })
@@ -325,7 +325,7 @@ t.test('identity() is the session of the request, or the refusal of the guard; w
   for (const url of ['/optional', '/guarded']) t.strictSame((await get(url, token)).json(), { openid: wechat.openid('alice') })
 })
 
-t.test('the headers of a refusal survive an error handler of the host', async (t) => {
+test("guard: error headers survive the host's error handler", async (t) => {
   const { get, post } = await startHost(t, {
     before: (app) => app.setErrorHandler((error: { statusCode?: number }, _request, reply) => {
       return reply.code(200).send({ ok: false, status: error.statusCode })
@@ -341,7 +341,7 @@ t.test('the headers of a refusal survive an error handler of the host', async (t
   t.match(login.headers, { 'weapp-error': 'FST_WEAPP_CODE_INVALID', 'cache-control': 'no-store' })
 })
 
-t.test('over the wire', async (t) => {
+test('guard: status, code and headers over HTTP', async (t) => {
   const faulty = faultyStore()
   const { app, wechat } = await startHost(t, { options: { store: faulty.store } })
   await app.listen({ port: 0, host: '127.0.0.1' })
@@ -396,7 +396,7 @@ t.test('over the wire', async (t) => {
   })
 })
 
-t.test('a refusal is logged also when the token ends while the store is asked', async (t) => {
+test('guard: logs a refusal also if the token expires during the read', async (t) => {
   const clock = freezeClock(t)
   const log = captureLog()
   const { store, instead } = faultyStore()
@@ -410,7 +410,7 @@ t.test('a refusal is logged also when the token ends while the store is asked', 
   t.match(log.events().at(-1), { event: 'refused', code: 'FST_WEAPP_STORE_UNAVAILABLE' })
 })
 
-t.test('what config.weapp cannot be is told when the route is declared', async (t) => {
+test('config.weapp: an invalid value fails when the route is declared', async (t) => {
   await startHost(t, {
     after (app) {
       const handler = async () => 'served'
@@ -426,7 +426,7 @@ t.test('what config.weapp cannot be is told when the route is declared', async (
       for (const weapp of [true, false, 'optional', undefined]) {
         t.throws(() => app.get('/beside', { weapp } as object, handler), {
           code: 'FST_WEAPP_INVALID_OPTION', message: /option weapp of GET \/beside belongs in config: \{ weapp \}/
-        }, 'a route that would be open without a word')
+        }, 'otherwise the route would silently be public')
       }
       app.register(async (scope) => { t.throws(() => scope.get('/inner', { config: { weapp: 'optinal' as 'optional' } }, handler), /of GET/) })
     }

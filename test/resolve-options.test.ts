@@ -175,11 +175,24 @@ test('options: the defaults', async (t) => {
     hook: 'preHandler',
     session: { ttl: 30 * DAY, idle: 7 * DAY, limit: 10 },
     keepSessionKey: true,
-    cache: null,
+    cache: { max: 100_000, maxAge: 30_000 },
     wechat: { baseUrl: 'https://api.weixin.qq.com', timeout: 5000, retries: 1, dispatcher: undefined },
     scope: { prefix: '/weapp' }
   })
   t.equal(await resolveOptions(VALID).onLogin({} as never), undefined)
+})
+
+test('cache: on by default over a memoryStore, and over no other store', async (t) => {
+  const cacheOver = (store: WeappOptions['store'], cache?: WeappOptions['cache']) => {
+    return resolveOptions({ ...VALID, store, cache }).cache
+  }
+  const defaults = { max: 100_000, maxAge: 30_000 }
+  t.strictSame(cacheOver(undefined), defaults)
+  t.strictSame(cacheOver(memoryStore()), defaults)
+  t.equal(cacheOver({ ...memoryStore() }), null)
+  t.strictSame(cacheOver({ ...memoryStore() }, {}), defaults)
+  t.equal(cacheOver(memoryStore(), false), null)
+  t.equal(cacheOver(undefined, false), null)
 })
 
 test('session.ttl: caps the default idle time', async (t) => {

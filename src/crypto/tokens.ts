@@ -1,107 +1,97 @@
 /**
- * Our token: a JWT that names a session and carries nothing else (RFC 7519, RFC 8725). `sub` is the user id, `jti` the
- * session's secret, `aud` the app id, `exp` the session's absolute end. A signature never suffices: the session must
- * be in the store, which knows only a digest of the secret.
+ * The token: a JWT that names a session and carries nothing else. `sub` is the user id, `jti` the session's secret,
+ * `aud` the app id, `exp` the session's absolute expiry. A valid signature is not enough: the session must also be in
+ * the store. The store has only a digest of the secret.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc7519
+ * @see https://www.rfc-editor.org/rfc/rfc8725
  */
 import { randomBytes } from 'node:crypto'
 import fastifyJwt from '@fastify/jwt'
 import type { FastifyInstance } from 'fastify'
 import { digest } from './digest.js'
 import { FST_WEAPP_TOKEN_EXPIRED, FST_WEAPP_TOKEN_INVALID } from '../errors.js'
-import type { ParsedData, LastAnswer, CacheEntry } from '../sessions/loaded-session.js'
 import { LazyLru, type LruEntry } from '../utils/lazy-lru.js'
-import { NONCE_BYTES, type SecretKeys } from './seal.js'
+import type { SecretKeys } from './seal.js'
 
-/** What a valid token says. */
+/** The claims of a valid token. */
 export interface TokenClaims {
   appId: string
   userId: string
   sessionId: string
 }
 
-/** The claims of a token that was verified: one object for as long as the token is remembered. */
-export interface VerifiedClaims extends Readonly<TokenClaims> {
-  /** What its session was last found to hold, so that the same need not be parsed again; null before that. */
-  parsed: ParsedData | null
-  /** What a store of this process last answered with, if it can tell of it: to be asked whether it still stands. */
-  lastAnswer: LastAnswer | null
-  /** Its session, where the cache has kept it. */
-  cached: CacheEntry | null
-  /** Whether its idle end is just being moved. */
-  isTouching: boolean
+/** A verified token. The same object is returned as long as the token is remembered. */
+export interface VerifiedToken<Memo> extends Readonly<TokenClaims> {
+  /** Memory of the caller, discarded with the token. */
+  readonly memo: Memo
 }
 
-interface RememberedToken extends LruEntry {
+interface RememberedToken<Memo> extends LruEntry {
   authorization: string
-  claims: VerifiedClaims
+  verified: VerifiedToken<Memo>
+  /** In epoch milliseconds. */
   expiresAt: number
 }
 
 export interface IssuedToken {
   token: string
   sessionId: string
-  /** Random bytes for the seal on the session_key: they are drawn together, because a draw costs more than the seal. */
-  nonce: Buffer
 }
 
-export interface Tokens {
-  /** Issues a token for a new session; `createdAt` and `expiresAt` are whole seconds in epoch milliseconds. */
+export interface Tokens<Memo = unknown> {
+  /** Issues a token of a new session. `createdAt` and `expiresAt` are whole seconds in epoch milliseconds. */
   issue (session: { appId: string, userId: string, createdAt: number, expiresAt: number }): IssuedToken
   /**
-   * What the token in an Authorization header says, which is true, from memory where it was verified lately; null without
-   * such a header. Whether its app is ours is not decided here. `now` is in epoch milliseconds.
+   * Verifies the token of an Authorization header, or returns it from memory. Returns null without such a header. The
+   * caller must check that the app is known.
    *
+   * @param now in epoch milliseconds
    * @throws FST_WEAPP_TOKEN_INVALID, FST_WEAPP_TOKEN_EXPIRED
    */
-  bearer (authorization: string | undefined, now: number): VerifiedClaims | null
+  bearer (authorization: string | undefined, now: number): VerifiedToken<Memo> | null
+}
+
+export interface TokensOptions<Memo> {
+  /** Number of verified tokens to remember. */
+  max: number
+  /** Creates the memo of a token that was just verified. */
+  newMemo: () => Memo
 }
 
 const SECRET_BYTES = 32
-/** Of user and session ids: 132 bits. */
+/** Length of user ids and session ids: 132 bits. */
 const ID_LENGTH = 22
+const ID = /^[\w-]{22}$/
 const MAX_TOKEN_LENGTH = 4096
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const SCHEME = 'bearer '
 
-/** At least so many tokens are remembered: about 1 KB each, 2 over a memoryStore, and up to 4 with the most data that is kept with one. */
-const REMEMBERED_TOKENS = 20_000
+/**
+ * Least number of verified tokens to remember. A token takes about 1 KB, and up to 4 KB with the longest session data
+ * in its memo.
+ */
+export const MIN_REMEMBERED_TOKENS = 20_000
 
 /**
- * Remembered by their ends: so much of a signature tells tokens apart. V8 copies a slice up to this length; a longer one would
- * lean on the whole header, and be looked up at twice the cost.
+ * Length of a cache key: the end of the header, about 70 bits of the signature. V8 copies slices this short. A longer
+ * slice retains the header and makes lookups about twice as slow.
  */
 const KEY_LENGTH = 12
 
 /**
- * What follows the scheme in an Authorization header (RFC 6750 section 2.1). Whether it is one token, and of the right
- * form, `verify` says.
- *
- * @throws FST_WEAPP_TOKEN_INVALID when the scheme is another
+ * Creates the tokens of one registration. Each secret has a private @fastify/jwt in a child scope under a decorator of
+ * its own. The host's @fastify/jwt is therefore left alone, whether it is registered before or after.
  */
-function bearerToken (authorization: string): string {
-  if (authorization.slice(0, SCHEME.length).toLowerCase() !== SCHEME) throw new FST_WEAPP_TOKEN_INVALID()
-  return authorization.slice(SCHEME.length)
-}
-
-/** The user id: what the store and the token know a user of one app by, without telling who it is. */
-export function userIdOf (appId: string, openid: string): string {
-  return digest(JSON.stringify([appId, openid]), ID_LENGTH)
-}
-
-/**
- * One private @fastify/jwt per secret. Each lives in a child scope under names of its own, so that the host's own
- * @fastify/jwt, registered before or after, is left alone; only its functions leave the scope.
- *
- * @param cachedUsers of how many users sessions are cached: without its token, what is cached would save little
- */
-export async function createTokens (fastify: FastifyInstance, keys: readonly SecretKeys[], cachedUsers = 0): Promise<Tokens> {
-  // Keyed by the whole encoded header, which is the same in every token of a secret: a token that names another
-  // algorithm, type or key is refused before anything in it is believed.
+export async function createTokens<Memo> (
+  fastify: FastifyInstance, keys: readonly SecretKeys[], { max, newMemo }: TokensOptions<Memo>
+): Promise<Tokens<Memo>> {
+  // Keyed by the whole encoded header, which is the same in every token of a secret. A token with another algorithm,
+  // type or key id is refused before its claims are decoded.
   const verifiers = new Map<string, (token: string) => unknown>()
   let sign!: (claims: object) => string
-  // A signature costs more to verify than the rest of a request. Whole headers are compared: what is remembered for one
-  // is never believed of another, and nothing has to be cut out of one that is known.
-  const verified = new LazyLru<RememberedToken>(Math.max(REMEMBERED_TOKENS, cachedUsers))
+  // Verifying a signature costs more than the rest of a request.
+  const remembered = new LazyLru<RememberedToken<Memo>>(max)
 
   for (const { kid, signingKey } of keys) {
     await fastify.register(async (scope) => {
@@ -119,21 +109,21 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
 
   return {
     issue ({ appId, userId, createdAt, expiresAt }) {
-      const random = randomBytes(SECRET_BYTES + NONCE_BYTES)
-      const secret = random.subarray(0, SECRET_BYTES).toString('base64url')
+      const secret = randomBytes(SECRET_BYTES).toString('base64url')
       const token = sign({ sub: userId, jti: secret, aud: appId, iat: createdAt / 1000, exp: expiresAt / 1000 })
-      return { token, sessionId: digest(secret, ID_LENGTH), nonce: random.subarray(SECRET_BYTES) }
+      return { token, sessionId: digest(secret, ID_LENGTH) }
     },
 
     bearer (authorization, now) {
       if (authorization === undefined) return null
       const key = authorization.slice(-KEY_LENGTH)
-      const remembered = verified.get(key)
-      if (remembered !== undefined && remembered.authorization === authorization && now < remembered.expiresAt) return remembered.claims
+      const known = remembered.get(key)
+      // A hit compares the whole header. It can never match another token, and needs no parsing.
+      if (known !== undefined && known.authorization === authorization && now < known.expiresAt) return known.verified
       const { claims, expiresAt } = verify(bearerToken(authorization))
-      const verifiedClaims = { ...claims, parsed: null, lastAnswer: null, cached: null, isTouching: false }
-      verified.set(key, { authorization, claims: verifiedClaims, expiresAt, promotedAt: 0 })
-      return verifiedClaims
+      const verified = { ...claims, memo: newMemo() }
+      remembered.set(key, { authorization, verified, expiresAt, promotedAt: 0 })
+      return verified
     }
   }
 
@@ -145,7 +135,8 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
     try {
       claims = verifySignature(token)
     } catch (error) {
-      throw (error as { code?: unknown }).code === 'FAST_JWT_EXPIRED' ? new FST_WEAPP_TOKEN_EXPIRED() : new FST_WEAPP_TOKEN_INVALID()
+      const isExpired = (error as { code?: unknown }).code === 'FAST_JWT_EXPIRED'
+      throw isExpired ? new FST_WEAPP_TOKEN_EXPIRED() : new FST_WEAPP_TOKEN_INVALID()
     }
     if (!isTokenClaims(claims)) throw new FST_WEAPP_TOKEN_INVALID()
     const { aud: appId, sub: userId, jti, exp } = claims
@@ -153,16 +144,32 @@ export async function createTokens (fastify: FastifyInstance, keys: readonly Sec
   }
 }
 
+/** Returns the pseudonymous user id: a digest of app id and openid, used in tokens and as the store's key. */
+export function userIdOf (appId: string, openid: string): string {
+  return digest(JSON.stringify([appId, openid]), ID_LENGTH)
+}
+
+/** Returns false if the value has not the form of a user id or a session id. */
+export function isId (value: unknown): value is string {
+  return typeof value === 'string' && ID.test(value)
+}
+
+/**
+ * Returns the credentials after the Bearer scheme of an Authorization header. Their form is checked by `verify`.
+ *
+ * @throws FST_WEAPP_TOKEN_INVALID
+ * @see https://www.rfc-editor.org/rfc/rfc6750#section-2.1
+ */
+function bearerToken (authorization: string): string {
+  if (authorization.slice(0, SCHEME.length).toLowerCase() !== SCHEME) throw new FST_WEAPP_TOKEN_INVALID()
+  return authorization.slice(SCHEME.length)
+}
+
 function headerOf (token: string): string {
   return token.slice(0, token.indexOf('.'))
 }
 
-/** Whether this may be the id of a user or a session. */
-export function isId (value: unknown): value is string {
-  return typeof value === 'string' && /^[\w-]{22}$/.test(value)
-}
-
-/** By hand: JWT libraries let an array through where a claim should be a string. */
+/** Checks the types of the claims. JWT libraries accept an array if a claim should be a string. */
 function isTokenClaims (claims: unknown): claims is { sub: string, jti: string, aud: string, exp: number } {
   const { sub, jti, aud, exp } = claims as Record<string, unknown>
   return isId(sub) &&

@@ -1,83 +1,85 @@
-/** What a request holds of its session: what a host may know of it and do with it. */
+/** The session of a request: what a host can read of it and do with it. */
 import type { DecryptOptions, SessionKeyOwner, SessionKeys } from './session-keys.js'
 import type { SessionData } from './session-data.js'
 import type { StoredSession } from '../stores/store.js'
 import type { TokenClaims } from '../crypto/tokens.js'
 import type { UserData } from '../wechat/user-data.js'
 
-/** Who is behind a request, as code2Session told it. */
+/** The user of a request, as returned by code2Session. */
 export interface WeappIdentity {
   readonly appId: string
   readonly openid: string
-  /** Only where the app is bound to an Open Platform account. */
+  /** Null unless the app is bound to an Open Platform account. */
   readonly unionid: string | null
   readonly session: WeappSession
 }
 
 /** All times are epoch milliseconds. */
 export interface WeappSession {
-  /** Safe to show and to log; opens nothing. */
+  /** Public id: safe to show and to log. It grants no access. */
   readonly id: string
   readonly createdAt: number
-  /** The absolute end. */
+  /** Absolute expiry. Activity does not extend it. */
   readonly expiresAt: number
-  /** The end unless the session is used before it. */
+  /** Idle expiry. Activity extends it, at most to `expiresAt`. */
   readonly idleExpiresAt: number
-  /** What `onLogin` called this device, or null. */
+  /** Name that `onLogin` gave to the device, or null. */
   readonly label: string | null
-  /** What the host keeps in the session: frozen, replaced whole by `update`. */
+  /** The host's data: frozen, replaced whole by `update`. */
   readonly data: Readonly<SessionData>
   /**
-   * Replaces the data; the last write wins. A new login has the data that `onLogin` gives it, and none of this session.
+   * Replaces the data. The last write wins. A new login starts with the data of `onLogin`, not with this data. After
+   * FST_WEAPP_STORE_UNAVAILABLE the outcome is unknown: repeat the call.
    *
-   * @throws FST_WEAPP_DATA_INVALID when it is not a JSON object of at most 4 KiB
-   * @throws FST_WEAPP_SESSION_ENDED when it ended since the guard looked
-   * @throws FST_WEAPP_STORE_UNAVAILABLE when it is unknown whether the data was written: repeat it
+   * @throws FST_WEAPP_DATA_INVALID if the data is not a JSON object of at most 4 KiB, FST_WEAPP_SESSION_ENDED if the
+   *   session ended during the request, FST_WEAPP_STORE_UNAVAILABLE
    */
   update (data: SessionData): Promise<void>
   /**
-   * Ends the session, as its user's sign-out does. One that has ended already stays ended.
+   * Ends the session, as a logout does. A session that has already ended stays ended. After FST_WEAPP_STORE_UNAVAILABLE
+   * the outcome is unknown: repeat the call.
    *
-   * @throws FST_WEAPP_STORE_UNAVAILABLE when it is unknown whether it ended: repeat it
+   * @throws FST_WEAPP_STORE_UNAVAILABLE
    */
   revoke (): Promise<void>
   /**
-   * Opens what the phone encrypted (`encryptedData` and `iv`, both base64) under the user's newest session_key or the one
-   * before. An `openId` in it is that of this session; take nobody's identity from it all the same, for the encryption
-   * has no seal.
-   * https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.en.md
+   * Decrypts data that the device encrypted, with the user's current session_key or the previous one. `encryptedData`
+   * and `iv` are base64. An `openId` in the data is that of this session. Never identify a user by decrypted fields,
+   * because the encryption is not authenticated.
    *
-   * @throws FST_WEAPP_SESSION_KEY_STALE whatever is wrong with it: the phone signs in again and has the data made anew
-   * @throws FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_STORE_UNAVAILABLE
-   * @throws FST_WEAPP_INVALID_OPTION when `maxAge` is no duration
+   * @throws FST_WEAPP_SESSION_KEY_STALE if the data is invalid in any way (the device must sign in again and request
+   *   new data), FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_STORE_UNAVAILABLE, FST_WEAPP_INVALID_OPTION if `maxAge` is
+   *   not a duration
+   * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.en.md
    */
   decrypt (encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData>
   /**
-   * Checks the `signature` that came with `rawData`.
+   * Verifies the `signature` of `rawData`.
    *
-   * @throws as `decrypt` does, when it is not good
+   * @throws FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_STORE_UNAVAILABLE
    */
   verifySignature (rawData: string, signature: string): Promise<true>
   /**
-   * Asks WeChat whether the newest session_key still lives.
+   * Checks with WeChat whether the current session_key is valid.
    *
    * @throws FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_WECHAT_*, FST_WEAPP_STORE_UNAVAILABLE
    */
   checkSessionKey (): Promise<boolean>
   /**
-   * Has WeChat replace the newest session_key, and keeps the new one. Not often for a user.
+   * Requests a new session_key from WeChat and stores it. Do not call it often for one user.
    *
-   * @throws FST_WEAPP_SESSION_KEY_STALE when it was dead, FST_WEAPP_SESSION_ENDED when the user's last session
-   *   ended meanwhile, and as `checkSessionKey` does
+   * @throws FST_WEAPP_SESSION_KEY_STALE if the key is no longer valid, FST_WEAPP_SESSION_ENDED if the user's last
+   *   session ended meanwhile, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_WECHAT_*, FST_WEAPP_STORE_UNAVAILABLE
    */
   resetSessionKey (): Promise<void>
 }
 
-/** A session as a host and its user may see it; times are epoch milliseconds. */
+/** The fields of a session that its user may see. All times are epoch milliseconds. */
 export type SessionSummary = Pick<StoredSession, 'id' | 'createdAt' | 'expiresAt' | 'idleExpiresAt' | 'label'>
 
-/** What a session asks of the rest of the plugin. */
+/** The operations of a session. */
 export interface SessionOperations {
+  /** Replaces the data. Resolves to the new data, frozen. */
   update (userId: string, sessionId: string, data: SessionData): Promise<Readonly<SessionData>>
   revoke (userId: string, sessionId: string, reason: 'revoked'): Promise<boolean>
   readonly keys: SessionKeys
@@ -89,27 +91,30 @@ export class RequestSession implements WeappSession {
   readonly expiresAt: number
   readonly idleExpiresAt: number
   readonly label: string | null
-  // Private to the language, so that neither JSON.stringify nor util.inspect shows them.
-  readonly #user: TokenClaims
+  // #private fields, because JSON.stringify and util.inspect would show any other field.
+  readonly #claims: TokenClaims
   readonly #openid: string
-  readonly #actions: SessionOperations
+  readonly #operations: SessionOperations
   #data: Readonly<SessionData>
 
-  constructor (user: TokenClaims, openid: string, stored: StoredSession, data: Readonly<SessionData>, actions: SessionOperations) {
+  constructor (
+    claims: TokenClaims, openid: string, stored: StoredSession, data: Readonly<SessionData>,
+    operations: SessionOperations
+  ) {
     this.id = stored.id
     this.createdAt = stored.createdAt
     this.expiresAt = stored.expiresAt
     this.idleExpiresAt = stored.idleExpiresAt
     this.label = stored.label
-    this.#user = user
+    this.#claims = claims
     this.#openid = openid
-    this.#actions = actions
+    this.#operations = operations
     this.#data = data
   }
 
-  /** Whom a session is of and which it is, whatever a host has written on `request.weapp`. */
+  /** Returns the claims of a session. The host cannot change them, unlike the fields of `request.weapp`. */
   static claimsOf (session: WeappSession): TokenClaims {
-    return (session as RequestSession).#user
+    return (session as RequestSession).#claims
   }
 
   get data (): Readonly<SessionData> {
@@ -117,31 +122,31 @@ export class RequestSession implements WeappSession {
   }
 
   async update (data: SessionData): Promise<void> {
-    this.#data = await this.#actions.update(this.#user.userId, this.#user.sessionId, data)
+    this.#data = await this.#operations.update(this.#claims.userId, this.#claims.sessionId, data)
   }
 
   async revoke (): Promise<void> {
-    await this.#actions.revoke(this.#user.userId, this.#user.sessionId, 'revoked')
+    await this.#operations.revoke(this.#claims.userId, this.#claims.sessionId, 'revoked')
   }
 
   decrypt (encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData> {
-    return this.#actions.keys.decrypt(this.#keyOwner(), encryptedData, iv, options)
+    return this.#operations.keys.decrypt(this.#keyOwner(), encryptedData, iv, options)
   }
 
   verifySignature (rawData: string, signature: string): Promise<true> {
-    return this.#actions.keys.verifySignature(this.#keyOwner(), rawData, signature)
+    return this.#operations.keys.verifySignature(this.#keyOwner(), rawData, signature)
   }
 
   checkSessionKey (): Promise<boolean> {
-    return this.#actions.keys.isAlive(this.#keyOwner())
+    return this.#operations.keys.isAlive(this.#keyOwner())
   }
 
   resetSessionKey (): Promise<void> {
-    return this.#actions.keys.reset(this.#keyOwner())
+    return this.#operations.keys.reset(this.#keyOwner())
   }
 
   #keyOwner (): SessionKeyOwner {
-    const { appId, userId } = this.#user
+    const { appId, userId } = this.#claims
     return { appId, openid: this.#openid, userId }
   }
 }

@@ -1,3 +1,4 @@
+/** `app.weapp.sessions`: the host's operations on the sessions of any user. */
 import { objectOption, stringOption } from '../utils/validate.js'
 import type { OperatorLog } from '../diagnostics/operator-log.js'
 import type { SessionSummary } from './request-session.js'
@@ -7,35 +8,40 @@ import type { Apps } from '../wechat/apps.js'
 
 /** A user of one Mini Program. */
 export interface AppUser {
-  /** May be left out where there is one. */
+  /** Optional if the registration has one app. */
   appId?: string | undefined
   openid: string
 }
 
 /**
- * What the host may do with the sessions of any user. A phone whose session was ended here learns
- * FST_WEAPP_SESSION_KICKED. Everything rejects with FST_WEAPP_STORE_UNAVAILABLE when the outcome is unknown: repeat it; and
- * with FST_WEAPP_APP_UNKNOWN for an app that is not ours, FST_WEAPP_INVALID_OPTION for what can be no openid or session id.
+ * The host's operations on the sessions of any user. A device whose session was ended here receives
+ * FST_WEAPP_SESSION_KICKED. After FST_WEAPP_STORE_UNAVAILABLE the outcome is unknown: repeat the operation.
+ *
+ * @throws FST_WEAPP_STORE_UNAVAILABLE, FST_WEAPP_APP_UNKNOWN if the app is not configured, FST_WEAPP_INVALID_OPTION if
+ *   the openid or the session id is empty or not a string
  */
 export interface SessionAdmin {
-  /** The user's live sessions, oldest first. */
+  /** Resolves to the user's live sessions, oldest first. */
   list (user: AppUser): Promise<SessionSummary[]>
-  /** Ends one session; false when it was not live. */
+  /** Ends one session. Resolves to false if the session was not live. */
   revoke (session: AppUser & { id: string }): Promise<boolean>
   /**
-   * Ends every session of the user but `except`; resolves to how many. A login that is on its way is refused with
-   * FST_WEAPP_SESSION_KICKED, unless `pendingLogins` is false: from within `onLogin`, whose own login that would be.
+   * Ends every session of the user except `except`. Resolves to the number of ended sessions. Logins in flight are
+   * refused with FST_WEAPP_SESSION_KICKED unless `pendingLogins` is false. Within `onLogin` pass false, otherwise that
+   * login is refused too.
    */
   revokeAll (user: AppUser & { except?: string | undefined, pendingLogins?: boolean | undefined }): Promise<number>
 }
 
-/** For the log: hosts pass on what phones send, which may be anything, a token too. */
+/** Returns undefined unless the value is an id. Hosts pass on values from devices, which may be a token. */
 function loggable (id: string | undefined): string | undefined {
   return isId(id) ? id : undefined
 }
 
-export function createSessionAdmin (sessions: SessionService, apps: Pick<Apps, 'credentials'>, onSessionsRevoked: OperatorLog['sessionsRevoked']): SessionAdmin {
-  /** What cannot be has no sessions, and "ended none" would look like success. */
+export function createSessionAdmin (
+  sessions: SessionService, apps: Pick<Apps, 'credentials'>, onSessionsRevoked: OperatorLog['sessionsRevoked']
+): SessionAdmin {
+  /** Validates the user. Otherwise an impossible openid would end no session and look like success. */
   async function userOf ({ appId, openid }: AppUser): Promise<{ appId: string, userId: string }> {
     const app = await apps.credentials(appId)
     return { appId: app.appId, userId: userIdOf(app.appId, stringOption(openid, 'openid')) }
@@ -54,7 +60,7 @@ export function createSessionAdmin (sessions: SessionService, apps: Pick<Apps, '
       return wasLive
     },
     async revokeAll ({ except, pendingLogins = true, ...user }) {
-      // A misspelt `except` would end that session too. An identity may be given as it is.
+      // Unknown keys throw, because a misspelled `except` would end that session too. A whole identity is accepted.
       objectOption(user, null, ['appId', 'openid', 'unionid', 'session', 'except', 'pendingLogins'])
       const { appId, userId } = await userOf(user)
       const ended = await sessions.revokeAll({

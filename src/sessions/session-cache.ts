@@ -1,30 +1,32 @@
 /**
- * Sessions that this process has read lately, for as long as the store promises to tell of every change. It answers a
- * guard at once, and with nothing that was known to be over: a user is forgotten the moment anything of that user
- * changes, everybody when the store can no longer tell, and `maxAge` bounds what is left.
+ * A cache of the sessions that this process has read. It requires a store that reports every change. Any change of a
+ * user invalidates all sessions of that user. The cache is cleared when the store loses its connection. `maxAge` limits
+ * the age of every entry.
  */
-import type { CacheEntry, LoadedSession } from './loaded-session.js'
+import type { CacheEntry, LoadedSession, SessionToken } from './session-memo.js'
 import { LazyLru, type LruEntry } from '../utils/lazy-lru.js'
 import type { SessionStore, StoreWatcher, UserRef } from '../stores/store.js'
-import type { VerifiedClaims } from '../crypto/tokens.js'
 
 export interface CacheOptions {
-  /** How many users are kept. */
+  /** Number of users. */
   max: number
-  /** How old an answer may be, in milliseconds. */
+  /** Longest time from a read to its last use, in milliseconds. */
   maxAge: number
 }
 
-/** What is kept of one user. With a change it goes for good, and another takes its place: who holds an old one has missed the change. */
+/**
+ * The cached sessions of one user. Any change replaces this object. A pending read that still has the old object
+ * therefore knows that its result is stale.
+ */
 interface CachedUser extends LruEntry {
   sessions: Map<string, CacheEntry>
 }
 
-/** Keeps what was read, as of `now`, for use before `end`. */
-export type Keep = (live: LoadedSession, now: number, end: number) => void
+/** Caches the result of a read that began at `readAt`, for use before `expiresAt`. Both are epoch milliseconds. */
+export type CommitRead = (loaded: LoadedSession, readAt: number, expiresAt: number) => void
 
-/** More than a person has devices; a user without a limit of sessions must not fill the memory. */
-const MAX_SESSIONS_OF_USER = 16
+/** More sessions than a person has devices. Without a limit, one user could fill the memory. */
+const MAX_SESSIONS_PER_USER = 16
 
 export class SessionCache implements StoreWatcher {
   readonly #users: LazyLru<CachedUser>
@@ -32,44 +34,44 @@ export class SessionCache implements StoreWatcher {
   #isWatching = false
 
   constructor ({ max, maxAge }: CacheOptions) {
-    this.#users = new LazyLru(max, ({ sessions }) => forgetAll(sessions))
+    this.#users = new LazyLru(max, ({ sessions }) => clearEntries(sessions))
     this.#maxAge = maxAge
   }
 
-  /** The session behind a token, if that need not be asked. The token remembers it: most requests look nothing up here. */
-  recall (claims: VerifiedClaims, now: number): LoadedSession | null {
-    const cached = claims.cached ??= this.#users.peek(claims.userId)?.sessions.get(claims.sessionId) ?? null
-    if (cached === null) return null
-    const left = cached.until - now
-    // More than was given: the clock has been set back.
-    if (left <= 0 || left > this.#maxAge) return null
-    this.#users.use(claims.userId, cached)
-    return cached.live
+  /** Returns the session of a token if it is cached. The token remembers its entry, so most requests need no lookup. */
+  recall ({ userId, sessionId, memo }: SessionToken, now: number): LoadedSession | null {
+    const entry = memo.cached ??= this.#users.peek(userId)?.sessions.get(sessionId) ?? null
+    if (entry === null) return null
+    const remaining = entry.staleAt - now
+    // More than `maxAge` remains if the clock was set back.
+    if (remaining <= 0 || remaining > this.#maxAge) return null
+    this.#users.use(userId, entry)
+    return entry.loaded
   }
 
   /**
-   * To be called before a session is read. What it returns keeps the answer, unless the user has changed meanwhile.
+   * Returns a function that caches the result of a read. Call it before the read begins. The result is discarded if the
+   * user changes meanwhile.
    */
-  reading (claims: VerifiedClaims): Keep {
-    const { userId, sessionId } = claims
+  beginRead ({ userId, sessionId, memo }: SessionToken): CommitRead {
     let user = this.#users.get(userId)
     if (user === undefined) {
       user = { sessions: new Map(), promotedAt: 0 }
       this.#users.set(userId, user)
     }
-    const { sessions, promotedAt: place } = user
-    return (live, now, end) => {
+    const { sessions, promotedAt } = user
+    return (loaded, readAt, expiresAt) => {
       if (!this.#isWatching || this.#users.peek(userId) !== user) return
-      const until = Math.min(now + this.#maxAge, end)
-      let cached = sessions.get(sessionId)
-      if (cached === undefined) {
-        if (sessions.size >= MAX_SESSIONS_OF_USER) forgetAll(sessions)
-        cached = { live: null, until: 0, promotedAt: place }
-        sessions.set(sessionId, cached)
+      const staleAt = Math.min(readAt + this.#maxAge, expiresAt)
+      let entry = sessions.get(sessionId)
+      if (entry === undefined) {
+        if (sessions.size >= MAX_SESSIONS_PER_USER) clearEntries(sessions)
+        entry = { loaded: null, staleAt: 0, promotedAt }
+        sessions.set(sessionId, entry)
       }
-      cached.live = live
-      cached.until = until
-      claims.cached = cached
+      entry.loaded = loaded
+      entry.staleAt = staleAt
+      memo.cached = entry
     }
   }
 
@@ -89,44 +91,46 @@ export class SessionCache implements StoreWatcher {
   }
 
   /**
-   * The store, with this process's own writes forgotten before they are acknowledged: the store's word on them comes
-   * over another connection and may come later.
+   * Wraps the store so that a write invalidates its user before it resolves. The store's own invalidation message uses
+   * another connection and may arrive later.
    */
-  behind (store: SessionStore): SessionStore {
-    const forgetting = <Input extends UserRef, Output>(write: (input: Input) => Promise<Output>) => (input: Input) =>
+  invalidateOnWrite (store: SessionStore): SessionStore {
+    const invalidating = <Input extends UserRef, Output>(write: (input: Input) => Promise<Output>) => (input: Input) =>
       write(input).finally(() => this.invalidate(input.userId))
 
     return {
       ...store,
-      create: forgetting(store.create),
-      touch: forgetting(store.touch),
-      update: forgetting(store.update),
-      revoke: forgetting(store.revoke),
-      revokeAll: forgetting(store.revokeAll)
+      create: invalidating(store.create),
+      touch: invalidating(store.touch),
+      update: invalidating(store.update),
+      revoke: invalidating(store.revoke),
+      revokeAll: invalidating(store.revokeAll)
     }
   }
 }
 
-/** Tokens hold on to what is cached: it is no longer true for them either, and takes no more memory. */
-function forgetAll (sessions: Map<string, CacheEntry>): void {
-  for (const cached of sessions.values()) {
-    cached.until = 0
-    cached.live = null
+/** Verified tokens still reference these entries. Clearing them in place invalidates and frees them there as well. */
+function clearEntries (sessions: Map<string, CacheEntry>): void {
+  for (const entry of sessions.values()) {
+    entry.staleAt = 0
+    entry.loaded = null
   }
   sessions.clear()
 }
 
-/** How long a cache may stay off, in milliseconds, before whoever runs the server is told. */
-const PATIENCE_MS = 10_000
+/** Time without a connection after which `onUnavailable` is called, in milliseconds. */
+const UNAVAILABLE_WARNING_MS = 10_000
 
 /**
- * Has the store, which must have `watch`, tell the cache of changes; returns what ends it.
+ * Connects a cache to the changes of a store with `watch`. Returns a function that ends the connection.
  *
- * @param onOff told when the store has not been able to for a while
+ * @param onUnavailable called when the store has not been connected for `warnAfter` milliseconds
  */
-export function watchStore (store: SessionStore, cache: StoreWatcher, onOff: () => void, patience = PATIENCE_MS): () => Promise<void> {
-  const wait = () => setTimeout(onOff, patience).unref()
-  let timer = wait()
+export function watchStore (
+  store: SessionStore, cache: StoreWatcher, onUnavailable: () => void, warnAfter = UNAVAILABLE_WARNING_MS
+): () => Promise<void> {
+  const startTimer = () => setTimeout(onUnavailable, warnAfter).unref()
+  let timer = startTimer()
   const end = store.watch!({
     ready () {
       clearTimeout(timer)
@@ -134,7 +138,7 @@ export function watchStore (store: SessionStore, cache: StoreWatcher, onOff: () 
     },
     lost () {
       clearTimeout(timer)
-      timer = wait()
+      timer = startTimer()
       cache.lost()
     },
     invalidate: (userId) => cache.invalidate(userId)

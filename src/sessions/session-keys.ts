@@ -1,8 +1,8 @@
 /**
- * Work that needs a user's session_key. The key is opened for it here and goes nowhere: what comes out is data, a
- * verdict, or an error that says nothing of why.
+ * Operations that need a user's session_key. The key is unsealed here and never leaves this module. Results are data, a
+ * check or an error that does not say why a key failed.
  *
- * The key belongs to the user and dies when WeChat says so, unannounced; so the newest key and the one before it are
+ * The key belongs to the user. WeChat invalidates it without notice. Therefore the current key and the previous one are
  * tried, and no failure ends a session.
  */
 import { LRUCache } from 'lru-cache'
@@ -14,7 +14,7 @@ import type { SessionStore } from '../stores/store.js'
 import type { WechatClient } from '../wechat/client.js'
 import { decryptUserData, isSignatureOf, type UserData } from '../wechat/user-data.js'
 
-/** Whose key it is. */
+/** The user of a session_key. */
 export interface SessionKeyOwner {
   appId: string
   openid: string
@@ -22,24 +22,54 @@ export interface SessionKeyOwner {
 }
 
 export interface DecryptOptions {
-  /** How old the data may be, by its watermark: milliseconds, or a string such as '5m'. Default: any age. */
+  /**
+   * Maximum age of the data by its watermark: milliseconds, or a string such as '5m'.
+   *
+   * @default any age
+   */
   maxAge?: number | string | undefined
 }
 
 export interface SessionKeys {
-  /** @throws FST_WEAPP_SESSION_KEY_STALE, _MISSING, FST_WEAPP_STORE_UNAVAILABLE */
+  /**
+   * Decrypts user data.
+   *
+   * @throws FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_STORE_UNAVAILABLE,
+   *   FST_WEAPP_INVALID_OPTION
+   */
   decrypt (owner: SessionKeyOwner, encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData>
-  /** As `decrypt`, in a login whose key is not in the store yet. */
+  /**
+   * Decrypts user data during a login, when the store does not have the new key yet.
+   *
+   * @throws FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_STORE_UNAVAILABLE, FST_WEAPP_INVALID_OPTION
+   */
   decryptAtLogin (
     owner: SessionKeyOwner, sessionKey: string, encryptedData: string, iv: string, options?: DecryptOptions
   ): Promise<UserData>
-  /** @throws as `decrypt` does */
+  /**
+   * Verifies the signature of user data.
+   *
+   * @throws FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_STORE_UNAVAILABLE
+   */
   verifySignature (owner: SessionKeyOwner, rawData: string, signature: string): Promise<true>
-  /** Whether WeChat still knows the newest key. */
+  /**
+   * Checks with WeChat whether the current key is valid.
+   *
+   * @throws FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_WECHAT_*, FST_WEAPP_STORE_UNAVAILABLE
+   */
   isAlive (owner: SessionKeyOwner): Promise<boolean>
-  /** As `isAlive`, from a short memory where that is possible; a dead key throws FST_WEAPP_SESSION_KEY_STALE. */
+  /**
+   * Checks as `isAlive` does, and reuses a check of the last minute.
+   *
+   * @throws FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_WECHAT_*, FST_WEAPP_STORE_UNAVAILABLE
+   */
   assertAlive (owner: SessionKeyOwner): Promise<void>
-  /** Has WeChat replace the newest key, and keeps what comes. */
+  /**
+   * Requests a new key from WeChat and stores it.
+   *
+   * @throws FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_SESSION_ENDED, FST_WEAPP_WECHAT_*,
+   *   FST_WEAPP_STORE_UNAVAILABLE
+   */
   reset (owner: SessionKeyOwner): Promise<void>
 }
 
@@ -50,37 +80,42 @@ export interface SessionKeyDependencies {
   wechat: Pick<WechatClient, 'checkSessionKey' | 'resetUserSessionKey'>
 }
 
-/** How long WeChat's word on a key is believed, in milliseconds, and for how many keys. */
-const VERDICT_MS = 60_000
-const VERDICTS = 10_000
+/** Time for which WeChat's check of a key is reused, in milliseconds. */
+const CHECK_TTL_MS = 60_000
+const MAX_CHECKS = 10_000
 
 export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: SessionKeyDependencies): SessionKeys {
-  const verdicts = new LRUCache<string, Promise<boolean>>({ maxSize: VERDICTS, sizeCalculation: () => 1, ttl: VERDICT_MS, perf: Date, ttlResolution: 0 })
+  /** By sealed key. */
+  const keyChecks = new LRUCache<string, Promise<boolean>>({
+    maxSize: MAX_CHECKS, sizeCalculation: () => 1, ttl: CHECK_TTL_MS, perf: Date, ttlResolution: 0
+  })
 
   async function sealedKeys ({ userId }: SessionKeyOwner): Promise<string[]> {
     return keepSessionKey ? await store.readKeys({ userId, now: Date.now() }) : []
   }
 
-  /** The keys that open, newest first; one under a retired secret is as good as none. */
-  async function openKeys (owner: SessionKeyOwner): Promise<string[]> {
+  /** Returns the keys that open, newest first. A key under a retired secret counts as missing. */
+  async function unsealKeys (owner: SessionKeyOwner): Promise<string[]> {
     const keys = (await sealedKeys(owner)).map((sealed) => seal.open(sealed, owner.userId))
     return keys.filter((key) => key !== null)
   }
 
-  async function newestKey (owner: SessionKeyOwner): Promise<{ sealed: string, sessionKey: string }> {
+  async function currentKey (owner: SessionKeyOwner): Promise<{ sealed: string, sessionKey: string }> {
     const [sealed] = await sealedKeys(owner)
     const sessionKey = sealed === undefined ? null : seal.open(sealed, owner.userId)
     if (sealed === undefined || sessionKey === null) throw new FST_WEAPP_SESSION_KEY_MISSING()
     return { sealed, sessionKey }
   }
 
-  /** What the first key gives that fits. For the one that a login has just brought, the store need not be asked. */
-  function tryKeys<Result> (owner: SessionKeyOwner, attempt: (sessionKey: string) => Result | null, ofLogin: string | null = null) {
+  /** Returns the result of the first key that fits. The key of a login is tried before the store is read. */
+  function withKeys<Result> (
+    owner: SessionKeyOwner, attempt: (sessionKey: string) => Result | null, loginKey: string | null = null
+  ): Promise<Result> {
     return traced('fastify-weapp.decrypt', { appId: owner.appId }, async () => {
-      const atOnce = ofLogin === null ? null : attempt(ofLogin)
-      if (atOnce !== null) return atOnce
-      const keys = await openKeys(owner)
-      if (keys.length === 0 && ofLogin === null) throw new FST_WEAPP_SESSION_KEY_MISSING()
+      const loginResult = loginKey === null ? null : attempt(loginKey)
+      if (loginResult !== null) return loginResult
+      const keys = await unsealKeys(owner)
+      if (keys.length === 0 && loginKey === null) throw new FST_WEAPP_SESSION_KEY_MISSING()
       for (const sessionKey of keys) {
         const result = attempt(sessionKey)
         if (result !== null) return result
@@ -91,55 +126,59 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
 
   return {
     async decrypt (owner, encryptedData, iv, options) {
-      return await tryKeys(owner, decryption(owner, encryptedData, iv, options))
+      return await withKeys(owner, decryption(owner, encryptedData, iv, options))
     },
 
     async decryptAtLogin (owner, sessionKey, encryptedData, iv, options) {
-      // The phone may have encrypted it a moment before wx.login changed the key.
-      return await tryKeys(owner, decryption(owner, encryptedData, iv, options), sessionKey)
+      // The device may have encrypted the data before wx.login changed the key, so the stored keys are tried as well.
+      return await withKeys(owner, decryption(owner, encryptedData, iv, options), sessionKey)
     },
 
     async verifySignature (owner, rawData, signature) {
-      return await tryKeys(owner, (sessionKey) => isSignatureOf(sessionKey, rawData, signature) || null)
+      return await withKeys(owner, (sessionKey) => isSignatureOf(sessionKey, rawData, signature) || null)
     },
 
     async isAlive (owner) {
       const { appId, openid } = owner
-      const { sessionKey } = await newestKey(owner)
+      const { sessionKey } = await currentKey(owner)
       return await wechat.checkSessionKey({ appId, openid, sessionKey })
     },
 
     async assertAlive (owner) {
       const { appId, openid } = owner
-      const { sealed, sessionKey } = await newestKey(owner)
-      let verdict = verdicts.get(sealed)
-      if (verdict === undefined) {
-        verdict = wechat.checkSessionKey({ appId, openid, sessionKey })
-        verdicts.set(sealed, verdict)
-        // A check that failed is no verdict: the next request asks again.
-        verdict.catch(() => verdicts.delete(sealed))
+      const { sealed, sessionKey } = await currentKey(owner)
+      let check = keyChecks.get(sealed)
+      if (check === undefined) {
+        check = wechat.checkSessionKey({ appId, openid, sessionKey })
+        keyChecks.set(sealed, check)
+        // A check that failed is not reused.
+        check.catch(() => keyChecks.delete(sealed))
       }
-      if (!await verdict) throw new FST_WEAPP_SESSION_KEY_STALE()
+      if (!await check) throw new FST_WEAPP_SESSION_KEY_STALE()
     },
 
     async reset (owner) {
       const { appId, openid, userId } = owner
-      const { sessionKey } = await newestKey(owner)
+      const { sessionKey } = await currentKey(owner)
       const key = seal.seal(await wechat.resetUserSessionKey({ appId, openid, sessionKey }), userId)
-      // Without a live session there is nobody to keep it for.
+      // False if the user's last session ended meanwhile.
       if (!await store.writeKey({ userId, key, now: Date.now() })) throw new FST_WEAPP_SESSION_ENDED()
     }
   }
 }
 
-/** Decrypts for one user: data of another user, or older than wanted, fails like data that does not decrypt. */
+/**
+ * Returns a function that decrypts for one user. Data of another user, or older than `maxAge`, fails like data that
+ * does not decrypt.
+ */
 function decryption (
   { appId, openid }: SessionKeyOwner, encryptedData: string, iv: string, { maxAge }: DecryptOptions = {}
 ): (sessionKey: string) => UserData | null {
   const oldest = maxAge === undefined ? -Infinity : Date.now() - parseDuration(maxAge, 'maxAge')
   return (sessionKey) => {
     const data = decryptUserData(sessionKey, appId, { encryptedData, iv })
-    const isWanted = data !== null && (data.openId === undefined || data.openId === openid) && data.watermark.timestamp * 1000 >= oldest
-    return isWanted ? data : null
+    if (data === null) return null
+    const isOwn = data.openId === undefined || data.openId === openid
+    return isOwn && data.watermark.timestamp * 1000 >= oldest ? data : null
   }
 }

@@ -1,18 +1,21 @@
 /**
- * Sessions in the memory of one process: for development, tests and servers that may forget everybody when they
- * restart. It runs no timer: what has ended is dropped when its user next changes or is listed, and `max` bounds the rest.
+ * A store in the memory of one process: for development, for tests, and for servers that may lose all sessions when
+ * they restart. It runs no timer. Ended sessions are dropped when their user next changes or is listed. `max` limits
+ * the rest.
  */
 import { objectOption, integerOption } from '../utils/validate.js'
 import { LazyLru, type LruEntry } from '../utils/lazy-lru.js'
 import { EndedLogins } from './ended-logins.js'
 import {
-  MAX_END_REASONS, type EndReason, type LiveRecord, type SealedKey, type SessionRecord, type SessionRef, type SessionStore, type StoredSession,
-  type StoreWatcher, type UserRef
+  MAX_END_REASONS, type EndReason, type SealedKey, type SessionRecord, type SessionRef, type SessionStore,
+  type StoredSession, type StoreWatcher, type UserRef
 } from './store.js'
 
 export interface MemoryStoreOptions {
   /**
-   * How many users are kept; beyond it, one of those longest unused is signed out. At most 16,777,216, as many as a Map holds.
+   * Maximum number of users. Beyond it, one of the least recently used users is signed out. At most 16,777,216, the
+   * size of a Map.
+   *
    * @default 100_000
    */
   max?: number | undefined
@@ -21,51 +24,36 @@ export interface MemoryStoreOptions {
 interface EndedSession {
   id: string
   reason: EndReason
-  /** When the session would have ended by itself, and its reason is forgotten. */
+  /** Expiry of the session. Its reason is dropped then. In epoch milliseconds. */
   until: number
-}
-
-/** Whether `read` would answer with this record, of those that it has answered with; `now` is in epoch milliseconds. */
-export type Holds = (record: LiveRecord, now: number) => boolean
-
-/** Leads from an answer of `read` to what it was made of. Not enumerable: no copy, no comparison and no JSON has it. */
-const SOURCE = Symbol('fastify-weapp.source')
-
-interface Answer extends LiveRecord {
-  readonly [SOURCE]?: { users: LazyLru<User>, user: User, session: StoredSession }
 }
 
 interface User extends LruEntry {
   id: string
   openid: string
   unionid: string | null
-  /** By `createdAt`, then by order of creation. One that changes is replaced, which is how `holds` finds out. */
+  /** Sorted by `createdAt`, then by order of creation. */
   live: readonly StoredSession[]
-  /** By order of ending. */
+  /** In the order in which they ended. */
   ended: readonly EndedSession[]
-  /** The newest key, its fingerprint, and the key before it. */
+  /** The current key under seal, its fingerprint, and the previous key. */
   sealed: string | null
   fingerprint: string | null
   previous: string | null
 }
 
 const MAX_USERS = 2 ** 24
-/** One for all: most users have no ended session. */
+/** Shared, because most users have no ended session. */
 const NONE: readonly never[] = []
-const memoryStores = new WeakMap<SessionStore, Holds>()
+const memoryStores = new WeakSet<SessionStore>()
 
-/** Whether a store keeps its sessions in this process alone: not what a server in production wants. */
+/** Returns false if the store was not created by `memoryStore`, also if it wraps such a store. */
 export function isMemoryStore (store: SessionStore): boolean {
   return memoryStores.has(store)
 }
 
-/** Spares the guard a look-up for every request. Null for any other store: one that wraps a memory store answers for itself. */
-export function holdsOf (store: SessionStore): Holds | null {
-  return memoryStores.get(store) ?? null
-}
-
 /**
- * A store in this process. Everything is forgotten when the process ends, and no other process sees it.
+ * Creates a store in this process. Its sessions are lost with the process and unknown to other processes.
  *
  * @throws FST_WEAPP_INVALID_OPTION
  */
@@ -73,53 +61,50 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
   const { max = 100_000 } = objectOption(options, 'memoryStore', ['max'])
   const watchers = new Set<StoreWatcher>()
   const endedLogins = new EndedLogins()
-  const users = new LazyLru<User>(integerOption(max, 'memoryStore.max', 1, MAX_USERS), (user) => {
-    // Whoever still has an answer of `read` has the user by it.
-    user.live = user.ended = NONE
-    forgetKeys(user)
-    tell(user.id)
-  })
+  const users = new LazyLru<User>(integerOption(max, 'memoryStore.max', 1, MAX_USERS), ({ id }) => notify(id))
 
-  function tell (userId: string): void {
+  function notify (userId: string): void {
     for (const watcher of watchers) watcher.invalidate(userId)
   }
 
-  /** What is left of a user at `now`; the rest is dropped here. */
+  /** Returns the user as of `now`, or null. Drops expired sessions and reasons. */
   function userAt ({ userId, now }: UserRef): User | null {
     const user = users.get(userId)
     if (user === undefined) return null
-    user.live = keep(user.live, ({ idleExpiresAt }) => now < idleExpiresAt)
-    user.ended = keep(user.ended, ({ until }) => now < until)
-    if (user.live.length === 0) forgetKeys(user)
+    user.live = filterUnchanged(user.live, ({ idleExpiresAt }) => now < idleExpiresAt)
+    user.ended = filterUnchanged(user.ended, ({ until }) => now < until)
+    if (user.live.length === 0) dropKeys(user)
     if (user.live.length > 0 || user.ended.length > 0) return user
     users.delete(userId)
     return null
   }
 
-  /** False when no such session is live. */
+  /** Changes a session. Returns false if the session is not live. */
   function change (ref: SessionRef, changes: (session: StoredSession) => Partial<StoredSession>): boolean {
     const user = userAt(ref)
     const session = user === null ? undefined : sessionOf(user, ref.sessionId)
     if (user === null || session === undefined) return false
     user.live = user.live.map((other) => other === session ? { ...session, ...changes(session) } : other)
-    tell(ref.userId)
+    notify(ref.userId)
     return true
   }
 
-  /** Ends the live sessions that are chosen, and says how many those were. */
-  function end (ref: UserRef & { reason: EndReason }, chosen: (id: string) => boolean): number {
+  /** Ends the chosen live sessions. Returns their number. */
+  function end (ref: UserRef & { reason: EndReason }, isChosen: (id: string) => boolean): number {
     const user = userAt(ref)
-    const ending = user?.live.filter(({ id }) => chosen(id)) ?? []
+    const ending = user?.live.filter(({ id }) => isChosen(id)) ?? []
     if (user !== null) endSessions(user, ending, ref.reason)
-    tell(ref.userId)
+    notify(ref.userId)
     return ending.length
   }
 
-  // Nothing is dropped while the session is live: it is asked with many a guarded request.
+  // Drops nothing if the session is live, because many guarded requests read it.
   function read (ref: SessionRef): SessionRecord | null {
     const user = users.get(ref.userId)
     const session = user === undefined ? undefined : sessionOf(user, ref.sessionId)
-    if (user !== undefined && session !== undefined && ref.now < session.idleExpiresAt) return answerOf(users, user, session)
+    if (user !== undefined && session !== undefined && ref.now < session.idleExpiresAt) {
+      return { status: 'live', openid: user.openid, unionid: user.unionid, session: copyOf(session) }
+    }
     const ended = userAt(ref)?.ended.find(({ id }) => id === ref.sessionId)
     return ended === undefined ? null : { status: 'ended', reason: ended.reason }
   }
@@ -127,19 +112,18 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
   const store: SessionStore = {
     async create ({ userId, now, startedAt, openid, unionid, session, key, limit, replaces }) {
       if (endedLogins.include(userId, startedAt)) return false
-      // Before `replaces` is removed: a login over the user's only session keeps the key that it had.
+      // Read before `replaces` is removed. Otherwise a login that replaces the user's only session would lose the key.
       const user = userAt({ userId, now }) ?? newUser(userId)
-      const kept = user.live.filter(({ id }) => id !== replaces)
-      const others = user.openid === openid && user.unionid === unionid ? kept : kept.map(copyOf)
+      const others = user.live.filter(({ id }) => id !== replaces)
       user.openid = openid
       user.unionid = unionid
-      user.ended = keep(user.ended, ({ id }) => id !== replaces)
+      user.ended = filterUnchanged(user.ended, ({ id }) => id !== replaces)
       user.live = others.concat(copyOf(session)).sort((a, b) => a.createdAt - b.createdAt)
       if (limit !== null) endSessions(user, others.slice(0, Math.max(0, others.length + 1 - limit)), 'replaced')
-      if (key === null) forgetKeys(user)
-      else keepKey(user, key)
+      if (key === null) dropKeys(user)
+      else rememberKey(user, key)
       users.set(userId, user)
-      tell(userId)
+      notify(userId)
       return true
     },
 
@@ -174,7 +158,7 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
     async writeKey (ref) {
       const user = userAt(ref)
       if (user === null || user.live.length === 0) return false
-      keepKey(user, ref.key)
+      rememberKey(user, ref.key)
       return true
     },
 
@@ -184,20 +168,22 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
       return () => { watchers.delete(watcher) }
     }
   }
-  memoryStores.set(store, (record, now) => {
-    const source = (record as Answer)[SOURCE]
-    // Not where somebody has put another `read` in the place of ours.
-    if (source?.users !== users || store.read !== read) return false
-    const { user, session } = source
-    if (!user.live.includes(session) || now >= session.idleExpiresAt) return false
-    users.use(user.id, user)
-    return true
-  })
+  memoryStores.add(store)
   return store
 }
 
 function newUser (id: string): User {
-  return { id, openid: '', unionid: null, live: NONE, ended: NONE, sealed: null, fingerprint: null, previous: null, promotedAt: 0 }
+  return {
+    id,
+    openid: '',
+    unionid: null,
+    live: NONE,
+    ended: NONE,
+    sealed: null,
+    fingerprint: null,
+    previous: null,
+    promotedAt: 0
+  }
 }
 
 function sessionOf ({ live }: User, id: string): StoredSession | undefined {
@@ -205,35 +191,31 @@ function sessionOf ({ live }: User, id: string): StoredSession | undefined {
   return undefined
 }
 
-/** Nothing is copied in the usual case, where nothing has ended since the last look. */
-function keep<T> (items: readonly T[], wanted: (item: T) => boolean): readonly T[] {
-  return items.every(wanted) ? items : items.filter(wanted)
+/** Filters without a copy in the usual case, in which every item remains. */
+function filterUnchanged<T> (items: readonly T[], isWanted: (item: T) => boolean): readonly T[] {
+  return items.every(isWanted) ? items : items.filter(isWanted)
 }
 
 function endSessions (user: User, ending: readonly StoredSession[], reason: EndReason): void {
   if (ending.length === 0) return
   user.live = user.live.filter((session) => !ending.includes(session))
-  user.ended = user.ended.concat(ending.map(({ id, idleExpiresAt }) => ({ id, reason, until: idleExpiresAt }))).slice(-MAX_END_REASONS)
-  if (user.live.length === 0) forgetKeys(user)
+  const ended = ending.map(({ id, idleExpiresAt }) => ({ id, reason, until: idleExpiresAt }))
+  user.ended = user.ended.concat(ended).slice(-MAX_END_REASONS)
+  if (user.live.length === 0) dropKeys(user)
 }
 
-function keepKey (user: User, { sealed, fingerprints }: SealedKey): void {
-  const same = user.fingerprint !== null && fingerprints.includes(user.fingerprint)
-  if (!same) user.previous = user.sealed
+function rememberKey (user: User, { sealed, fingerprints }: SealedKey): void {
+  const isSameKey = user.fingerprint !== null && fingerprints.includes(user.fingerprint)
+  if (!isSameKey) user.previous = user.sealed
   user.sealed = sealed
   user.fingerprint = fingerprints[0]
 }
 
-function forgetKeys (user: User): void {
+function dropKeys (user: User): void {
   user.sealed = user.fingerprint = user.previous = null
 }
 
-function answerOf (users: LazyLru<User>, user: User, session: StoredSession): LiveRecord {
-  const record: LiveRecord = { status: 'live', openid: user.openid, unionid: user.unionid, session: copyOf(session) }
-  return Object.defineProperty(record, SOURCE, { value: { users, user, session } })
-}
-
-/** Field by field: what a caller holds is never what is stored, and nothing else slips in. */
+/** Copies the known fields. The caller's object is never the stored one, and no other field is stored. */
 function copyOf ({ id, createdAt, expiresAt, idleExpiresAt, label, data }: StoredSession): StoredSession {
   return { id, createdAt, expiresAt, idleExpiresAt, label, data }
 }

@@ -17,8 +17,6 @@ export interface Apps {
    * @throws FST_WEAPP_APP_UNKNOWN, FST_WEAPP_INVALID_OPTION
    */
   credentials (appId: string | undefined): Promise<AppCredentials>
-  /** Whether the apps stay the same for the lifetime of this process. */
-  readonly areFixed: boolean
   /** Returns false if the app is unknown. Synchronous if the answer is cached, because the guard needs it per token. */
   has (appId: string): boolean | Promise<boolean>
   /** Discards the cached secret of an app because it may be outdated. */
@@ -38,8 +36,6 @@ export function createApps (secrets: AppSecrets): Apps {
   const onlyId = ids.length === 1 ? ids[0] : undefined
 
   return {
-    areFixed: typeof secrets !== 'function',
-
     async credentials (appId = onlyId) {
       if (appId === undefined) {
         throw new FST_WEAPP_INVALID_OPTION('appId', 'is required if several Mini Programs are configured')

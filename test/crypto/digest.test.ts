@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { digest } from '../../src/crypto/digest.js'
 import { heapUsed } from '../helpers/heap.js'
 
-test('a digest is the beginning of SHA-256 as base64url', async (t) => {
+test('digest: is the start of SHA-256 as base64url', async (t) => {
   for (const text of ['', 'a text', '中文']) {
     const whole = createHash('sha256').update(text).digest('base64url')
     t.equal(digest(text, 22), whole.slice(0, 22))
@@ -11,13 +11,13 @@ test('a digest is the beginning of SHA-256 as base64url', async (t) => {
   }
 })
 
-test('a digest that is kept keeps no longer text alive', async (t) => {
+test('digest: does not retain a longer string', async (t) => {
   const count = 100_000
-  const kept = new Array<string>(count).fill('')
+  const digests = new Array<string>(count).fill('')
   const before = heapUsed()
-  for (let i = 0; i < count; i++) kept[i] = digest(`${i}`, 22)
+  for (let i = 0; i < count; i++) digests[i] = digest(`${i}`, 22)
   const bytes = (heapUsed() - before) / count
-  // 40 for 22 characters; a slice and its digest take 96.
+  // 22 characters take 40 bytes. A slice with its whole digest takes 96.
   t.ok(bytes < 60, `${Math.round(bytes)} bytes of heap each`)
-  t.equal(kept.length, count)
+  t.equal(digests.length, count)
 })

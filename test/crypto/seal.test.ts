@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { test } from 'tap'
 import { createSeal, deriveKeys } from '../../src/crypto/seal.js'
 
@@ -9,7 +9,7 @@ const [first, second, third] = ['first', 'second', 'third'].map((name) => derive
 
 const newKey = () => randomBytes(16).toString('base64')
 
-test('a session_key of WeChat is sealed in 64 characters, never twice alike, and opens for its user alone', async (t) => {
+test('seal: 64 characters, never equal, opens for its user only', async (t) => {
   const seal = createSeal([first])
   const sessionKey = newKey()
   const { sealed } = seal.seal(sessionKey, USER)
@@ -21,14 +21,14 @@ test('a session_key of WeChat is sealed in 64 characters, never twice alike, and
   t.equal(seal.open(sealed, ''), null)
 })
 
-test('a key of any other form is sealed as it stands', async (t) => {
+test('seal: a key that is not base64 is sealed as text', async (t) => {
   const seal = createSeal([first])
   for (const sessionKey of ['not base64!', 'YQ', 'YQ=', 'YR==', '密钥', ' ', randomBytes(32).toString('base64'), 'x'.repeat(1000)]) {
     t.equal(seal.open(seal.seal(sessionKey, USER).sealed, USER), sessionKey, sessionKey.slice(0, 20))
   }
 })
 
-test('a seal that is damaged anywhere opens to null', async (t) => {
+test('open: a damaged seal is null', async (t) => {
   const seal = createSeal([first])
   const bytes = Buffer.from(seal.seal(newKey(), USER).sealed, 'base64url')
   for (let i = 0; i < bytes.length; i++) {
@@ -38,7 +38,7 @@ test('a seal that is damaged anywhere opens to null', async (t) => {
   }
 })
 
-test('a seal that is too short, or none, opens to null', async (t) => {
+test('open: a truncated or foreign seal is null', async (t) => {
   const seal = createSeal([first])
   const bytes = Buffer.from(seal.seal(newKey(), USER).sealed, 'base64url')
   for (let length = 0; length < bytes.length; length++) {
@@ -47,7 +47,7 @@ test('a seal that is too short, or none, opens to null', async (t) => {
   for (const text of ['', '!', 'null', '{}', 'A'.repeat(64)]) t.equal(seal.open(text, USER), null, text)
 })
 
-test('after a rotation old seals still open and new ones are under the new secret; a retired secret opens nothing', async (t) => {
+test('rotation: old seals open until their secret is retired', async (t) => {
   const before = createSeal([first])
   const during = createSeal([second, first])
   const after = createSeal([second])
@@ -61,35 +61,39 @@ test('after a rotation old seals still open and new ones are under the new secre
   t.equal(before.open(fresh, USER), null)
 })
 
-test('fingerprints show the same key of the same user, also across a rotation, and no other', async (t) => {
+test('fingerprint: equal for one key of one user, also after a rotation', async (t) => {
   const sessionKey = newKey()
   const prints = (secrets: Parameters<typeof createSeal>[0], key = sessionKey, user = USER) => createSeal(secrets).seal(key, user).fingerprints
   const [old] = prints([first])
   t.match(old, /^[\w-]{16}$/)
-  t.strictSame(prints([first]), [old], 'steady, where the seal is not')
+  t.strictSame(prints([first]), [old], 'deterministic, unlike the seal')
   t.equal(prints([second, first])[1], old)
   t.equal(prints([second, first]).length, 2)
-  t.not(prints([second, first])[0], old, 'the one to keep is of the new secret')
+  t.not(prints([second, first])[0], old, 'the first fingerprint is of the new secret')
   t.equal(prints([third, second, first])[2], old)
   t.not(prints([first], newKey())[0], old)
   t.not(prints([first], sessionKey, OTHER)[0], old)
   t.notOk(prints([third, second]).includes(old))
 })
 
-test('a nonce that was drawn elsewhere is the one that is used, and is drawn here otherwise', async (t) => {
+test('seal: every seal has a nonce of its own', async (t) => {
   const seal = createSeal([first])
-  const nonce = randomBytes(12)
-  const { sealed } = seal.seal(newKey(), USER, nonce)
-  t.strictSame(Buffer.from(sealed, 'base64url').subarray(4, 16), nonce)
-  const nonces = Array.from({ length: 100 }, () => Buffer.from(seal.seal(newKey(), USER).sealed, 'base64url').toString('hex', 4, 16))
+  const sessionKey = newKey()
+  const nonces = Array.from({ length: 100 }, () => Buffer.from(seal.seal(sessionKey, USER).sealed, 'base64url').toString('hex', 4, 16))
   t.equal(new Set(nonces).size, 100)
 })
 
-test('a secret gives keys that have nothing in common', async (t) => {
+test('fingerprint: the first 96 bits of an HMAC-SHA256 of user id and session_key', async (t) => {
+  const sessionKey = newKey()
+  const whole = createHmac('sha256', first.fingerprintKey).update(`${USER}:${sessionKey}`).digest('base64url')
+  t.strictSame(createSeal([first]).seal(sessionKey, USER).fingerprints, [whole.slice(0, 16)])
+})
+
+test('deriveKeys: all keys of a secret differ', async (t) => {
   const values = [first, second].flatMap((keys) => Object.values(keys).map((value) => {
     if (typeof value === 'string') return Buffer.from(value, 'base64url').toString('hex')
     return (value.export?.() ?? value).toString('hex')
   }))
   t.equal(new Set(values).size, values.length)
-  t.strictSame(deriveKeys('a secret'), deriveKeys('a secret'), 'and always the same')
+  t.strictSame(deriveKeys('a secret'), deriveKeys('a secret'), 'deterministic')
 })

@@ -1,7 +1,7 @@
 import Fastify from 'fastify'
 import { test, type Test } from 'tap'
 import { deriveKeys } from '../../src/crypto/seal.js'
-import { createTokens, userIdOf, type Tokens } from '../../src/crypto/tokens.js'
+import { createTokens, MIN_REMEMBERED_TOKENS, userIdOf, type Tokens } from '../../src/crypto/tokens.js'
 import { freezeClock } from '../helpers/clock.js'
 import { forge, TOKEN_HEADER, partsOf, someClaims } from '../helpers/forged-token.js'
 import { APP_ID, SECRET } from '../helpers/host.js'
@@ -12,12 +12,12 @@ const userId = userIdOf(APP_ID, 'openid')
 async function tokensOf (t: Test, ...secrets: string[]) {
   const app = Fastify()
   t.teardown(() => app.close())
-  return await createTokens(app, secrets.map(deriveKeys))
+  return await createTokens(app, secrets.map(deriveKeys), { max: 100, newMemo: () => ({ uses: 0 }) })
 }
 
 const verify = (tokens: Tokens, token: string) => tokens.bearer(`Bearer ${token}`, Date.now())!
 
-test('a token says who, for which app and how long, and holds 256 random bits that only a digest is kept of', async (t) => {
+test('issue: five claims, and a session id that is a digest of the secret', async (t) => {
   const tokens = await tokensOf(t, SECRET)
   const lifetime = { createdAt: Date.UTC(2026, 0, 1), expiresAt: Date.UTC(2099, 0, 1) }
   const { token, sessionId } = tokens.issue({ appId: APP_ID, userId, ...lifetime })
@@ -27,31 +27,32 @@ test('a token says who, for which app and how long, and holds 256 random bits th
   t.match(claims, { sub: userId, aud: APP_ID, iat: lifetime.createdAt / 1000, exp: lifetime.expiresAt / 1000, jti: /^[\w-]{43}$/ })
   t.match(sessionId, /^[\w-]{22}$/)
   t.notOk(String(claims.jti).includes(sessionId))
-  t.strictSame(verify(tokens, token), { appId: APP_ID, userId, sessionId, parsed: null, lastAnswer: null, cached: null, isTouching: false })
+  t.strictSame(verify(tokens, token), { appId: APP_ID, userId, sessionId, memo: { uses: 0 } })
   t.not(tokens.issue({ appId: APP_ID, userId, ...lifetime }).sessionId, sessionId)
 })
 
-test('with each token come random bytes that are no part of it', async (t) => {
+test('issue: every token has 32 random bytes of its own', async (t) => {
   const tokens = await tokensOf(t, SECRET)
-  const issued = Array.from({ length: 100 }, () => tokens.issue({ appId: APP_ID, userId, createdAt: 0, expiresAt: Date.UTC(2099, 0, 1) }))
-  t.equal(new Set(issued.map(({ nonce }) => nonce.toString('hex'))).size, issued.length)
-  for (const { token, nonce } of issued) {
-    const secret = Buffer.from(partsOf(token).claims.jti as string, 'base64url')
-    if (nonce.length !== 12 || secret.length !== 32 || secret.includes(nonce.subarray(0, 4))) t.fail('the nonce of a token')
-  }
+  const lifetime = { createdAt: 0, expiresAt: Date.UTC(2099, 0, 1) }
+  const secrets = Array.from({ length: 100 }, () => {
+    const { token } = tokens.issue({ appId: APP_ID, userId, ...lifetime })
+    return partsOf(token).claims.jti as string
+  })
+  t.equal(new Set(secrets).size, secrets.length)
+  for (const secret of secrets) t.equal(Buffer.from(secret, 'base64url').length, 32)
 })
 
-test('a token is good until its end', async (t) => {
+test('bearer: a token is valid until its expiry', async (t) => {
   const clock = freezeClock(t)
   const tokens = await tokensOf(t, SECRET)
   const { token } = tokens.issue({ appId: APP_ID, userId, createdAt: clock.now, expiresAt: clock.now + 60_000 })
   clock.advance(60_000)
-  t.equal(verify(tokens, token).userId, userId, 'the library is late by a millisecond, the store is not')
+  t.equal(verify(tokens, token).userId, userId, '@fastify/jwt accepts one millisecond more than the store')
   clock.advance(1)
   t.throws(() => verify(tokens, token), { code: 'FST_WEAPP_TOKEN_EXPIRED' })
 })
 
-test('new tokens are of the first secret; those of the others are good until they are retired', async (t) => {
+test('rotation: the first secret signs, all secrets verify', async (t) => {
   const [before, during, after] = [await tokensOf(t, SECRET), await tokensOf(t, OTHER_SECRET, SECRET), await tokensOf(t, OTHER_SECRET)]
   const session = { appId: APP_ID, userId, createdAt: 0, expiresAt: Date.UTC(2099, 0, 1) }
   const [old, fresh] = [before.issue(session), during.issue(session)]
@@ -62,14 +63,14 @@ test('new tokens are of the first secret; those of the others are good until the
   t.throws(() => verify(before, fresh.token), { code: 'FST_WEAPP_TOKEN_INVALID' })
 })
 
-test('a key id chooses the one secret that is tried', async (t) => {
+test('bearer: the key id selects the one secret to verify with', async (t) => {
   const tokens = await tokensOf(t, OTHER_SECRET, SECRET)
   t.ok(verify(tokens, forge(someClaims())))
   const { kid } = deriveKeys(OTHER_SECRET)
   t.throws(() => verify(tokens, forge(someClaims(), { header: { ...TOKEN_HEADER, kid } })), { code: 'FST_WEAPP_TOKEN_INVALID' })
 })
 
-test('claims of another form are none of ours, whoever signed them', async (t) => {
+test('bearer: claims of another form are invalid even if signed', async (t) => {
   const tokens = await tokensOf(t, SECRET)
   const good = someClaims()
   t.equal(verify(tokens, forge(good)).userId, good.sub)
@@ -85,7 +86,7 @@ test('claims of another form are none of ours, whoever signed them', async (t) =
   }
 })
 
-test('what is no token at all', async (t) => {
+test('bearer: malformed tokens are invalid', async (t) => {
   const tokens = await tokensOf(t, SECRET)
   const token = forge(someClaims())
   const [header, claims, signature] = token.split('.')
@@ -94,7 +95,7 @@ test('what is no token at all', async (t) => {
   }
 })
 
-test('an Authorization header holds one Bearer token, or it is refused', async (t) => {
+test('bearer: accepts exactly one Bearer token', async (t) => {
   const tokens = await tokensOf(t, SECRET)
   const { token } = tokens.issue({ appId: APP_ID, userId, createdAt: 0, expiresAt: Date.UTC(2099, 0, 1) })
   t.equal(tokens.bearer(undefined, Date.now()), null)
@@ -108,15 +109,15 @@ test('an Authorization header holds one Bearer token, or it is refused', async (
   }
 })
 
-test('a token is remembered whole, and no longer than it is good', async (t) => {
+test('bearer: remembers the whole header until its expiry', async (t) => {
   const clock = freezeClock(t)
   const tokens = await tokensOf(t, SECRET)
   const header = (lives: number) => `Bearer ${tokens.issue({ appId: APP_ID, userId, createdAt: clock.now, expiresAt: clock.now + lives }).token}`
   const [long, short] = [header(2000), header(1000)]
   const known = tokens.bearer(short, Date.now())
-  t.equal(tokens.bearer(short, Date.now()), known, 'the same object, with what was learnt of its session')
+  t.equal(tokens.bearer(short, Date.now()), known, 'the same object, with its memo')
   t.ok(tokens.bearer(long, Date.now()))
-  // The last character has bits that mean nothing.
+  // The last character is skipped, because some of its bits are unused.
   for (let i = 7; i < long.length - 1; i++) {
     const forged = `${long.slice(0, i)}${long[i] === 'A' ? 'B' : 'A'}${long.slice(i + 1)}`
     t.throws(() => tokens.bearer(forged, Date.now()), { code: 'FST_WEAPP_TOKEN_INVALID' }, `changed at ${i}`)
@@ -126,25 +127,29 @@ test('a token is remembered whole, and no longer than it is good', async (t) => 
   t.ok(tokens.bearer(long, Date.now()))
 })
 
-test('as many tokens are remembered as users are cached, and 20,000 at least', async (t) => {
+test('bearer: remembers max tokens, each with a memo of its own', async (t) => {
+  t.equal(MIN_REMEMBERED_TOKENS, 20_000)
   const lifetime = { createdAt: 0, expiresAt: Date.UTC(2099, 0, 1) }
   const app = Fastify()
   t.teardown(() => app.close())
-  const few = await createTokens(app, [deriveKeys(SECRET)], 10)
-  const many = await createTokens(app, [deriveKeys(SECRET)], 22_000)
+  const newMemo = () => ({ uses: 0 })
+  const few = await createTokens(app, [deriveKeys(SECRET)], { max: 20_000, newMemo })
+  const many = await createTokens(app, [deriveKeys(SECRET)], { max: 22_000, newMemo })
   const headers = Array.from({ length: 22_000 }, () => `Bearer ${few.issue({ appId: APP_ID, userId, ...lifetime }).token}`)
-  const isRemembered = (tokens: Tokens, count: number) => {
+  const isRemembered = (tokens: typeof few, count: number) => {
     const [first, ...others] = headers.slice(0, count) as [string, ...string[]]
-    const known = tokens.bearer(first, Date.now())
-    for (const other of others) tokens.bearer(other, Date.now())
-    return tokens.bearer(first, Date.now()) === known
+    tokens.bearer(first, Date.now())!.memo.uses = 1
+    for (const other of others) {
+      if (tokens.bearer(other, Date.now())!.memo.uses !== 0) t.fail('a memo is shared')
+    }
+    return tokens.bearer(first, Date.now())!.memo.uses === 1
   }
   t.equal(isRemembered(few, 20_000), true)
-  t.equal(isRemembered(few, 22_000), false)
+  t.equal(isRemembered(await createTokens(app, [deriveKeys(SECRET)], { max: 20_000, newMemo }), 22_000), false)
   t.equal(isRemembered(many, 22_000), true)
 })
 
-test('a user id tells users and apps apart and says nothing of either', async (t) => {
+test('userIdOf: differs between users and apps and reveals neither', async (t) => {
   t.match(userId, /^[\w-]{22}$/)
   t.equal(userIdOf(APP_ID, 'openid'), userId)
   const others = [userIdOf(APP_ID, 'Openid'), userIdOf('wx', 'openid'), userIdOf('', `${APP_ID}openid`), userIdOf('a","b', 'c'), userIdOf('a', 'b","c')]

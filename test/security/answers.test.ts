@@ -4,7 +4,7 @@ import { FAILURES, faultyStore } from '../helpers/faulty-store.js'
 import { forge, someClaims } from '../helpers/forged-token.js'
 import { startHost } from '../helpers/host.js'
 
-test('row 44: no answer of ours and no refusal may be cached', async (t) => {
+test('T44: no response of the plugin and no refusal may be cached', async (t) => {
   const clock = freezeClock(t)
   const faulty = faultyStore()
   const { app, wechat, signIn } = await startHost(t, {
@@ -53,13 +53,13 @@ test('row 44: no answer of ours and no refusal may be cached', async (t) => {
   t.equal((await app.inject('/public')).headers['cache-control'], 'public', 'other answers are left alone')
 })
 
-test('row 46: a thousand interleaved users each see only their own', async (t) => {
+test('T46: 1,000 interleaved users see only their own identity', async (t) => {
   const USERS = 1000
   const turns: (() => void)[] = []
   const { get, post, wechat } = await startHost(t, {
     after: (app) => app.get('/slow', { config: { weapp: true } }, async (request) => {
       const before = request.weapp?.openid
-      // Everybody is inside before anybody leaves, and they leave in another order.
+      // All requests are pending before the first continues. They continue in another order.
       await new Promise<void>((resolve) => { turns.push(resolve) })
       return { before, after: request.weapp?.openid, identity: app.weapp.identity(request).openid }
     })
@@ -73,7 +73,7 @@ test('row 46: a thousand interleaved users each see only their own', async (t) =
     tokens.push(...await Promise.all(logins))
   }
   const answers = tokens.map((token) => get('/slow', token))
-  const strangers = Array.from({ length: 100 }, () => get('/feed'))
+  const guests = Array.from({ length: 100 }, () => get('/feed'))
   while (turns.length < USERS) await new Promise(setImmediate)
   for (const turn of turns.reverse()) turn()
   const seen = (await Promise.all(answers)).map((response) => response.json())
@@ -83,13 +83,13 @@ test('row 46: a thousand interleaved users each see only their own', async (t) =
   })
   t.strictSame(wrong, [])
   t.equal(new Set(seen.map(({ after }) => after)).size, USERS)
-  for (const response of await Promise.all(strangers)) {
-    if (response.json().openid !== null) t.fail('a stranger was given an identity')
+  for (const response of await Promise.all(guests)) {
+    if (response.json().openid !== null) t.fail('a guest received an identity')
   }
 })
 
 for (const hook of ['preHandler', 'onRequest'] as const) {
-  test(`row 46: the decorator is null by default and a refusal stops the handler (${hook})`, async (t) => {
+  test(`T46: request.weapp is null by default, a refusal stops the handler (${hook})`, async (t) => {
     let handled = 0
     const seen: unknown[] = []
     const { app, signIn, get } = await startHost(t, {

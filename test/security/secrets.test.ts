@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { Agent } from 'undici'
-import t, { type Test } from 'tap'
+import { test, type Test } from 'tap'
 import { freezeClock } from '../helpers/clock.js'
 import { STORE_WORDS, faultyStore } from '../helpers/faulty-store.js'
 import { forge, partsOf, someClaims } from '../helpers/forged-token.js'
@@ -11,12 +11,12 @@ import { userIdOf } from '../../src/crypto/tokens.js'
 
 const ERRMSG = 'canary-of-errmsg'
 
-/** Everything of a value that inspection shows, its errors' causes included. */
+/** Returns all that inspection shows of a value, including the causes of errors. */
 function shown (value: unknown): string {
   return inspect(value, { depth: Infinity, showHidden: false, maxArrayLength: null, maxStringLength: null }) + (JSON.stringify(value) ?? '')
 }
 
-/** A key in every spelling that could slip into a text. */
+/** Returns the encodings in which a key could appear in a text. */
 function spellings (sessionKey: string): string[] {
   const bytes = Buffer.from(sessionKey, 'base64')
   return [sessionKey, sessionKey.replaceAll('/', '\\/'), encodeURIComponent(sessionKey), bytes.toString('base64url'), bytes.toString('hex')]
@@ -28,7 +28,7 @@ function absent (t: Test, text: string, canaries: Record<string, string | string
   }
 }
 
-/** A life with everything that can go wrong in it; gives all that anybody saw of it. */
+/** Runs logins, requests and failures of every kind. Returns all output of them. */
 async function journey (t: Test) {
   const clock = freezeClock(t)
   const log = captureLog()
@@ -106,9 +106,9 @@ async function journey (t: Test) {
   return { log, replies, objects, errors, keys, codes, tokens, wechat }
 }
 
-t.test('row 8: session_key never in reply, error, log, JSON.stringify or util.inspect', async (t) => {
+test('T8: session_key in no response, error, log or inspection', async (t) => {
   const { log, replies, objects, errors, keys } = await journey(t)
-  t.ok(keys.length > 15 && replies.length > 20 && objects.length > 10 && errors.length > 15, 'the journey was one')
+  t.ok(keys.length > 15 && replies.length > 20 && objects.length > 10 && errors.length > 15, 'the journey was complete')
   const canaries = { session_key: keys.flatMap(spellings) }
   absent(t, replies.join('\n'), canaries)
   absent(t, log.text(), canaries)
@@ -116,9 +116,9 @@ t.test('row 8: session_key never in reply, error, log, JSON.stringify or util.in
   absent(t, shown(errors), canaries)
 })
 
-t.test('row 9: the app secret, and ours, never in reply, error, log or inspection', async (t) => {
+test('T9: app secret and secret in no response, error, log or inspection', async (t) => {
   const { log, replies, objects, errors } = await journey(t)
-  const canaries = { 'app secret': APP_SECRET, 'secret of ours': SECRET }
+  const canaries = { 'app secret': APP_SECRET, 'plugin secret': SECRET }
   absent(t, replies.join('\n'), canaries)
   absent(t, log.text(), canaries)
   absent(t, shown(objects), canaries)
@@ -129,14 +129,14 @@ t.test('row 9: the app secret, and ours, never in reply, error, log or inspectio
   }
 })
 
-t.test('row 9: an error of the HTTP client that holds the URL stays where it is', async (t) => {
+test("T9: an HTTP client's error with the URL is not passed on", async (t) => {
   const log = captureLog()
   const errors: Error[] = []
-  const told: string[] = []
+  const paths: string[] = []
   const dispatcher = new Agent().compose((dispatch) => (options, handler) => {
     const { path, origin, method } = options
     if (method !== 'GET') return dispatch(options, handler)
-    told.push(String(path))
+    paths.push(String(path))
     throw Object.assign(new Error(`cannot reach ${origin}${path}`, { cause: new Error(String(path)) }), { path, code: 'ECONNREFUSED' })
   })
   t.teardown(() => dispatcher.destroy())
@@ -146,13 +146,13 @@ t.test('row 9: an error of the HTTP client that holds the URL stays where it is'
   })
   const response = await login()
   t.equal(response.statusCode, 503)
-  t.ok(told.some((path) => path.includes(APP_SECRET)), 'it held the secret')
+  t.ok(paths.some((path) => path.includes(APP_SECRET)), 'the error contained the secret')
   t.equal(errors.length, 1)
   absent(t, response.body + JSON.stringify(response.headers) + log.text() + shown(errors) + String(errors[0]?.stack), { 'app secret': APP_SECRET })
   t.equal(errors[0]?.cause, undefined)
 })
 
-t.test('row 9: a wrong option is named, its value is not', async (t) => {
+test('T9: an invalid option is reported by name, without its value', async (t) => {
   for (const options of [{ secret: 'too-short-canary' }, { appSecret: ' ' }, { secret: [SECRET, SECRET] }, { appSecret: { canary: 'canary' } }]) {
     const error = await startHost(t, { options: options as object }).then(() => t.fail('it boots'), (error) => error)
     t.equal(error.code, 'FST_WEAPP_INVALID_OPTION')
@@ -160,15 +160,15 @@ t.test('row 9: a wrong option is named, its value is not', async (t) => {
   }
 })
 
-t.test('row 19: the client sees our words only', async (t) => {
+test('T19: clients see no message of WeChat, the store or the stack', async (t) => {
   const { log, replies, errors } = await journey(t)
-  const canaries = { 'words of others': [ERRMSG, STORE_WORDS, 'rid:', 'req_id', 'node_modules', '.ts:', '.js:'] }
+  const canaries = { 'foreign message': [ERRMSG, STORE_WORDS, 'rid:', 'req_id', 'node_modules', '.ts:', '.js:'] }
   absent(t, replies.join('\n'), canaries)
-  absent(t, log.text(), { 'words of others': [ERRMSG, STORE_WORDS] })
-  absent(t, shown(errors.map((error) => ({ ...error as object, message: (error as Error).message }))), { 'words of others': [ERRMSG, STORE_WORDS] })
+  absent(t, log.text(), { 'foreign message': [ERRMSG, STORE_WORDS] })
+  absent(t, shown(errors.map((error) => ({ ...error as object, message: (error as Error).message }))), { 'foreign message': [ERRMSG, STORE_WORDS] })
 })
 
-t.test('row 45: no code, token, jti, openid or unionid in the log', async (t) => {
+test('T45: no code, token, jti, openid or unionid in the log', async (t) => {
   const { log, codes, tokens, wechat } = await journey(t)
   t.ok(log.lines().length > 50)
   absent(t, log.text(), {
@@ -180,12 +180,12 @@ t.test('row 45: no code, token, jti, openid or unionid in the log', async (t) =>
   })
 })
 
-t.test('row 45: one event for each thing that matters', async (t) => {
+test('T45: one log event for each relevant action', async (t) => {
   const clock = freezeClock(t)
   const log = captureLog()
   const { app, wechat, signIn, get, post } = await startHost(t, { server: log.server, simulator: { openPlatform: true } })
   let seen = 0
-  const news = () => {
+  const newEvents = () => {
     const events = log.events().slice(seen)
     seen += events.length
     return events
@@ -195,59 +195,59 @@ t.test('row 45: one event for each thing that matters', async (t) => {
   const { token } = await signIn()
   const [session] = await app.weapp.sessions.list({ appId: APP_ID, openid: wechat.openid('alice') })
   const sessionId = session?.id
-  t.strictSame(news(), [{ event: 'login', appId: APP_ID, userId: sub(token), sessionId }], 'login')
+  t.strictSame(newEvents(), [{ event: 'login', appId: APP_ID, userId: sub(token), sessionId }], 'login')
 
   await get('/me', token)
   await get('/weapp/session', token)
-  t.strictSame(news(), [], 'a good token is no news')
+  t.strictSame(newEvents(), [], 'a valid token is not logged')
 
   await post('/weapp/login', { code: wechat.requests[0]?.query.js_code })
-  t.strictSame(news(), [{ event: 'login-failed', appId: APP_ID, code: 'FST_WEAPP_CODE_USED', errcode: 40163 }], 'a code again')
+  t.strictSame(newEvents(), [{ event: 'login-failed', appId: APP_ID, code: 'FST_WEAPP_CODE_USED', errcode: 40163 }], 'a code again')
   await post('/weapp/login', { code: 'unknown' })
-  t.strictSame(news(), [{ event: 'login-failed', appId: APP_ID, code: 'FST_WEAPP_CODE_INVALID', errcode: 40029 }], 'a failed login')
+  t.strictSame(newEvents(), [{ event: 'login-failed', appId: APP_ID, code: 'FST_WEAPP_CODE_INVALID', errcode: 40029 }], 'a failed login')
 
   wechat.fault({ errcode: 40125 }, { times: 1 })
   await post('/weapp/login', { code: wechat.login('bob') })
-  t.strictSame(news(), [
+  t.strictSame(newEvents(), [
     { event: 'wechat-config', appId: APP_ID, errcode: 40125 },
     { event: 'login-failed', appId: APP_ID, code: 'FST_WEAPP_WECHAT_CONFIG', errcode: 40125 }
   ], 'config')
   wechat.fault({ status: 403 }, { times: 1 })
   await post('/weapp/login', { code: wechat.login('bob') })
-  t.strictSame(news(), [
+  t.strictSame(newEvents(), [
     { event: 'login-failed', appId: APP_ID, code: 'FST_WEAPP_WECHAT_BAD_REPLY', failure: 'HTTP 403' }
-  ], 'something between us and WeChat')
+  ], 'a proxy in front of WeChat')
 
   await get('/me', 'nonsense')
-  t.strictSame(news(), [{ event: 'refused', code: 'FST_WEAPP_TOKEN_INVALID' }], 'a bad token')
+  t.strictSame(newEvents(), [{ event: 'refused', code: 'FST_WEAPP_TOKEN_INVALID' }], 'a bad token')
   await get('/feed', 'nonsense')
-  t.strictSame(news(), [{ event: 'refused', code: 'FST_WEAPP_TOKEN_INVALID' }], 'a bad token on an optional route')
+  t.strictSame(newEvents(), [{ event: 'refused', code: 'FST_WEAPP_TOKEN_INVALID' }], 'a bad token on an optional route')
 
   await post('/weapp/logout', undefined, token)
-  t.strictSame(news(), [{ event: 'logout', sessionId, all: false }], 'logout')
+  t.strictSame(newEvents(), [{ event: 'logout', sessionId, all: false }], 'logout')
   await get('/me', token)
-  t.strictSame(news(), [{ event: 'refused', code: 'FST_WEAPP_SESSION_REVOKED', sessionId }], 'a revoked session')
+  t.strictSame(newEvents(), [{ event: 'refused', code: 'FST_WEAPP_SESSION_REVOKED', sessionId }], 'a revoked session')
 
   const { token: kicked } = await signIn('bob')
-  news()
+  newEvents()
   const bob = { appId: APP_ID, openid: wechat.openid('bob') }
   const userId = userIdOf(APP_ID, bob.openid)
   const [{ id } = { id: '' }] = await app.weapp.sessions.list(bob)
   await app.weapp.sessions.revokeAll({ ...bob, except: id })
-  t.strictSame(news(), [{ event: 'sessions-revoked', appId: APP_ID, userId, except: id, ended: 0 }], 'the host ends all sessions but one')
+  t.strictSame(newEvents(), [{ event: 'sessions-revoked', appId: APP_ID, userId, except: id, ended: 0 }], 'the host ends all sessions but one')
   await app.weapp.sessions.revokeAll(bob)
-  t.strictSame(news(), [{ event: 'sessions-revoked', appId: APP_ID, userId, ended: 1 }], 'the host ends all sessions')
+  t.strictSame(newEvents(), [{ event: 'sessions-revoked', appId: APP_ID, userId, ended: 1 }], 'the host ends all sessions')
   await app.weapp.sessions.revoke({ ...bob, id })
-  t.strictSame(news(), [{ event: 'sessions-revoked', appId: APP_ID, userId, sessionId: id, ended: 0 }], 'the host ends one session')
+  t.strictSame(newEvents(), [{ event: 'sessions-revoked', appId: APP_ID, userId, sessionId: id, ended: 0 }], 'the host ends one session')
   await get('/me', kicked)
-  t.strictSame(news(), [{ event: 'refused', code: 'FST_WEAPP_SESSION_KICKED', sessionId: id }], 'a kicked session')
+  t.strictSame(newEvents(), [{ event: 'refused', code: 'FST_WEAPP_SESSION_KICKED', sessionId: id }], 'a kicked session')
 
   clock.advance(31 * 24 * 3600_000)
   await get('/me', kicked)
-  t.strictSame(news(), [{ event: 'refused', code: 'FST_WEAPP_TOKEN_EXPIRED' }], 'an old token')
+  t.strictSame(newEvents(), [{ event: 'refused', code: 'FST_WEAPP_TOKEN_EXPIRED' }], 'an old token')
 })
 
-t.test('row 45: who brings no token is no event', async (t) => {
+test('T45: a missing token is not logged', async (t) => {
   const log = captureLog()
   const { get } = await startHost(t, { server: { logger: { ...log.server.logger as object, level: 'info' } } })
   await get('/me')

@@ -1,10 +1,10 @@
-import t, { type Test } from 'tap'
+import { test, type Test } from 'tap'
 import type { FastifyRequest } from 'fastify'
 import type { SessionData } from '../../src/index.js'
 import { assertRefused } from '../helpers/assert-refused.js'
 import { startHost } from '../helpers/host.js'
 
-/** A host that lets a test write what it likes into its session. */
+/** Starts a host that writes any data of the test into the session. */
 async function startDataHost (t: Test) {
   let next: unknown
   let onLogin: unknown
@@ -43,7 +43,7 @@ async function startDataHost (t: Test) {
 
 const parsed = (text: string): unknown => JSON.parse(text)
 
-t.test('row 47: __proto__ and constructor in session data are harmless', async (t) => {
+test('T47: __proto__ and constructor in session data are harmless', async (t) => {
   const { get, update, signIn, signInWith } = await startDataHost(t)
   const { token } = await signIn()
   for (const text of [
@@ -62,7 +62,7 @@ t.test('row 47: __proto__ and constructor in session data are harmless', async (
   t.strictSame(Object.keys(Object.prototype), [])
 })
 
-t.test('row 47: what was handed out cannot be changed', async (t) => {
+test('T47: session data cannot be changed in place', async (t) => {
   const { post, get, signInWith } = await startDataHost(t)
   const data = { account: { id: 1, roles: ['user'] } }
   const { token } = (await signInWith(data)).json()
@@ -72,7 +72,7 @@ t.test('row 47: what was handed out cannot be changed', async (t) => {
   t.strictSame((await get('/data', token)).json(), data)
 })
 
-t.test('row 47: data that a host goes on changing is not what is kept', async (t) => {
+test("T47: later changes to the host's object are not stored", async (t) => {
   const { get, update, signIn } = await startDataHost(t)
   const { token } = await signIn()
   const data = { roles: ['user'] }
@@ -81,7 +81,7 @@ t.test('row 47: data that a host goes on changing is not what is kept', async (t
   t.strictSame((await get('/data', token)).json(), { roles: ['user'] })
 })
 
-t.test('row 47: what a host writes on a request does not make our routes act for somebody else', async (t) => {
+test('T47: routes ignore values that a host writes on request.weapp', async (t) => {
   const victim: { openid?: string, id?: string } = {}
   const preHandler = async ({ weapp }: FastifyRequest) => { Object.assign(weapp!, { openid: victim.openid }); Object.assign(weapp!.session, { id: victim.id }) }
   const { app, get, post, signIn, wechat } = await startHost(t, { options: { routes: { logout: { preHandler }, session: { preHandler } } } })
@@ -98,7 +98,7 @@ t.test('row 47: what a host writes on a request does not make our routes act for
   t.equal((await app.weapp.sessions.list(alice)).length, 1)
 })
 
-t.test('row 47: no data and no client changes who it is and how long', async (t) => {
+test('T47: session data changes no identity and no lifetime', async (t) => {
   const { app, get, post, wechat, update, signInWith } = await startDataHost(t)
   const lies = {
     openid: 'o-of-the-victim',
@@ -120,10 +120,10 @@ t.test('row 47: no data and no client changes who it is and how long', async (t)
   t.strictSame((await get('/weapp/session', token)).json(), before)
   t.strictSame((await get('/me', token)).json(), { openid: wechat.openid('alice') })
   t.ok(before.expiresAt < 8e15)
-  t.strictSame((await app.inject({ url: '/data', headers: { authorization: `Bearer ${token}` } })).json(), lies, 'it is data and nothing more')
+  t.strictSame((await app.inject({ url: '/data', headers: { authorization: `Bearer ${token}` } })).json(), lies, 'stored as data only')
 })
 
-t.test('row 47: what JSON would change, or 4 KiB do not hold, is refused', async (t) => {
+test('T47: values that JSON would change, or beyond 4 KiB, are refused', async (t) => {
   const { get, update, signIn } = await startDataHost(t)
   const { token } = await signIn()
   const cycle: Record<string, unknown> = {}

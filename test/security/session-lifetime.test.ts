@@ -5,7 +5,7 @@ import { partsOf } from '../helpers/forged-token.js'
 import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID, startHost } from '../helpers/host.js'
 
-test('row 23: every login issues a new token, and the old one of the same user ends with it', async (t) => {
+test('T23: every login issues a new token and ends the one that it replaces', async (t) => {
   const { app, wechat, signIn, get } = await startHost(t)
   const { token } = await signIn()
   const { token: next } = await signIn('alice', { authorization: `Bearer ${token}` })
@@ -18,18 +18,18 @@ test('row 23: every login issues a new token, and the old one of the same user e
   t.equal((await app.weapp.sessions.list({ appId: APP_ID, openid: wechat.openid('alice') })).length, 2)
 })
 
-test("row 23: an attacker's token in a victim's login stays the attacker's", async (t) => {
+test("T23: an attacker's token in a victim's login is not adopted", async (t) => {
   const { store, calls } = faultyStore()
   const { wechat, signIn, get } = await startHost(t, { options: { store } })
   const { token: attacker } = await signIn('mallory')
   const { token: victim } = await signIn('alice', { authorization: `Bearer ${attacker}` })
   t.not(victim, attacker)
-  t.match(calls.at(-1), { operation: 'create', input: { replaces: null } }, 'the store is not even told of it')
+  t.match(calls.at(-1), { operation: 'create', input: { replaces: null } }, 'the store does not receive it')
   t.strictSame((await get('/me', attacker)).json(), { openid: wechat.openid('mallory') })
   t.strictSame((await get('/me', victim)).json(), { openid: wechat.openid('alice') })
 })
 
-test('row 23: nothing that comes with a login is adopted', async (t) => {
+test('T23: a login adopts no token and no id from its request', async (t) => {
   const { app, wechat } = await startHost(t)
   const { token: old } = (await app.inject({ method: 'POST', url: '/weapp/login', payload: { code: wechat.login('alice') } })).json()
   for (const authorization of ['Bearer x', 'Basic x', '', `Bearer ${old}x`, 'Bearer ' + 'x'.repeat(9000)]) {
@@ -45,7 +45,7 @@ test('row 23: nothing that comes with a login is adopted', async (t) => {
   }
 })
 
-test('row 23: a login that fails leaves the old session as it was', async (t) => {
+test('T23: a failed login leaves the old session unchanged', async (t) => {
   const { app, get, signIn } = await startHost(t)
   const { token } = await signIn()
   const response = await app.inject({
@@ -55,7 +55,7 @@ test('row 23: a login that fails leaves the old session as it was', async (t) =>
   t.equal((await get('/me', token)).statusCode, 200)
 })
 
-test('row 25: a session ends on the server when it is not used', async (t) => {
+test('T25: an unused session expires on the server', async (t) => {
   const clock = freezeClock(t)
   const { signIn, get } = await startHost(t, { options: { session: { ttl: '10h', idle: '1h' } } })
   const unused = await signIn('alice')
@@ -67,7 +67,7 @@ test('row 25: a session ends on the server when it is not used', async (t) => {
   t.equal((await get('/me', used.token)).statusCode, 200)
 })
 
-test('row 25: whenever it was last used, it lives 19/20 of idle more, and idle at most', async (t) => {
+test('T25: lives 19/20 to 20/20 of idle after its last use', async (t) => {
   const idle = 20 * MINUTE
   for (const usedAfter of [0, 1, MINUTE - 1, MINUTE, MINUTE + 1, 10 * MINUTE + 17, 20 * MINUTE - 1]) {
     await t.test(`used after ${usedAfter} ms`, async (t) => {
@@ -85,7 +85,7 @@ test('row 25: whenever it was last used, it lives 19/20 of idle more, and idle a
   }
 })
 
-test('row 25: a use is written at most once per twentieth of idle', async (t) => {
+test('T25: touches at most once per twentieth of idle', async (t) => {
   const clock = freezeClock(t)
   const { store, asked } = faultyStore()
   const { signIn, get } = await startHost(t, { options: { store, session: { ttl: '10h', idle: '20m' } } })
@@ -99,7 +99,7 @@ test('row 25: a use is written at most once per twentieth of idle', async (t) =>
   t.equal(asked('touch'), 1)
 })
 
-test('row 26: no use lengthens the absolute time', async (t) => {
+test('T26: activity does not extend the absolute expiry', async (t) => {
   const clock = freezeClock(t)
   const { store, calls } = faultyStore()
   const ttl = 2 * HOUR
@@ -110,9 +110,9 @@ test('row 26: no use lengthens the absolute time', async (t) => {
   const end = expiresAt
   while (clock.now < end - MINUTE) {
     clock.advance(MINUTE)
-    if ((await get('/me', token)).statusCode !== 200) t.fail(`dead at ${clock.now - end}`)
+    if ((await get('/me', token)).statusCode !== 200) t.fail(`ended at ${clock.now - end}`)
     const { expiresAt, idleExpiresAt } = (await get('/weapp/session', token)).json()
-    if (expiresAt !== end || idleExpiresAt > end) t.fail('it was lengthened')
+    if (expiresAt !== end || idleExpiresAt > end) t.fail('it was extended')
   }
   clock.advance(MINUTE - 1)
   t.equal((await get('/me', token)).statusCode, 200, 'the last millisecond')
@@ -122,10 +122,10 @@ test('row 26: no use lengthens the absolute time', async (t) => {
   assertRefused(t, await get('/me', token), 401, 'FST_WEAPP_TOKEN_EXPIRED')
   const ends = calls.filter(({ operation }) => operation === 'touch').map(({ input }) => (input as { idleExpiresAt: number }).idleExpiresAt)
   t.ok(ends.length > 10)
-  t.ok(ends.every((idleEnd) => idleEnd <= end), 'no store is asked for more')
+  t.ok(ends.every((idleEnd) => idleEnd <= end), 'no touch goes beyond the absolute expiry')
 })
 
-test('row 26: a login between two seconds ends on a whole one, where the token ends', async (t) => {
+test('T26: session and token expire at the same whole second', async (t) => {
   const clock = freezeClock(t)
   clock.advance(789)
   const { signIn, get } = await startHost(t, { options: { session: { ttl: 2500, idle: false } } })
@@ -139,7 +139,7 @@ test('row 26: a login between two seconds ends on a whole one, where the token e
   t.equal((await get('/me', token)).statusCode, 401)
 })
 
-test('row 28: signing out ends the session on the server, for good', async (t) => {
+test('T28: a logout ends the session on the server for good', async (t) => {
   const clock = freezeClock(t)
   const { signIn, get, post } = await startHost(t)
   const { token } = await signIn()
@@ -155,7 +155,7 @@ test('row 28: signing out ends the session on the server, for good', async (t) =
   assertRefused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_REVOKED')
 })
 
-test('row 28: signing out needs a live token, and ends nobody else', async (t) => {
+test("T28: a logout requires a live token and ends no other user's session", async (t) => {
   const { signIn, get, post, app } = await startHost(t)
   const { token: alice } = await signIn('alice')
   const { token: bob } = await signIn('bob')
@@ -170,7 +170,7 @@ test('row 28: signing out needs a live token, and ends nobody else', async (t) =
   assertRefused(t, await get('/me', bob), 401, 'FST_WEAPP_SESSION_REVOKED')
 })
 
-test('row 28: ?all=true ends every session of the user; any other value but false is refused', async (t) => {
+test('T28: ?all=true ends every session; values but true and false are refused', async (t) => {
   const { signIn, get, post } = await startHost(t)
   const tokens = [(await signIn()).token, (await signIn()).token, (await signIn()).token]
   const { token: bob } = await signIn('bob')

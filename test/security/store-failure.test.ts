@@ -1,7 +1,7 @@
 import cluster from 'node:cluster'
 import { inspect } from 'node:util'
 import Fastify from 'fastify'
-import t, { type Test } from 'tap'
+import { test, type Test } from 'tap'
 import { memoryStore, type SessionStore, type WeappOptions } from '../../src/index.js'
 import { FAILURES, STORE_WORDS, faultyStore } from '../helpers/faulty-store.js'
 import { freezeClock } from '../helpers/clock.js'
@@ -32,7 +32,7 @@ const unavailable = (t: Test, response: Parameters<typeof assertRefused>[1]) => 
 }
 
 for (const [how, failure] of Object.entries(FAILURES)) {
-  t.test(`row 32: a store that ${how} is 503, and nobody is let through`, async (t) => {
+  test(`T32: a store that ${how} is 503, and no handler runs`, async (t) => {
     const clock = freezeClock(t)
     const { app, wechat, signIn, get, post, faulty, served } = await startFaultyHost(t)
     const { token } = await signIn()
@@ -68,7 +68,7 @@ for (const [how, failure] of Object.entries(FAILURES)) {
       unavailable(t, await get('/weapp/session', token))
     })
 
-    await t.test('what the host asks for', async (t) => {
+    await t.test('app.weapp.sessions', async (t) => {
       for (const operation of ['list', 'revoke', 'revokeAll'] as const) faulty.instead(operation, failure)
       const rejection = { code: 'FST_WEAPP_STORE_UNAVAILABLE', statusCode: 503, cause: undefined }
       await t.rejects(app.weapp.sessions.list(user), rejection)
@@ -77,10 +77,10 @@ for (const [how, failure] of Object.entries(FAILURES)) {
     })
 
     faulty.heal()
-    t.equal((await get('/guarded', token)).statusCode, 200, 'and all is well again')
+    t.equal((await get('/guarded', token)).statusCode, 200, 'the store works again')
   })
 
-  t.test(`row 33: a login whose session is not kept (the store ${how}) sends no token`, async (t) => {
+  test(`T33: a login sends no token if the store ${how}`, async (t) => {
     const { app, wechat, faulty } = await startFaultyHost(t)
     faulty.instead('create', failure)
     const response = await app.inject({ method: 'POST', url: '/weapp/login', payload: { code: wechat.login('alice') } })
@@ -90,17 +90,17 @@ for (const [how, failure] of Object.entries(FAILURES)) {
   })
 }
 
-t.test('row 32: no way around a failing store by another token', async (t) => {
+test('T32: another token does not bypass a failing store', async (t) => {
   const { get, signIn, faulty, served } = await startFaultyHost(t)
   const { token } = await signIn()
   faulty.instead('read', FAILURES.rejects)
   t.equal((await get('/guarded')).statusCode, 401)
   t.equal((await get('/guarded', `${token}x`)).statusCode, 401)
-  t.equal((await get('/optional')).statusCode, 200, 'a stranger is one without a store too')
+  t.equal((await get('/optional')).statusCode, 200, 'a guest passes without the store')
   t.equal(served(), 1)
 })
 
-t.test('row 32: what fails is logged once a minute for each operation, without the words of the store', async (t) => {
+test("T32: failures are logged once a minute, without the store's messages", async (t) => {
   const clock = freezeClock(t)
   const { get, signIn, faulty, log } = await startFaultyHost(t)
   const { token } = await signIn()
@@ -117,7 +117,7 @@ t.test('row 32: what fails is logged once a minute for each operation, without t
   t.notMatch(log.text(), STORE_WORDS)
 })
 
-t.test('row 32: an answer that comes too late changes nothing', async (t) => {
+test('T32: a late response changes nothing', async (t) => {
   const { get, signIn, faulty, served } = await startFaultyHost(t)
   const { token } = await signIn()
   const late: (() => void)[] = []
@@ -125,17 +125,17 @@ t.test('row 32: an answer that comes too late changes nothing', async (t) => {
   unavailable(t, await get('/guarded', token))
   for (const answer of late) answer()
   await new Promise(setImmediate)
-  t.equal(served(), 0, 'and no rejection is left unhandled')
+  t.equal(served(), 0, 'no unhandled rejection')
 })
 
-t.test('row 34: a record that is not ours is 401 and a line in the log', async (t) => {
+test('T34: an unreadable record is 401 and logged', async (t) => {
   const { wechat, signIn, get, faulty, log, served } = await startFaultyHost(t)
   const { token } = await signIn()
   const { id } = (await get('/weapp/session', token)).json()
   const session = { id, createdAt: 0, expiresAt: 8e15, idleExpiresAt: 8e15, label: null, data: null }
   const good = { status: 'live', openid: wechat.openid('alice'), unionid: null, session }
   faulty.instead('read', async () => good)
-  t.equal((await get('/guarded', token)).statusCode, 200, 'what follows fails for its own reason')
+  t.equal((await get('/guarded', token)).statusCode, 200, 'the unchanged record is accepted')
   const records: unknown[] = [
     '{', 'null', '', 0, true, [], [good], {}, { v: 99 }, JSON.parse('{"__proto__":{"status":"live"}}'), Buffer.from('x'), undefined,
     { status: 'unreadable' }, { status: 'other' }, { status: ['live'] }, { ...good, status: undefined }, { status: 'live' },
@@ -154,8 +154,8 @@ t.test('row 34: a record that is not ours is 401 and a line in the log', async (
     faulty.instead('read', async () => record)
     await t.test(inspect(record, { breakLength: Infinity }), async (t) => {
       assertRefused(t, await get('/guarded', token), 401, 'FST_WEAPP_SESSION_EXPIRED')
-      const news = log.events().filter(({ event }) => event === 'unreadable-record').slice(warnings)
-      t.strictSame(news, [{ event: 'unreadable-record', sessionId: id }])
+      const newEvents = log.events().filter(({ event }) => event === 'unreadable-record').slice(warnings)
+      t.strictSame(newEvents, [{ event: 'unreadable-record', sessionId: id }])
     })
   }
   t.equal(served(), 1)
@@ -163,7 +163,7 @@ t.test('row 34: a record that is not ours is 401 and a line in the log', async (
   t.equal(({} as { admin?: boolean }).admin, undefined)
 })
 
-t.test('row 35: the memory store hands out copies and keeps copies', async (t) => {
+test('T35: memoryStore returns and stores copies', async (t) => {
   const store = memoryStore()
   const session = { id: 's'.repeat(22), createdAt: 0, expiresAt: 9000, idleExpiresAt: 9000, label: null, data: null }
   const ref = { userId: 'u'.repeat(22), now: 0 }
@@ -179,26 +179,26 @@ t.test('row 35: the memory store hands out copies and keeps copies', async (t) =
   t.strictSame(await store.read({ ...ref, sessionId: 's'.repeat(22) }), changed)
 })
 
-t.test('row 35: logins without end stay within the cap', async (t) => {
+test('T35: any number of logins stays within max', async (t) => {
   const store = memoryStore({ max: 1000 })
   const user = (i: number) => ({ userId: String(i).padStart(22, 'u'), now: 0 })
   const session = { id: 's'.repeat(22), createdAt: 0, expiresAt: 9000, idleExpiresAt: 9000, label: null, data: null }
   for (let i = 0; i < 100_000; i++) {
     await store.create({ ...user(i), startedAt: user(i).now, openid: 'o', unionid: null, session, key: null, limit: null, replaces: null })
   }
-  let kept = 0
-  for (let i = 0; i < 100_000; i++) kept += (await store.list(user(i))).length
-  t.equal(kept, 1000)
+  let count = 0
+  for (let i = 0; i < 100_000; i++) count += (await store.list(user(i))).length
+  t.equal(count, 1000)
 })
 
-t.test('row 35: the memory store holds no process open', async (t) => {
+test('T35: memoryStore does not keep the process alive', async (t) => {
   const before = process.getActiveResourcesInfo().filter((name) => /Timeout|Immediate/.test(name)).length
   const store = memoryStore()
   await store.list({ userId: 'u'.repeat(22), now: 0 })
   t.equal(process.getActiveResourcesInfo().filter((name) => /Timeout|Immediate/.test(name)).length, before)
 })
 
-t.test('row 35: in production, and in one of several processes, the memory store is warned of, once', async (t) => {
+test('T35: memoryStore warns once in production and in cluster workers', async (t) => {
   const { NODE_ENV } = process.env
   t.teardown(() => { process.env.NODE_ENV = NODE_ENV })
   for (const [where, pretend] of Object.entries({
@@ -208,8 +208,8 @@ t.test('row 35: in production, and in one of several processes, the memory store
   })) {
     await t.test(where, async (t) => {
       const warnings = t.capture(process, 'emitWarning')
-      const told = () => warnings().filter(({ args }) => (args[1] as { code?: string })?.code === 'FST_WEAPP_MEMORY_STORE').length
-      // Another copy for each, because one warns once.
+      const count = () => warnings().filter(({ args }) => (args[1] as { code?: string })?.code === 'FST_WEAPP_MEMORY_STORE').length
+      // A separate copy of the module each time, because it warns once.
       const { fastifyWeapp } = await import(`../../src/plugin.js?${encodeURIComponent(where)}`) as typeof import('../../src/plugin.js')
       const register = async (store: SessionStore) => {
         const app = Fastify()
@@ -219,10 +219,10 @@ t.test('row 35: in production, and in one of several processes, the memory store
       process.env.NODE_ENV = NODE_ENV
       pretend(t)
       await register(faultyStore().store)
-      t.equal(told(), 0, "a store of the host's own is its own affair")
+      t.equal(count(), 0, 'no warning for another store')
       await register(memoryStore())
       await register(memoryStore())
-      t.equal(told(), where === 'development' ? 0 : 1)
+      t.equal(count(), where === 'development' ? 0 : 1)
     })
   }
 })

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
-import t, { type Test } from 'tap'
+import { test, type Test } from 'tap'
 import { redisStore } from '../../src/index.js'
 import { deriveKeys } from '../../src/crypto/seal.js'
 import { createTokens } from '../../src/crypto/tokens.js'
@@ -12,9 +12,9 @@ import { redisUrl, uniquePrefix } from '../helpers/redis.js'
 import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID, SECRET, startHost } from '../helpers/host.js'
 
-t.test('row 1: the jti is 32 random bytes, never the same', async (t) => {
+test('T1: the jti is 32 random bytes, never repeated', async (t) => {
   const ISSUED = 100_000
-  const tokens = await createTokens(Fastify(), [deriveKeys(SECRET)])
+  const tokens = await createTokens(Fastify(), [deriveKeys(SECRET)], { max: 10, newMemo: () => null })
   const seen = new Set<string>()
   const atPosition = Array.from({ length: 43 }, () => new Set<string>())
   let malformed = 0
@@ -30,7 +30,7 @@ t.test('row 1: the jti is 32 random bytes, never the same', async (t) => {
   t.strictSame(atPosition.map(({ size }) => size), [...Array.from({ length: 42 }, () => 64), 16], 'every bit varies: it is no UUID')
 })
 
-t.test('row 2: a store never sees token or jti', async (t) => {
+test('T2: the store receives neither token nor jti', async (t) => {
   const { store, calls } = faultyStore()
   const { signIn, get, post } = await startHost(t, { options: { store } })
   const { token } = await signIn()
@@ -38,10 +38,10 @@ t.test('row 2: a store never sees token or jti', async (t) => {
   await get('/weapp/session', token)
   await post('/weapp/logout', undefined, token)
   t.ok(calls.length >= 5)
-  holdsNothingOf(t, token, JSON.stringify(calls))
+  assertAbsent(t, token, JSON.stringify(calls))
 })
 
-t.test('row 2: what lies in Redis opens nothing', async (t) => {
+test('T2: the contents of Redis grant no access', async (t) => {
   const prefix = uniquePrefix()
   const client = new Redis(await redisUrl(t))
   t.teardown(() => client.quit())
@@ -52,18 +52,18 @@ t.test('row 2: what lies in Redis opens nothing', async (t) => {
   const keys = (await client.keys(`${prefix}*`))
   t.equal(keys.length, 1)
   const dump = JSON.stringify([keys, await Promise.all(keys.map((key) => client.hgetall(key)))])
-  holdsNothingOf(t, token, dump)
+  assertAbsent(t, token, dump)
   t.notMatch(dump, wechat.sessionKey('alice'))
-  t.match(dump, wechat.openid('alice'), 'it is the dump of this login')
+  t.match(dump, wechat.openid('alice'), 'the dump of this login')
 })
 
-function holdsNothingOf (t: Test, token: string, dump: string): void {
+function assertAbsent (t: Test, token: string, dump: string): void {
   const { claims, signature } = partsOf(token)
   for (const secret of [token, signature, claims.jti as string]) t.notOk(dump.includes(secret), 'not in the store')
   t.notOk(dump.includes(Buffer.from(claims.jti as string, 'base64url').toString('hex')))
 }
 
-t.test('row 2: the signing secret alone opens nothing, even with all that a store knows', async (t) => {
+test("T2: the signing secret grants no access, even with the store's contents", async (t) => {
   const { app, signIn, wechat, get } = await startHost(t)
   const { token } = await signIn()
   const { claims } = partsOf(token)
@@ -77,7 +77,7 @@ t.test('row 2: the signing secret alone opens nothing, even with all that a stor
   t.equal((await get('/me', forge(claims))).statusCode, 200, 'the forgery itself is good: only the jti was missing')
 })
 
-t.test('row 3: a token tells nothing of WeChat', async (t) => {
+test('T3: a token reveals nothing of WeChat', async (t) => {
   const clock = freezeClock(t)
   const { signIn, wechat } = await startHost(t, {
     simulator: { openPlatform: true }, options: { onLogin: () => ({ data: { account: 'canary-of-data' }, label: 'canary-of-label' }) }
@@ -93,9 +93,9 @@ t.test('row 3: a token tells nothing of WeChat', async (t) => {
   for (const canary of [openid, wechat.unionid('alice'), wechat.sessionKey('alice'), 'canary']) t.notOk(text.includes(canary))
 })
 
-t.test('row 4: the token counts in the Authorization header alone', async (t) => {
+test('T4: a token is accepted in the Authorization header only', async (t) => {
   const { app, signIn, get } = await startHost(t, {
-    after: (app) => app.post('/guarded', { config: { weapp: true } }, async () => 'let in')
+    after: (app) => app.post('/guarded', { config: { weapp: true } }, async () => 'served')
   })
   const { token } = await signIn()
   for (const name of ['token', 'access_token', 'authorization', 'Authorization', 'bearer', 'jwt']) {
@@ -113,7 +113,7 @@ t.test('row 4: the token counts in the Authorization header alone', async (t) =>
   }
 })
 
-t.test('row 5: a malformed Authorization header is refused, and the store is not asked', async (t) => {
+test('T5: a malformed Authorization header is refused without a read', async (t) => {
   const { store, asked } = faultyStore()
   const { app, signIn } = await startHost(t, { options: { store } })
   const { token } = await signIn()
@@ -130,7 +130,7 @@ t.test('row 5: a malformed Authorization header is refused, and the store is not
   t.equal(asked('read'), 0)
 })
 
-t.test('row 6: the challenge says whether a token came, and the realm is fixed', async (t) => {
+test('T6: the challenge has a fixed realm and reports an invalid token', async (t) => {
   const { app, get } = await startHost(t)
   const challenge = async (headers: Record<string, string>) => (await app.inject({ url: '/me', headers })).headers['www-authenticate']
   t.equal(await challenge({}), 'Bearer realm="fastify-weapp"')
@@ -140,7 +140,7 @@ t.test('row 6: the challenge says whether a token came, and the realm is fixed',
   assertRefused(t, await get('/me', forge(someClaims())), 401, 'FST_WEAPP_SESSION_EXPIRED')
 })
 
-t.test('row 7: the scheme is matched in any case, with one token behind one space', async (t) => {
+test('T7: the scheme is case-insensitive, followed by one space', async (t) => {
   const { app, signIn } = await startHost(t)
   const { token } = await signIn()
   for (const scheme of ['Bearer', 'bearer', 'BEARER', 'bEaReR']) {
@@ -151,7 +151,7 @@ t.test('row 7: the scheme is matched in any case, with one token behind one spac
   }
 })
 
-t.test('row 24: a token that nobody was given opens nothing, and nothing comes of it', async (t) => {
+test('T24: a signed token without a session grants no access', async (t) => {
   const { store, calls } = faultyStore()
   const { get } = await startHost(t, { options: { store } })
   assertRefused(t, await get('/me', forge(someClaims())), 401, 'FST_WEAPP_SESSION_EXPIRED')
@@ -159,7 +159,7 @@ t.test('row 24: a token that nobody was given opens nothing, and nothing comes o
   t.strictSame(calls.map(({ operation }) => operation), ['read', 'read'])
 })
 
-t.test('row 38: two apps on one store with one secret never mix, even where an openid is the same', async (t) => {
+test('T38: two apps with one store, secret and openid never mix', async (t) => {
   const { store } = faultyStore()
   const options = { store, session: { limit: 1 } }
   const first = await startHost(t, { options: { ...options, onLogin: () => ({ label: 'first' }) } })
@@ -171,7 +171,7 @@ t.test('row 38: two apps on one store with one secret never mix, even where an o
   first.wechat.fault({ body })
   second.wechat.fault({ body })
   const tokens = [(await first.signIn()).token, (await second.signIn()).token] as const
-  t.equal((await first.get('/me', tokens[0])).statusCode, 200, 'the other login has not replaced it')
+  t.equal((await first.get('/me', tokens[0])).statusCode, 200, 'not replaced by the other login')
   t.equal((await second.get('/me', tokens[1])).statusCode, 200)
   assertRefused(t, await first.get('/me', tokens[1]), 401, 'FST_WEAPP_TOKEN_INVALID')
   assertRefused(t, await second.get('/me', tokens[0]), 401, 'FST_WEAPP_TOKEN_INVALID')
@@ -183,16 +183,16 @@ t.test('row 38: two apps on one store with one secret never mix, even where an o
   assertRefused(t, await second.get('/me', tokens[1]), 401, 'FST_WEAPP_SESSION_KICKED')
 })
 
-t.test('row 50: a token is HS256 under a key of ours, whatever it says of itself', async (t) => {
+test('T50: only HS256 under a configured secret is accepted', async (t) => {
   const { store, asked } = faultyStore()
   const { signIn, get } = await startHost(t, { options: { store } })
   const { token } = await signIn()
   const { claims, signature } = partsOf(token)
   const [head = '', payload = ''] = token.split('.')
   const { signingKey, kid } = deriveKeys(SECRET)
-  const stranger = deriveKeys('another secret, and quite as long as the first')
+  const other = deriveKeys('another secret, and quite as long as the first')
 
-  t.equal((await get('/me', forge(claims))).statusCode, 200, 'what follows fails for its own reason')
+  t.equal((await get('/me', forge(claims))).statusCode, 200, 'the unchanged token is accepted')
   const reads = asked('read')
   const header = (parts: unknown) => forge(claims, { header: parts })
   const forged = {
@@ -205,8 +205,8 @@ t.test('row 50: a token is HS256 under a key of ours, whatever it says of itself
     'a fourth part': `${token}.${signature}`,
     'another signature': `${head}.${payload}.${(signature.startsWith('A') ? 'B' : 'A') + signature.slice(1)}`,
     'other claims under the signature': `${head}.${encode({ ...claims, sub: 'x'.repeat(22) })}.${signature}`,
-    'another key': forge(claims, { key: stranger.signingKey }),
-    'another key and its kid': forge(claims, { key: stranger.signingKey, header: { ...TOKEN_HEADER, kid: stranger.kid } }),
+    'another key': forge(claims, { key: other.signingKey }),
+    'another key and its kid': forge(claims, { key: other.signingKey, header: { ...TOKEN_HEADER, kid: other.kid } }),
     'an empty key': forge(claims, { key: '' }),
     'the secret itself as key': forge(claims, { key: SECRET }),
     'the key as text': forge(claims, { key: signingKey.toString('base64') }),
@@ -224,10 +224,10 @@ t.test('row 50: a token is HS256 under a key of ours, whatever it says of itself
   for (const [name, bad] of Object.entries(forged)) {
     await t.test(name, async (t) => assertRefused(t, await get('/me', bad), 401, 'FST_WEAPP_TOKEN_INVALID'))
   }
-  t.equal(asked('read'), reads, 'and the store was not asked')
+  t.equal(asked('read'), reads, 'no read')
 })
 
-t.test('row 50: claims must be there and of the exact form', async (t) => {
+test('T50: claims must be present and of the exact form', async (t) => {
   const clock = freezeClock(t)
   const { store, asked } = faultyStore()
   const { get } = await startHost(t, { options: { store } })
@@ -253,10 +253,10 @@ t.test('row 50: claims must be there and of the exact form', async (t) => {
   }
   for (const exp of [now - 1, 0, -1]) assertRefused(t, await get('/me', forge({ ...good, exp })), 401, 'FST_WEAPP_TOKEN_EXPIRED')
   assertRefused(t, await get('/me', forge({ ...good, exp: now - 1 }, { key: 'x' })), 401, 'FST_WEAPP_TOKEN_INVALID')
-  t.equal(asked('read'), reads, 'no clock tolerance, and the store was not asked')
+  t.equal(asked('read'), reads, 'no clock tolerance, and no read')
 })
 
-t.test('row 50: an audience that is no text is not even looked up', async (t) => {
+test('T50: an audience that is not a string is not looked up', async (t) => {
   const asked: unknown[] = []
   const { get } = await startHost(t, {
     options: {
@@ -265,7 +265,7 @@ t.test('row 50: an audience that is no text is not even looked up', async (t) =>
       selectApp: () => APP_ID,
       apps (appId) {
         asked.push(appId)
-        return 'a secret for whatever is asked'
+        return 'a secret for any app id'
       }
     }
   })
@@ -277,7 +277,7 @@ t.test('row 50: an audience that is no text is not even looked up', async (t) =>
   t.strictSame(asked, [APP_ID])
 })
 
-t.test('row 50: a secret must have 32 bytes', async (t) => {
+test('T50: a secret must have 32 bytes', async (t) => {
   for (const secret of ['', 'x'.repeat(31), ' '.repeat(40), `${' '.repeat(20)}${'x'.repeat(31)}`, ['x'.repeat(31)], [], undefined, null, 5, {}]) {
     const options = { options: { secret: secret as string } }
     await t.rejects(startHost(t, options), { code: 'FST_WEAPP_INVALID_OPTION', message: /option secret / }, JSON.stringify(secret))
@@ -286,7 +286,7 @@ t.test('row 50: a secret must have 32 bytes', async (t) => {
   await signIn()
 })
 
-t.test('row 50: secrets rotate; a secret that is gone opens nothing', async (t) => {
+test('T50: secrets rotate, and a retired secret verifies nothing', async (t) => {
   const { store } = faultyStore()
   const old = 'an older secret that is quite long enough'
   const before = await startHost(t, { options: { store, secret: old } })

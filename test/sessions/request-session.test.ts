@@ -10,7 +10,7 @@ import { captureLog } from '../helpers/log.js'
 import { assertRefused } from '../helpers/assert-refused.js'
 import { SECRET, startHost, type Host } from '../helpers/host.js'
 
-/** A host that does with a session whatever the test says, inside of a request. */
+/** Starts a host that runs a function of the test within a request. */
 async function startWith (t: Test, options: Partial<WeappOptions> = {}) {
   let work: (request: FastifyRequest) => unknown = () => {}
   const host = await startHost(t, {
@@ -29,7 +29,7 @@ async function startWith (t: Test, options: Partial<WeappOptions> = {}) {
 const data = (value: object) => value as SessionData
 const codeOf = async (host: Pick<Host, 'get'>, token: string) => (await host.get('/me', token)).json().code ?? 'live'
 
-test('session.data is replaced whole, and the last write wins', async (t) => {
+test('update: replaces the data whole, and the last write wins', async (t) => {
   const host = await startWith(t, { onLogin: () => ({ data: data({ a: 1, b: 2 }) }) })
   const { token } = await host.signIn()
   const read = async () => (await host.within(token, ({ weapp }) => weapp!.session.data)).json().result
@@ -46,7 +46,7 @@ test('session.data is replaced whole, and the last write wins', async (t) => {
   await host.within(token, async ({ weapp }) => {
     const inner = host.within(token, ({ weapp }) => weapp!.session.update(data({ writer: 'inner' })))
     t.equal((await inner).statusCode, 200)
-    t.strictSame(weapp!.session.data, { c: [3] }, 'what a request holds does not change under it')
+    t.strictSame(weapp!.session.data, { c: [3] }, 'the data of the request does not change')
     await weapp!.session.update(data({ writer: 'outer' }))
   })
   t.strictSame(await read(), { writer: 'outer' })
@@ -54,10 +54,10 @@ test('session.data is replaced whole, and the last write wins', async (t) => {
   t.strictSame(await read(), {})
 })
 
-test('short data is read from its text once, long data with every request and kept with no token', async (t) => {
+test('session.data: short data is parsed once per token, long data for every read', async (t) => {
   for (const [length, isKept] of [[200, true], [300, false]] as const) {
     for (const store of [memoryStore(), faultyStore().store]) {
-      const host = await startWith(t, { store, onLogin: () => ({ data: data({ text: 'x'.repeat(length) }) }) })
+      const host = await startWith(t, { store, cache: false, onLogin: () => ({ data: data({ text: 'x'.repeat(length) }) }) })
       const { token } = await host.signIn()
       const seen = new Set<unknown>()
       for (let i = 0; i < 3; i++) await host.within(token, ({ weapp }) => { seen.add(weapp!.session.data) })
@@ -66,7 +66,7 @@ test('short data is read from its text once, long data with every request and ke
   }
 })
 
-test('session.data is frozen to the bottom', async (t) => {
+test('session.data: is deeply frozen', async (t) => {
   const host = await startWith(t, { onLogin: () => ({ data: data({ list: [{ a: 1 }] }) }) })
   const { token } = await host.signIn()
   const response = await host.within(token, async ({ weapp }) => {
@@ -82,7 +82,7 @@ test('session.data is frozen to the bottom', async (t) => {
   t.strictSame(response.json().result, { list: [{ a: 3 }] })
 })
 
-test('data that cannot be kept is refused, and what was there stays', async (t) => {
+test('update: invalid data is refused, and the old data remains', async (t) => {
   const host = await startWith(t, { onLogin: () => ({ data: data({ a: 1 }) }) })
   const { token } = await host.signIn()
   for (const bad of [null, [], 'text', { at: new Date() }, { n: NaN }, { big: 'x'.repeat(4096) }, JSON.parse('{"__proto__":{"admin":true}}')]) {
@@ -93,7 +93,7 @@ test('data that cannot be kept is refused, and what was there stays', async (t) 
   t.strictSame((await host.within(token, ({ weapp }) => weapp!.session.data)).json().result, { a: 1 })
 })
 
-test('an update never revives a session that has ended meanwhile', async (t) => {
+test('update: never revives an ended session', async (t) => {
   const { store, asked } = faultyStore()
   const host = await startWith(t, { store })
   const { token } = await host.signIn()
@@ -106,7 +106,7 @@ test('an update never revives a session that has ended meanwhile', async (t) => 
   t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_KICKED')
 })
 
-test('an update of which the store says neither yes nor why not is unknown', async (t) => {
+test('update: rejects with STORE_UNAVAILABLE if the outcome is unknown', async (t) => {
   const { store, instead } = faultyStore()
   const host = await startWith(t, { store })
   const { token } = await host.signIn()
@@ -114,7 +114,7 @@ test('an update of which the store says neither yes nor why not is unknown', asy
   assertRefused(t, await host.within(token, ({ weapp }) => weapp!.session.update({})), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
 })
 
-test('revoke ends this session alone, as a sign-out does', async (t) => {
+test('revoke: ends this session only, as a logout does', async (t) => {
   const host = await startWith(t)
   const [first, second] = [await host.signIn(), await host.signIn()]
   const revoke = () => host.within(first.token, async ({ weapp }) => {
@@ -126,7 +126,7 @@ test('revoke ends this session alone, as a sign-out does', async (t) => {
   t.equal(await codeOf(host, second.token), 'live')
 })
 
-test('beyond the limit the oldest session ends as replaced', async (t) => {
+test('limit: beyond it the oldest session ends as replaced', async (t) => {
   const clock = freezeClock(t)
   const host = await startWith(t, { session: { limit: 2 } })
   const tokens: string[] = []
@@ -140,7 +140,7 @@ test('beyond the limit the oldest session ends as replaced', async (t) => {
   t.equal(await codeOf(host, bob.token), 'live', 'of each user')
 })
 
-test('limit 1 leaves one phone signed in; false leaves any number', async (t) => {
+test('limit: 1 leaves one session, false any number', async (t) => {
   const one = await startWith(t, { session: { limit: 1 } })
   const [first, second] = [await one.signIn(), await one.signIn()]
   t.equal(await codeOf(one, first.token), 'FST_WEAPP_SESSION_REPLACED')
@@ -152,14 +152,14 @@ test('limit 1 leaves one phone signed in; false leaves any number', async (t) =>
   t.equal(await codeOf(many, tokens[0]!), 'live')
 })
 
-test('twenty logins at once under limit 2 leave exactly two', async (t) => {
+test('limit: 20 concurrent logins under limit 2 leave two sessions', async (t) => {
   const host = await startWith(t, { session: { limit: 2 } })
   const logins = await Promise.all(Array.from({ length: 20 }, () => host.signIn()))
   const codes = await Promise.all(logins.map(({ token }) => codeOf(host, token)))
   t.equal(codes.filter((code) => code === 'live').length, 2)
 })
 
-test('a session that is not used ends after idle; a used one lives on, to its absolute end', async (t) => {
+test('idle: an unused session expires; a used one lives to its absolute expiry', async (t) => {
   const clock = freezeClock(t)
   const host = await startWith(t, { session: { idle: '20h', ttl: '3d' } })
   const [used, unused] = [await host.signIn(), await host.signIn()]
@@ -179,7 +179,7 @@ test('a session that is not used ends after idle; a used one lives on, to its ab
   assertRefused(t, await host.get('/me', used.token), 401, 'FST_WEAPP_TOKEN_EXPIRED')
 })
 
-test('a session in use lives on, also where no request has to be looked up', async (t) => {
+test('idle: a session in use lives on also if it is cached', async (t) => {
   const clock = freezeClock(t)
   const host = await startWith(t, { store: memoryStore(), session: { idle: '1h' } })
   const { token } = await host.signIn()
@@ -189,7 +189,7 @@ test('a session in use lives on, also where no request has to be looked up', asy
   }
 })
 
-test('idle false: only the absolute end', async (t) => {
+test('idle false: only the absolute expiry applies', async (t) => {
   const clock = freezeClock(t)
   const { store, asked } = faultyStore()
   const host = await startWith(t, { store, session: { idle: false, ttl: '100d' } })
@@ -201,7 +201,7 @@ test('idle false: only the absolute end', async (t) => {
   t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_EXPIRED')
 })
 
-test('idle false spares also those who signed in while there was an idle end', async (t) => {
+test('idle false: also applies to sessions created under an idle time', async (t) => {
   const clock = freezeClock(t)
   const { store, asked } = faultyStore()
   const before = await startWith(t, { store, session: { idle: '7d' } })
@@ -213,7 +213,7 @@ test('idle false spares also those who signed in while there was an idle end', a
   t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_EXPIRED')
 })
 
-test('the idle end moves at most once per twentieth of idle', async (t) => {
+test('idle: moves at most once per twentieth of the idle time', async (t) => {
   const clock = freezeClock(t)
   const { store, asked } = faultyStore()
   const host = await startWith(t, { store, session: { idle: '20h', ttl: '30d' } })
@@ -233,7 +233,7 @@ test('the idle end moves at most once per twentieth of idle', async (t) => {
   t.equal(asked('touch'), 11, 'once an hour')
 })
 
-test('toward the absolute end the idle end reaches it, in one write', async (t) => {
+test('idle: one last touch moves it to the absolute expiry', async (t) => {
   const clock = freezeClock(t)
   const { store, asked } = faultyStore()
   const host = await startWith(t, { store, session: { idle: '20h', ttl: '20h' } })
@@ -249,13 +249,13 @@ test('toward the absolute end the idle end reaches it, in one write', async (t) 
   t.not(login.expiresAt, expiresAt)
   clock.advance(0.5 * HOUR)
   const ends = async () => (await longer.within(login.token, ({ weapp }) => weapp!.session.idleExpiresAt)).json().result
-  t.equal(await ends(), login.expiresAt, 'less than a twentieth, and worth it all the same')
+  t.equal(await ends(), login.expiresAt, 'one touch, although less than a twentieth has passed')
   clock.advance(10 * HOUR)
   t.equal(await ends(), login.expiresAt)
   t.equal(asked('touch'), 1)
 })
 
-test('of requests that come together when a touch is due one touches, and no other waits for it or fails with it', async (t) => {
+test('touch: one of several concurrent requests touches; the others do not wait', async (t) => {
   const clock = freezeClock(t)
   const faulty = faultyStore()
   const host = await startWith(t, { store: faulty.store, session: { idle: '20h' } })
@@ -282,14 +282,14 @@ test('of requests that come together when a touch is due one touches, and no oth
   t.equal(faulty.asked('touch'), 3, 'each session its own')
 })
 
-test('a touch that finds nothing asks once more, and then decides', async (t) => {
+test('touch: a touch of an ended session reads once more for the reason', async (t) => {
   const clock = freezeClock(t)
   const faulty = faultyStore()
   const host = await startWith(t, { store: faulty.store, session: { idle: '20h' } })
   const { token } = await host.signIn()
   clock.advance(HOUR)
   faulty.instead('touch', async () => false)
-  t.equal(await codeOf(host, token), 'live', 'live all the same')
+  t.equal(await codeOf(host, token), 'live', 'still live')
   t.equal(faulty.asked('read'), 2)
 
   faulty.instead('touch', async ({ userId, sessionId, now }) => {
@@ -297,11 +297,11 @@ test('a touch that finds nothing asks once more, and then decides', async (t) =>
     await faulty.store.revoke({ userId, sessionId, now, reason: 'kicked' })
     return false
   })
-  t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_KICKED', 'it ended in between')
+  t.equal(await codeOf(host, token), 'FST_WEAPP_SESSION_KICKED', 'ended between read and touch')
   t.equal(faulty.asked('read'), 4)
 })
 
-test('a record that is not ours ends nothing but the request, and is told to the operator', async (t) => {
+test('record: an unreadable one fails the request and is logged', async (t) => {
   const inner = memoryStore()
   const { store, instead, heal } = faultyStore(inner)
   const log = captureLog()
@@ -316,17 +316,17 @@ test('a record that is not ours ends nothing but the request, and is told to the
       const record = await inner.read(ref) as LiveRecord
       return { ...record, ...part, ...part.session && { session: { ...record.session, ...part.session } } }
     })
-    const told = log.events().length
+    const before = log.events().length
     assertRefused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_EXPIRED')
-    t.match(log.events().slice(told), [{ event: 'unreadable-record', sessionId: id }, { event: 'refused' }], JSON.stringify(part))
+    t.match(log.events().slice(before), [{ event: 'unreadable-record', sessionId: id }, { event: 'refused' }], JSON.stringify(part))
     heal()
     t.equal(await codeOf(host, token), 'live')
   }
 })
 
-test('a host may put a read of its own in the place of a memoryStore\'s at any time', async (t) => {
+test('cache false: a host may replace the read of a memoryStore at any time', async (t) => {
   const store = memoryStore()
-  const host = await startWith(t, { store })
+  const host = await startWith(t, { store, cache: false })
   const { token } = await host.signIn()
   t.equal(await codeOf(host, token), 'live')
   const { read } = store
@@ -339,7 +339,7 @@ test('a host may put a read of its own in the place of a memoryStore\'s at any t
   t.equal(await unionid(), null)
 })
 
-test('the secret is rotated: sessions live on, until it is retired', async (t) => {
+test('secret: sessions survive a rotation until the old secret is retired', async (t) => {
   const store = memoryStore()
   const NEW = 'the new secret of the tests, long enough as well'
   const host = (secret: WeappOptions['secret']) => startWith(t, { store, secret })
@@ -349,7 +349,7 @@ test('the secret is rotated: sessions live on, until it is retired', async (t) =
   t.equal(await codeOf(during, old.token), 'live')
   const open = (to: typeof before, token: string, { encryptedData, iv } = encrypted) =>
     to.within(token, ({ weapp }) => weapp!.session.decrypt(encryptedData, iv))
-  t.match((await open(during, old.token)).json(), { result: { n: 1 } }, 'and the key sealed under it still opens')
+  t.match((await open(during, old.token)).json(), { result: { n: 1 } }, 'the key sealed under the old secret still opens')
 
   assertRefused(t, await after.get('/me', old.token), 401, 'FST_WEAPP_TOKEN_INVALID')
   const fresh = await after.signIn('bob')
@@ -357,12 +357,12 @@ test('the secret is rotated: sessions live on, until it is retired', async (t) =
   assertRefused(t, await before.get('/me', fresh.token), 401, 'FST_WEAPP_TOKEN_INVALID')
 })
 
-test('a key sealed under a retired secret counts as missing, and ends no session', async (t) => {
+test('secret: a key under a retired secret counts as missing', async (t) => {
   const store = memoryStore()
   const NEW = 'the new secret of the tests, long enough as well'
   const host = (secret: WeappOptions['secret']) => startWith(t, { store, secret })
   const [before, during, after] = [await host(SECRET), await host([NEW, SECRET]), await host(NEW)]
-  // Two logins at a server that does not have the new secret yet: both keys that are kept are under the old one.
+  // Two logins at a server without the new secret. Both stored keys are under the old secret.
   const { token } = await during.signIn()
   await before.signIn()
   await before.signIn()
@@ -373,7 +373,7 @@ test('a key sealed under a retired secret counts as missing, and ends no session
   t.equal(await codeOf(after, token), 'live')
 })
 
-test('nothing secret shows in what a host prints of a session', async (t) => {
+test('request.weapp: shows no secret when printed', async (t) => {
   const host = await startWith(t)
   const { token } = await host.signIn()
   const printed = (await host.within(token, ({ weapp }) => inspect(weapp, { depth: 20, showHidden: true }) + JSON.stringify(weapp))).json().result

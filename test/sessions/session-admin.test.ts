@@ -8,7 +8,7 @@ import { APP_ID, startHost, type Host } from '../helpers/host.js'
 const idOf = async (host: Host, token: string): Promise<string> => (await host.get('/weapp/session', token)).json().id
 const userOf = ({ wechat }: Host, user: string) => ({ appId: APP_ID, openid: wechat.openid(user) })
 
-test("the host lists a user's sessions, oldest first, and nothing of them that is not to be shown", async (t) => {
+test("list: returns public fields of the user's sessions, oldest first", async (t) => {
   const clock = freezeClock(t)
   const labels = ['iPhone', null, 'iPad']
   const host = await startHost(t, { options: { onLogin: () => ({ label: labels.shift() ?? null, data: { secret: 1 } as object }) } })
@@ -26,34 +26,34 @@ test("the host lists a user's sessions, oldest first, and nothing of them that i
   })
   t.equal(list.length, 2)
   t.match(list[1], { createdAt: createdAt + 1000, label: null })
-  t.strictSame(await sessions.list({ openid: alice.openid }), list, 'the app may be left out where there is one')
+  t.strictSame(await sessions.list({ openid: alice.openid }), list, 'the app id is optional if there is one app')
   await t.rejects(sessions.list({ ...alice, appId: 'wxother' }), { code: 'FST_WEAPP_APP_UNKNOWN' })
   for (const openid of ['', undefined as unknown as string]) {
-    await t.rejects(sessions.revokeAll({ openid }), { code: 'FST_WEAPP_INVALID_OPTION' }, 'ending nobody is no success')
+    await t.rejects(sessions.revokeAll({ openid }), { code: 'FST_WEAPP_INVALID_OPTION' }, 'ending no session must not look like success')
   }
   for (const id of ['', undefined, null, { id: first.token }] as string[]) {
     await t.rejects(sessions.revoke({ ...alice, id }), { code: 'FST_WEAPP_INVALID_OPTION', message: / id / })
     if (id === undefined) continue
-    await t.rejects(sessions.revokeAll({ ...alice, except: id }), { code: 'FST_WEAPP_INVALID_OPTION', message: / except / }, 'nor is ending all')
+    await t.rejects(sessions.revokeAll({ ...alice, except: id }), { code: 'FST_WEAPP_INVALID_OPTION', message: / except / }, 'ending all sessions must not look like success')
   }
   t.equal((await sessions.list(alice)).length, 2)
 })
 
-test('the host ends one session; the phone learns that it was kicked', async (t) => {
+test('revoke: ends one session with SESSION_KICKED', async (t) => {
   const host = await startHost(t)
   const { sessions } = host.app.weapp
   const [first, second, bob] = [await host.signIn(), await host.signIn(), await host.signIn('bob')]
   const id = await idOf(host, first.token)
-  t.equal(await sessions.revoke({ ...userOf(host, 'bob'), id }), false, "another user's is not found")
+  t.equal(await sessions.revoke({ ...userOf(host, 'bob'), id }), false, 'the session of another user is not found')
   t.equal(await sessions.revoke({ ...userOf(host, 'alice'), id }), true)
-  t.equal(await sessions.revoke({ ...userOf(host, 'alice'), id }), false, 'it has ended')
-  t.equal(await sessions.revoke({ ...userOf(host, 'nobody'), id }), false)
+  t.equal(await sessions.revoke({ ...userOf(host, 'alice'), id }), false, 'already ended')
+  t.equal(await sessions.revoke({ ...userOf(host, 'unknown'), id }), false)
   assertRefused(t, await host.get('/me', first.token), 401, 'FST_WEAPP_SESSION_KICKED')
   for (const { token } of [second, bob]) t.equal((await host.get('/me', token)).statusCode, 200)
   t.equal((await sessions.list(userOf(host, 'alice'))).length, 1)
 })
 
-test('the host ends all sessions of a user, or all but one', async (t) => {
+test('revokeAll: ends all sessions of a user, or all except one', async (t) => {
   const host = await startHost(t)
   const { sessions } = host.app.weapp
   const logins = [await host.signIn(), await host.signIn(), await host.signIn()]
@@ -68,7 +68,7 @@ test('the host ends all sessions of a user, or all but one', async (t) => {
   t.equal((await host.get('/me', bob.token)).statusCode, 200)
 })
 
-test('a misspelt except ends nothing, and an identity may be given as it is', async (t) => {
+test('revokeAll: an unknown key ends nothing, and a whole identity is accepted', async (t) => {
   const host = await startHost(t, {
     after: (app) => {
       app.get('/elsewhere', { config: { weapp: true } }, async (request) => {
@@ -85,7 +85,7 @@ test('a misspelt except ends nothing, and an identity may be given as it is', as
   t.strictSame((await host.get('/elsewhere', token)).json(), { ended: 1, all: 1 })
 })
 
-test('what a phone sends as the id of a session reaches no log, and a logger that throws keeps nobody from ending sessions', async (t) => {
+test('revoke: logs no value that is not an id, and survives a logger that throws', async (t) => {
   const log = captureLog()
   const host = await startHost(t, { server: log.server })
   const { sessions } = host.app.weapp
@@ -102,7 +102,7 @@ test('what a phone sends as the id of a session reaches no log, and a logger tha
   t.equal(await loud.app.weapp.sessions.revokeAll(userOf(loud, 'alice')), 1)
 })
 
-test('a phone learns why until its session would have ended by itself', async (t) => {
+test("revokeAll: the reason is reported until the session's expiry", async (t) => {
   const clock = freezeClock(t)
   const host = await startHost(t, { options: { session: { idle: '1h', ttl: '1d' } } })
   const { token } = await host.signIn()
@@ -113,7 +113,7 @@ test('a phone learns why until its session would have ended by itself', async (t
   assertRefused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_EXPIRED')
 })
 
-test('of a store that fails nothing is known', async (t) => {
+test('admin: a failing store rejects with STORE_UNAVAILABLE', async (t) => {
   const { store, instead } = faultyStore()
   const host = await startHost(t, { options: { store } })
   const { sessions } = host.app.weapp

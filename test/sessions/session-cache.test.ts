@@ -4,7 +4,8 @@ import tap, { test, type Test } from 'tap'
 import { memoryStore, redisStore, type SessionData } from '../../src/index.js'
 import { SessionCache, watchStore } from '../../src/sessions/session-cache.js'
 import type { StoreWatcher } from '../../src/stores/store.js'
-import { userIdOf, type VerifiedClaims } from '../../src/crypto/tokens.js'
+import { userIdOf } from '../../src/crypto/tokens.js'
+import { newSessionMemo, type SessionToken } from '../../src/sessions/session-memo.js'
 import { cachedHost, type CachedHost } from '../helpers/cached-host.js'
 import { DAY, freezeClock, HOUR, MINUTE, SECOND } from '../helpers/clock.js'
 import { faultyStore, STORE_WORDS } from '../helpers/faulty-store.js'
@@ -14,17 +15,33 @@ import { recordingStore } from '../helpers/recording-store.js'
 
 tap.setTimeout(300_000)
 
-/** Signs in, and asks once so that the cache knows the session. */
+/** Signs in, and sends a request so that the session is cached. */
 async function signInCached (t: Test, { signIn, stateOf, readsOf }: CachedHost, user?: string): Promise<string> {
   const { token } = await signIn(user)
   t.equal(await stateOf(token), 'live')
-  t.equal(await readsOf(() => stateOf(token)), 0, 'and the cache knows it')
+  t.equal(await readsOf(() => stateOf(token)), 0, 'cached')
   return token
 }
 
 const data = (value: object) => value as SessionData
 
-test('without the option every request asks the store, and nothing is watched', async (t) => {
+test('cache: on by default over a memoryStore, off with cache: false', async (t) => {
+  for (const [cache, expected] of [[undefined, 1], [{}, 1], [false, 3]] as const) {
+    const store = memoryStore()
+    const { signIn, get } = await startHost(t, { options: { store, ...cache !== undefined && { cache } } })
+    const { token } = await signIn()
+    let reads = 0
+    const { read } = store
+    store.read = (ref) => {
+      reads++
+      return read(ref)
+    }
+    for (let i = 0; i < 3; i++) t.equal((await get('/me', token)).statusCode, 200)
+    t.equal(reads, expected, JSON.stringify(cache))
+  }
+})
+
+test('cache: over another store, off by default: every request reads the store', async (t) => {
   for (const cache of [undefined, false] as const) {
     const watched = recordingStore(memoryStore())
     const { signIn, get } = await startHost(t, { options: { store: watched.store, ...cache === false && { cache } } })
@@ -37,7 +54,7 @@ test('without the option every request asks the store, and nothing is watched', 
   }
 })
 
-test('a second request does not ask the store', async (t) => {
+test('recall: a second request does not read the store', async (t) => {
   const { signIn, get, readsOf, wechat } = await cachedHost(t)
   const { token } = await signIn()
   t.equal(await readsOf(() => get('/me', token)), 1)
@@ -47,7 +64,7 @@ test('a second request does not ask the store', async (t) => {
   }), 0)
 })
 
-test('each session of a user is known by itself', async (t) => {
+test('recall: each session of a user has its own entry', async (t) => {
   const host = await cachedHost(t)
   const { token: first } = await host.signIn()
   const { token: second } = await host.signIn()
@@ -58,7 +75,7 @@ test('each session of a user is known by itself', async (t) => {
   t.equal(await host.readsOf(() => Promise.all([first, second].map(host.stateOf))), 0)
 })
 
-test('an answer is as old as maxAge at most, counted from when it was asked for', async (t) => {
+test('maxAge: counts from the start of the read', async (t) => {
   const clock = freezeClock(t)
   const host = await cachedHost(t, { options: { cache: { maxAge: '10s' } } })
   const token = await signInCached(t, host)
@@ -73,10 +90,10 @@ test('an answer is as old as maxAge at most, counted from when it was asked for'
   t.equal(await slow, 'live')
   t.equal(await host.readsOf(() => host.stateOf(token)), 0)
   clock.advance(SECOND)
-  t.equal(await host.readsOf(() => host.stateOf(token)), 1, 'the time that the answer took counts')
+  t.equal(await host.readsOf(() => host.stateOf(token)), 1, 'the duration of the read counts')
 })
 
-test('an answer that was given when the clock ran ahead is not believed once it has been set back', async (t) => {
+test('maxAge: an entry is stale after the clock was set back', async (t) => {
   const clock = freezeClock(t)
   const host = await cachedHost(t, { options: { cache: { maxAge: '10s' } } })
   const token = await signInCached(t, host)
@@ -85,7 +102,7 @@ test('an answer that was given when the clock ran ahead is not believed once it 
   t.equal(await host.readsOf(() => host.stateOf(token)), 0)
 })
 
-test('maxAge is 30 seconds unless the host says otherwise', async (t) => {
+test('maxAge: defaults to 30 seconds', async (t) => {
   const clock = freezeClock(t)
   const host = await cachedHost(t)
   const token = await signInCached(t, host)
@@ -96,9 +113,9 @@ test('maxAge is 30 seconds unless the host says otherwise', async (t) => {
 })
 
 for (const isDeaf of [false, true]) {
-  const name = isDeaf ? 'although the store has not told of it yet' : 'as the store tells'
+  const name = isDeaf ? 'before the message of the store' : 'by the message of the store'
 
-  test(`what this process ends is over when its answer is there, ${name}`, async (t) => {
+  test(`invalidation: a session that this process ends is refused at once, ${name}`, async (t) => {
     const host = await cachedHost(t, { isDeaf })
     const ends: [string, string, (token: string) => Promise<unknown>][] = [
       ['logout', 'FST_WEAPP_SESSION_REVOKED', (token) => host.post('/weapp/logout', undefined, token)],
@@ -115,19 +132,19 @@ for (const isDeaf of [false, true]) {
       const other = await signInCached(t, host, 'bob')
       await end(token)
       t.equal(await host.stateOf(token), code, way)
-      t.equal(await host.stateOf(token), code, 'and stays over')
-      t.equal(await host.readsOf(() => host.stateOf(other)), 0, 'others are not forgotten')
+      t.equal(await host.stateOf(token), code, 'and stays ended')
+      t.equal(await host.readsOf(() => host.stateOf(other)), 0, 'other users stay cached')
     }
   })
 
-  test(`a login beyond the limit ends the oldest session when its answer is there, ${name}`, async (t) => {
+  test(`invalidation: a login beyond the limit ends the oldest session, ${name}`, async (t) => {
     const host = await cachedHost(t, { isDeaf, options: { session: { limit: 1 } } })
     const token = await signInCached(t, host)
     await host.signIn()
     assertRefused(t, await host.get('/me', token), 401, 'FST_WEAPP_SESSION_REPLACED')
   })
 
-  test(`a login over a session ends it when its answer is there, ${name}`, async (t) => {
+  test(`invalidation: a login ends the session that it replaces, ${name}`, async (t) => {
     const host = await cachedHost(t, { isDeaf })
     const token = await signInCached(t, host)
     const { token: newer } = await host.signIn('alice', { authorization: `Bearer ${token}` })
@@ -135,17 +152,17 @@ for (const isDeaf of [false, true]) {
     t.equal(await host.stateOf(newer), 'live')
   })
 
-  test(`new data is there when its answer is, ${name}`, async (t) => {
+  test(`invalidation: new data is visible at once, ${name}`, async (t) => {
     const host = await cachedHost(t, { isDeaf, options: { onLogin: () => ({ data: data({ n: 0 }) }) } })
     const token = await signInCached(t, host)
     for (let n = 1; n <= 3; n++) {
       await host.within(token, ({ weapp }) => weapp!.session.update(data({ n })))
       t.strictSame(await host.within(token, ({ weapp }) => weapp!.session.data), { n })
-      t.equal(await host.readsOf(() => host.stateOf(token)), 0, 'and is known')
+      t.equal(await host.readsOf(() => host.stateOf(token)), 0, 'cached again')
     }
   })
 
-  test(`a moved idle end is seen by the next request, ${name}`, async (t) => {
+  test(`invalidation: a moved idle expiry is visible at once, ${name}`, async (t) => {
     const clock = freezeClock(t)
     const host = await cachedHost(t, { isDeaf, options: { session: { idle: '1h' }, cache: { maxAge: '1d' } } })
     const token = await signInCached(t, host)
@@ -153,17 +170,17 @@ for (const isDeaf of [false, true]) {
     const first = clock.now + HOUR
     t.equal(await idleEnd(), first)
     clock.advance(3 * MINUTE - 1)
-    t.equal(await host.readsOf(async () => t.equal(await idleEnd(), first)), 0, 'not worth a write yet')
+    t.equal(await host.readsOf(async () => t.equal(await idleEnd(), first)), 0, 'no touch is due')
     clock.advance(1)
-    t.equal(await idleEnd(), clock.now + HOUR, 'the request that moves it')
-    t.equal(await idleEnd(), clock.now + HOUR, 'and the next')
+    t.equal(await idleEnd(), clock.now + HOUR, 'the request that touches')
+    t.equal(await idleEnd(), clock.now + HOUR, 'the next request')
     const [session] = await host.app.weapp.sessions.list(host.user())
-    t.equal(session?.idleExpiresAt, clock.now + HOUR, 'the store knows')
+    t.equal(session?.idleExpiresAt, clock.now + HOUR, 'in the store')
     t.equal(await host.readsOf(idleEnd), 0)
   })
 }
 
-test('a session that is known ends all the same: by itself, and for being idle', async (t) => {
+test('recall: a cached session expires, idle and absolute', async (t) => {
   const clock = freezeClock(t)
   const options = { session: { ttl: '2h', idle: '1h' }, cache: { maxAge: '1d' } } as const
   const host = await cachedHost(t, { options })
@@ -180,7 +197,7 @@ test('a session that is known ends all the same: by itself, and for being idle',
   t.match(await host.stateOf(used), /_EXPIRED$/)
 })
 
-test('a session without an idle end is known until its end, and no longer', async (t) => {
+test('recall: without an idle time, until the absolute expiry', async (t) => {
   const clock = freezeClock(t)
   const host = await cachedHost(t, { options: { session: { ttl: '1d', idle: false }, cache: { maxAge: '30d' } } })
   const token = await signInCached(t, host)
@@ -190,7 +207,7 @@ test('a session without an idle end is known until its end, and no longer', asyn
   t.not(await host.stateOf(token), 'live')
 })
 
-test('a session that has ended is never known, and asked for each time', async (t) => {
+test('recall: an ended session is not cached', async (t) => {
   const host = await cachedHost(t)
   const token = await signInCached(t, host)
   await host.app.weapp.sessions.revokeAll(host.user())
@@ -199,7 +216,7 @@ test('a session that has ended is never known, and asked for each time', async (
   }), 3)
 })
 
-test('a write whose outcome is unknown is forgotten as any', async (t) => {
+test('invalidation: a write with an unknown outcome invalidates too', async (t) => {
   const inner = memoryStore()
   const faulty = faultyStore(inner)
   const host = await cachedHost(t, { isDeaf: true, options: { store: { ...faulty.store, watch: inner.watch! } } })
@@ -216,7 +233,7 @@ test('a write whose outcome is unknown is forgotten as any', async (t) => {
   }
 })
 
-test('who is known is served while the store is down, who is not is refused', async (t) => {
+test('recall: serves cached sessions while the store is down', async (t) => {
   const clock = freezeClock(t)
   const inner = memoryStore()
   const faulty = faultyStore(inner)
@@ -230,18 +247,18 @@ test('who is known is served while the store is down, who is not is refused', as
   assertRefused(t, await host.get('/me', token), 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
 })
 
-test('max counts users: the one longest unused is forgotten', async (t) => {
+test('max: counts users; the least recently used one is dropped', async (t) => {
   const host = await cachedHost(t, { options: { cache: { max: 2 } } })
   const alice = await signInCached(t, host, 'alice')
   const bob = await signInCached(t, host, 'bob')
   await host.stateOf(alice)
   const carol = await signInCached(t, host, 'carol')
-  t.equal(await host.readsOf(() => host.stateOf(alice)), 0, 'used since')
+  t.equal(await host.readsOf(() => host.stateOf(alice)), 0, 'used recently')
   t.equal(await host.readsOf(() => host.stateOf(carol)), 0)
-  t.equal(await host.readsOf(() => host.stateOf(bob)), 1, 'forgotten, and asked for again')
+  t.equal(await host.readsOf(() => host.stateOf(bob)), 1, 'dropped, and read again')
 })
 
-test('a user of many sessions takes the room of 16, and each works', async (t) => {
+test('max: a user has 16 entries, and any number of live sessions', async (t) => {
   const host = await cachedHost(t, { options: { session: { limit: false } } })
   const tokens: string[] = []
   for (let i = 0; i < 40; i++) tokens.push((await host.signIn()).token)
@@ -255,12 +272,12 @@ test('a user of many sessions takes the room of 16, and each works', async (t) =
   for (const token of tokens) t.not(await host.stateOf(token), 'live')
 })
 
-test('a read in flight while its user changes is not kept: 1,000 times', async (t) => {
+test('commit: a pending read is not cached if its user changes: 1,000 times', async (t) => {
   const host = await cachedHost(t)
   const { app, wechat, watched } = host
   const store = watched.store
   let late = 0
-  let kept = 0
+  let cached = 0
   for (let round = 0; round < 1000; round++) {
     const login = await app.inject({ method: 'POST', url: '/weapp/login', payload: { code: wechat.login('alice') } })
     const { token } = login.json()
@@ -268,27 +285,27 @@ test('a read in flight while its user changes is not kept: 1,000 times', async (
     const reading = host.stateOf(token)
     await isAnswered
     const userId = userIdOf(APP_ID, wechat.openid('alice'))
-    // By this process, or by another.
+    // A change by this process or by another.
     if (round % 2 === 0) await app.weapp.sessions.revokeAll(host.user())
     else await store.revokeAll({ userId, now: Date.now(), reason: 'kicked', except: null, pendingLogins: false })
-    // And with or without a younger read of the same user.
+    // With or without a newer read of the same user.
     if (round % 4 > 1 && await host.stateOf(token) !== 'FST_WEAPP_SESSION_KICKED') late++
     release()
-    // It began while the session lived.
+    // This read began before the session ended.
     if (await reading !== 'live') t.fail('the held read')
     const reads = await host.readsOf(async () => { if (await host.stateOf(token) === 'live') late++ })
-    if (reads !== 1) kept++
+    if (reads !== 1) cached++
   }
-  t.strictSame({ late, kept }, { late: 0, kept: 0 })
+  t.strictSame({ late, cached }, { late: 0, cached: 0 })
 })
 
-test('a read in flight while everything is forgotten is not kept', async (t) => {
+test('commit: a pending read is not cached if the cache is cleared', async (t) => {
   const host = await cachedHost(t)
   const { watched, readsOf, stateOf } = host
   const { token } = await host.signIn()
   const happenings: Record<string, () => void> = {
-    'anything of anybody may have changed': () => watched.watcher.invalidate(null),
-    'the store lost sight and found it again': () => {
+    'all users are invalidated': () => watched.watcher.invalidate(null),
+    'the connection is lost and restored': () => {
       watched.watcher.lost()
       watched.watcher.ready()
     }
@@ -305,7 +322,7 @@ test('a read in flight while everything is forgotten is not kept', async (t) => 
   }
 })
 
-test('a change elsewhere is forgotten when the store tells: of one user, or of everybody', async (t) => {
+test('invalidate: drops one user, or all with null', async (t) => {
   const host = await cachedHost(t)
   const alice = await signInCached(t, host, 'alice')
   const bob = await signInCached(t, host, 'bob')
@@ -316,7 +333,7 @@ test('a change elsewhere is forgotten when the store tells: of one user, or of e
   t.equal(await host.readsOf(() => Promise.all([alice, bob].map(host.stateOf))), 2)
 })
 
-test('a store that lost sight turns the cache off, and one that sees again turns it on', async (t) => {
+test('watch: lost() switches the cache off, ready() on', async (t) => {
   const host = await cachedHost(t)
   const token = await signInCached(t, host)
   const state = () => host.stateOf(token)
@@ -329,7 +346,7 @@ test('a store that lost sight turns the cache off, and one that sees again turns
   }
 })
 
-test('before the store sees, nothing is kept', async (t) => {
+test('watch: nothing is cached before ready()', async (t) => {
   const store = { ...memoryStore(), watch: () => () => {} }
   const watched = recordingStore(store)
   const { signIn, get } = await startHost(t, { options: { store: watched.store, cache: {} } })
@@ -340,7 +357,7 @@ test('before the store sees, nothing is kept', async (t) => {
   }
 })
 
-test('closing the server ends the watching', async (t) => {
+test('watch: ends when the server closes', async (t) => {
   const inner = memoryStore()
   let ended = 0
   const store = {
@@ -359,7 +376,7 @@ test('closing the server ends the watching', async (t) => {
   t.equal(ended, 1)
 })
 
-test('two servers in a process share a memory store: each forgets what the other ends', async (t) => {
+test("watch: two servers over one memoryStore invalidate each other's caches", async (t) => {
   const store = memoryStore()
   const [a, b] = [await cachedHost(t, { options: { store } }), await cachedHost(t, { options: { store } })]
   const { token } = await a.signIn()
@@ -372,17 +389,17 @@ test('two servers in a process share a memory store: each forgets what the other
   t.equal(await b.stateOf(next), 'live')
   await b.app.close()
   await a.post('/weapp/logout', undefined, next)
-  t.equal(b.watched.invalidations.length, a.watched.invalidations.length - 1, 'and nothing is told to one that was closed')
+  t.equal(b.watched.invalidations.length, a.watched.invalidations.length - 1, 'a closed server receives no message')
 })
 
-test('a memory store that signs a user out for lack of room says so', async (t) => {
+test('watch: a memoryStore reports a user that it drops', async (t) => {
   const host = await cachedHost(t, { options: { store: memoryStore({ max: 1 }) } })
   const token = await signInCached(t, host, 'alice')
   await host.signIn('bob')
   t.equal(await host.stateOf(token), 'FST_WEAPP_SESSION_EXPIRED')
 })
 
-test('request.weapp is a new object for each request', async (t) => {
+test('request.weapp: is a new object for each request', async (t) => {
   const host = await cachedHost(t)
   const token = await signInCached(t, host)
   const seen: NonNullable<FastifyRequest['weapp']>[] = []
@@ -394,14 +411,14 @@ test('request.weapp is a new object for each request', async (t) => {
   t.strictSame(seen[0], seen[1])
 
   await host.within(token, ({ weapp }) => {
-    Object.assign(weapp!, { openid: 'somebody else', role: 'admin' })
+    Object.assign(weapp!, { openid: 'another user', role: 'admin' })
     Object.assign(weapp!.session, { id: 'another', idleExpiresAt: Infinity })
   })
   const after = await host.within(token, ({ weapp }) => ({ ...weapp!, id: weapp!.session.id }))
-  t.match(after, { openid: host.wechat.openid('alice'), id: seen[0]!.session.id, role: undefined }, 'what a request did to its own stays there')
+  t.match(after, { openid: host.wechat.openid('alice'), id: seen[0]!.session.id, role: undefined }, 'changes stay in their request')
 })
 
-test('session.data of the cache cannot be changed through a request', async (t) => {
+test('session.data: a request cannot change cached data', async (t) => {
   const host = await cachedHost(t, { options: { onLogin: () => ({ data: data({ list: [{ a: 1 }] }) }) } })
   const token = await signInCached(t, host)
   t.equal(await host.readsOf(async () => {
@@ -416,7 +433,7 @@ test('session.data of the cache cannot be changed through a request', async (t) 
   }), 0)
 })
 
-test('what a request holds does not change under it when another writes', async (t) => {
+test('session.data: does not change when another request writes', async (t) => {
   const host = await cachedHost(t)
   const token = await signInCached(t, host)
   await host.within(token, async ({ weapp }) => {
@@ -426,7 +443,7 @@ test('what a request holds does not change under it when another writes', async 
   t.strictSame(await host.within(token, ({ weapp }) => weapp!.session.data), { by: 'another' })
 })
 
-test('a store that cannot be watched, and a Cluster, make the cache an invalid option', async (t) => {
+test('cache: is an invalid option over an unwatchable store and a Cluster', async (t) => {
   const { watch: _watch, ...unwatchable } = memoryStore()
   const client = new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true })
   t.teardown(() => client.disconnect())
@@ -439,111 +456,109 @@ test('a store that cannot be watched, and a Cluster, make the cache an invalid o
   }
 })
 
-test('a cache without a server around it', async (t) => {
+test('SessionCache', async (t) => {
   const USER = 'u'
   const liveOf = (id: string, end = 1000) => ({
-    openid: 'o', unionid: null, data: {}, touchDue: Infinity, session: { id, createdAt: 0, expiresAt: end, idleExpiresAt: end, label: null, data: null }
+    openid: 'o', unionid: null, data: {}, nextTouchAt: Infinity, session: { id, createdAt: 0, expiresAt: end, idleExpiresAt: end, label: null, data: null }
   })
-  /** As they are when a token has just been verified. */
-  const claimsOf = (sessionId: string, userId = USER): VerifiedClaims => (
-    { appId: APP_ID, userId, sessionId, parsed: null, lastAnswer: null, cached: null, isTouching: false }
-  )
+  /** Returns a token as it is after its verification. */
+  const tokenOf = (sessionId: string, userId = USER): SessionToken => ({ appId: APP_ID, userId, sessionId, memo: newSessionMemo() })
   const cache = new SessionCache({ max: 10, maxAge: 100 })
-  const keep = (id: string, now = 0, claims = claimsOf(id)) => cache.reading(claims)(liveOf(id), now, 1000)
-  const knows = (id: string, now = 0) => cache.recall(claimsOf(id), now) !== null
+  const commit = (id: string, now = 0, token = tokenOf(id)) => cache.beginRead(token)(liveOf(id), now, 1000)
+  const isCached = (id: string, now = 0) => cache.recall(tokenOf(id), now) !== null
 
-  await t.test('keeps nothing before it is told that it may', async (t) => {
-    keep('s')
-    t.equal(knows('s'), false)
-    const early = cache.reading(claimsOf('s'))
+  await t.test('caches nothing before ready()', async (t) => {
+    commit('s')
+    t.equal(isCached('s'), false)
+    const early = cache.beginRead(tokenOf('s'))
     cache.ready()
     early(liveOf('s'), 0, 1000)
-    t.equal(knows('s'), false, 'nor what was asked before')
+    t.equal(isCached('s'), false, 'a read that began before is discarded')
   })
-  await t.test('knows a session of a user until its time', async (t) => {
-    keep('s', 50)
-    t.equal(knows('s', 149), true)
-    t.equal(knows('s', 150), false)
-    t.equal(cache.recall(claimsOf('s', 'another'), 50), null)
-    t.equal(knows('another', 50), false)
+  await t.test('recalls a session until maxAge', async (t) => {
+    commit('s', 50)
+    t.equal(isCached('s', 149), true)
+    t.equal(isCached('s', 150), false)
+    t.equal(cache.recall(tokenOf('s', 'another'), 50), null)
+    t.equal(isCached('another', 50), false)
   })
-  await t.test('knows it no longer than it may be used', async (t) => {
-    cache.reading(claimsOf('short'))(liveOf('short'), 50, 60)
-    t.equal(knows('short', 59), true)
-    t.equal(knows('short', 60), false)
+  await t.test('recalls a session until its expiry', async (t) => {
+    cache.beginRead(tokenOf('short'))(liveOf('short'), 50, 60)
+    t.equal(isCached('short', 59), true)
+    t.equal(isCached('short', 60), false)
   })
-  await t.test('forgets for every token that holds on to what it knew', async (t) => {
+  await t.test('invalidates an entry for every token that references it', async (t) => {
     const forgetting: Record<string, () => void> = {
-      'its user has changed': () => cache.invalidate(USER),
-      'anybody may have changed': () => cache.invalidate(null),
-      'the store lost sight': () => {
+      'its user changes': () => cache.invalidate(USER),
+      'all users are invalidated': () => cache.invalidate(null),
+      'the connection is lost': () => {
         cache.lost()
         cache.ready()
       },
-      'too many sessions of the user': () => { for (let i = 0; i < 16; i++) keep(`more ${i}`) },
-      'too many users': () => { for (let i = 0; i < 10; i++) cache.reading(claimsOf('s', `user ${i}`)) }
+      'too many sessions of the user': () => { for (let i = 0; i < 16; i++) commit(`more ${i}`) },
+      'too many users': () => { for (let i = 0; i < 10; i++) cache.beginRead(tokenOf('s', `user ${i}`)) }
     }
     for (const [why, happen] of Object.entries(forgetting)) {
-      const [reader, other] = [claimsOf('s'), claimsOf('s')]
-      keep('s', 0, reader)
-      t.ok(cache.recall(reader, 0) !== null && cache.recall(other, 0) === cache.recall(reader, 0), 'both know it')
-      keep('s', 50, claimsOf('s'))
-      t.ok(cache.recall(reader, 149), 'a younger read is for both')
+      const [reader, other] = [tokenOf('s'), tokenOf('s')]
+      commit('s', 0, reader)
+      t.ok(cache.recall(reader, 0) !== null && cache.recall(other, 0) === cache.recall(reader, 0), 'cached for both')
+      commit('s', 50, tokenOf('s'))
+      t.ok(cache.recall(reader, 149), 'a newer read is cached for both')
       happen()
       t.equal(cache.recall(reader, 0), null, why)
       t.equal(cache.recall(other, 0), null, why)
-      t.equal(other.cached?.live, null, 'and takes no memory')
-      keep('s', 0, reader)
-      t.ok(cache.recall(reader, 0), 'and is known again once it is read')
+      t.equal(other.memo.cached?.loaded, null, 'and is freed')
+      commit('s', 0, reader)
+      t.ok(cache.recall(reader, 0), 'cached again after a read')
     }
   })
-  await t.test('keeps 16 sessions of a user at most', async (t) => {
+  await t.test('caches at most 16 sessions of a user', async (t) => {
     const ids = Array.from({ length: 100 }, (_, i) => `s${i}`)
     for (const id of ids) {
-      keep(id)
-      t.equal(knows(id), true)
-      t.ok(ids.filter((id) => knows(id)).length <= 16)
+      commit(id)
+      t.equal(isCached(id), true)
+      t.ok(ids.filter((id) => isCached(id)).length <= 16)
     }
   })
-  await t.test('forgets when it is lost, whatever was being read', async (t) => {
-    keep('s')
-    const reading = cache.reading(claimsOf('s'))
+  await t.test('discards pending reads when the connection is lost', async (t) => {
+    commit('s')
+    const reading = cache.beginRead(tokenOf('s'))
     cache.lost()
-    t.equal(knows('s'), false)
+    t.equal(isCached('s'), false)
     reading(liveOf('s'), 0, 1000)
-    t.equal(knows('s'), false)
+    t.equal(isCached('s'), false)
     cache.ready()
-    keep('s')
-    t.equal(knows('s'), true)
+    commit('s')
+    t.equal(isCached('s'), true)
   })
 })
 
-test('whoever runs the server is told when the cache stays off, and not when it comes and goes', async (t) => {
+test('watchStore: warns if the connection stays lost, not if it returns in time', async (t) => {
   let watcher!: StoreWatcher
-  const store = { ...memoryStore(), watch (told: StoreWatcher) { watcher = told; return () => {} } }
+  const store = { ...memoryStore(), watch (given: StoreWatcher) { watcher = given; return () => {} } }
   const cache = new SessionCache({ max: 10, maxAge: SECOND })
-  let told = 0
-  let tell!: () => void
-  const isTold = () => new Promise<void>((resolve) => { tell = resolve })
-  const onOff = () => {
-    told++
-    tell()
+  let warnings = 0
+  let onWarning!: () => void
+  const nextWarning = () => new Promise<void>((resolve) => { onWarning = resolve })
+  const onUnavailable = () => {
+    warnings++
+    onWarning()
   }
-  // What is waited for must keep the process alive: the timer that is tested does not.
+  // The tested timer is unreferenced, so this one keeps the process alive.
   const alive = setInterval(() => {}, SECOND)
   t.teardown(() => clearInterval(alive))
 
-  const first = isTold()
-  const end = watchStore(store, cache, onOff, 1)
+  const first = nextWarning()
+  const end = watchStore(store, cache, onUnavailable, 1)
   await first
-  const second = isTold()
+  const second = nextWarning()
   watcher.ready()
   watcher.lost()
   await second
-  t.equal(told, 2)
+  t.equal(warnings, 2)
   watcher.lost()
   watcher.lost()
   await end()
   await new Promise((resolve) => setTimeout(resolve, 5))
-  t.equal(told, 2, 'nobody is told of a server that was closed')
+  t.equal(warnings, 2, 'no warning after the server was closed')
 })

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Type } from '@sinclair/typebox'
-import t, { type Test } from 'tap'
+import { test, type Test } from 'tap'
 import { memoryStore, type OnLoginResult, type WeappSession } from '../../src/index.js'
 import { encryptUserData } from '../../src/testing/simulator/crypto.js'
 import type { EncryptedData } from '../../src/testing/simulator/simulator.js'
@@ -12,7 +12,7 @@ import { APP_ID, APP_SECRET, SECRET, startHost, type HostOptions } from '../help
 const STALE = 'FST_WEAPP_SESSION_KEY_STALE'
 const MISSING = 'FST_WEAPP_SESSION_KEY_MISSING'
 
-/** What can be asked of a session: each is a route of its name, and all may be asked for after the session has ended. */
+/** The operations of a session. Each is a route of the same name. */
 const WORK: Record<string, (session: WeappSession, body: any) => Promise<unknown>> = {
   decrypt: (session, { encryptedData, iv, maxAge }) => session.decrypt(encryptedData, iv, maxAge === undefined ? undefined : { maxAge }),
   verify: (session, { rawData, signature }) => session.verifySignature(rawData, signature),
@@ -33,7 +33,7 @@ async function startKeyHost (t: Test, { options, ...rest }: HostOptions = {}) {
           return { result: await work(weapp!.session, body ?? {}) }
         })
       }
-      // Where no session_key is kept, a route that demands one fails where it is declared.
+      // Without keepSessionKey, a route with freshKey fails when it is declared.
       if (options?.keepSessionKey !== false) app.get('/fresh', { config: { weapp: { freshKey: true } } }, async () => ({ handled: ++handled }))
       await rest.after?.(app)
     }
@@ -42,10 +42,10 @@ async function startKeyHost (t: Test, { options, ...rest }: HostOptions = {}) {
   return {
     ...host,
     get handled () { return handled },
-    /** How often WeChat was asked for the life of a key. */
+    /** Number of WeChat's checks of a key. */
     get checks () { return wechat.requests.filter(({ path }) => path === '/wxa/checksession').length },
     open: (token: string, data: object) => post('/decrypt', data, token),
-    /** Asks for each kind of work. */
+    /** Calls every operation. */
     async each (t: Test, token: string, check: (response: Awaited<ReturnType<typeof post>>) => void) {
       const body = { ...wechat.encrypt('alice', { n: 1 }), rawData: '{}', signature: wechat.sign('alice', '{}') }
       for (const name of Object.keys(WORK)) await t.test(name, async () => check(await post(`/${name}`, body, token)))
@@ -53,7 +53,7 @@ async function startKeyHost (t: Test, { options, ...rest }: HostOptions = {}) {
   }
 }
 
-t.test('what the phone encrypted opens under the newest key and the one before, not under the third-last', async (t) => {
+test('decrypt: uses the current and the previous key, no older one', async (t) => {
   const { wechat, signIn, open } = await startKeyHost(t)
   const { token } = await signIn()
   const data = wechat.encrypt('alice', { nickName: 'Alice' })
@@ -69,7 +69,7 @@ t.test('what the phone encrypted opens under the newest key and the one before, 
   t.equal((await open(third, wechat.encrypt('alice', {}))).statusCode, 200)
 })
 
-t.test('a login that brings the same key again keeps the one before', async (t) => {
+test('login: the same key again keeps the previous key', async (t) => {
   const { wechat, signIn, open } = await startKeyHost(t, { simulator: { keyChanges: 'never' } })
   const { token } = await signIn()
   const first = wechat.encrypt('alice', { n: 1 })
@@ -83,7 +83,7 @@ t.test('a login that brings the same key again keeps the one before', async (t) 
   }
 })
 
-t.test('a key that WeChat has not told us of opens nothing until the next login', async (t) => {
+test('decrypt: a new key of WeChat is unknown until the next login', async (t) => {
   const { wechat, get, signIn, open } = await startKeyHost(t, { simulator: { keyChanges: 'never' } })
   const { token } = await signIn()
   wechat.rotateKey('alice')
@@ -94,7 +94,7 @@ t.test('a key that WeChat has not told us of opens nothing until the next login'
   t.match((await open(token, data)).json(), { result: { n: 1 } })
 })
 
-t.test('data may be as old as maxAge says, by its watermark', async (t) => {
+test('maxAge: limits the age of the watermark', async (t) => {
   const clock = freezeClock(t)
   const { wechat, signIn, open } = await startKeyHost(t)
   const { token } = await signIn()
@@ -110,7 +110,7 @@ t.test('data may be as old as maxAge says, by its watermark', async (t) => {
   t.equal((await old()).statusCode, 200, 'without it, any age')
 })
 
-t.test('a maxAge that is none is an error of the host, not of the phone', async (t) => {
+test('maxAge: an invalid value is an error of the host', async (t) => {
   const { wechat, signIn, open } = await startKeyHost(t)
   const { token } = await signIn()
   for (const maxAge of ['soon', '', '60', 0, -1, 1.5, null, {}]) {
@@ -120,7 +120,7 @@ t.test('a maxAge that is none is an error of the host, not of the phone', async 
   }
 })
 
-t.test('data of another user fails as any other, and as any other app\'s', async (t) => {
+test('decrypt: data of another user or app fails like any other', async (t) => {
   const { wechat, signIn, open } = await startKeyHost(t)
   const { token } = await signIn()
   t.equal((await open(token, wechat.encrypt('alice', { openId: wechat.openid('alice') }))).statusCode, 200)
@@ -150,7 +150,7 @@ t.test('data of another user fails as any other, and as any other app\'s', async
   }
 })
 
-t.test('keepSessionKey false: nothing of it is in the store, and whatever needs it says that it is missing', async (t) => {
+test('keepSessionKey false: the store has no key, and operations throw KEY_MISSING', async (t) => {
   const { store, calls } = faultyStore()
   const { wechat, signIn, get, each } = await startKeyHost(t, { options: { store, keepSessionKey: false } })
   const { token } = await signIn()
@@ -162,7 +162,7 @@ t.test('keepSessionKey false: nothing of it is in the store, and whatever needs 
   for (const { operation, input } of calls) if (operation === 'create') t.equal((input as { key: unknown }).key, null)
 })
 
-t.test('keepSessionKey false forgets the keys of a store that has some', async (t) => {
+test('keepSessionKey false: a login drops stored keys', async (t) => {
   const store = memoryStore()
   const keeping = await startKeyHost(t, { options: { store } })
   const { token } = await keeping.signIn()
@@ -174,7 +174,7 @@ t.test('keepSessionKey false forgets the keys of a store that has some', async (
   assertRefused(t, await keeping.open(token, data), 409, MISSING)
 })
 
-t.test('the secret is rotated: keys sealed under a retired one count as missing, one by one', async (t) => {
+test('secret: keys under a retired secret count as missing', async (t) => {
   const NEW = 'the new secret of the tests, long enough as well'
   const { store, instead, heal } = faultyStore()
   const before = await startKeyHost(t, { options: { store } })
@@ -188,7 +188,7 @@ t.test('the secret is rotated: keys sealed under a retired one count as missing,
   for (let i = 0; i < 2; i++) {
     t.match((await during.open(old, first)).json(), { result: { n: 1 } }, 'sealed under the old secret')
     t.match((await during.open(token, second)).json(), { result: { n: 2 } }, 'sealed under the new one')
-    // The same key again, under another seal: it is recognised, and the one before it stays.
+    // The same key under another seal is recognized, and the previous key remains.
     await during.signIn()
   }
 
@@ -206,7 +206,7 @@ t.test('the secret is rotated: keys sealed under a retired one count as missing,
   heal()
 })
 
-t.test('what is no seal of ours counts as missing', async (t) => {
+test('seal: an unknown seal counts as missing', async (t) => {
   const { store, instead } = faultyStore()
   const { signIn, each } = await startKeyHost(t, { options: { store } })
   const { token } = await signIn()
@@ -223,7 +223,7 @@ function claimsOf (token: string): { sub: string } {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
 }
 
-t.test('a signature is good under the newest key and the one before', async (t) => {
+test('verifySignature: uses the current and the previous key', async (t) => {
   const { wechat, signIn, post } = await startKeyHost(t)
   const { token } = await signIn()
   const rawData = '{"nickName":"Alice 微信"}'
@@ -239,7 +239,7 @@ t.test('a signature is good under the newest key and the one before', async (t) 
   assertRefused(t, await verify({}), 409, STALE)
 })
 
-t.test('checkSessionKey says whether WeChat still knows the newest key', async (t) => {
+test('checkSessionKey: checks the current key with WeChat', async (t) => {
   const host = await startKeyHost(t)
   const { wechat, signIn, post } = host
   const { token } = await signIn()
@@ -257,7 +257,7 @@ t.test('checkSessionKey says whether WeChat still knows the newest key', async (
   assertRefused(t, await post('/check', {}, token), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
 })
 
-t.test('what proves a key to WeChat is its signature, never the key', async (t) => {
+test('checkSessionKey: sends a signature, never the key', async (t) => {
   const { wechat, signIn, post } = await startKeyHost(t)
   const { token } = await signIn()
   const sessionKey = wechat.sessionKey('alice')
@@ -271,13 +271,13 @@ t.test('what proves a key to WeChat is its signature, never the key', async (t) 
   t.notOk(JSON.stringify(wechat.requests.slice(1)).includes(sessionKey))
 })
 
-t.test('resetSessionKey keeps the new key, and the old one for what was encrypted before', async (t) => {
+test('resetSessionKey: stores the new key and keeps the old one as previous', async (t) => {
   const { wechat, get, signIn, post, open } = await startKeyHost(t)
   const { token } = await signIn()
   const key = wechat.sessionKey('alice')
   const before = wechat.encrypt('alice', { n: 1 })
   const response = await post('/reset', {}, token)
-  t.strictSame([response.statusCode, response.json()], [200, { result: null }], 'the key itself is not told')
+  t.strictSame([response.statusCode, response.json()], [200, { result: null }], 'the response does not contain the key')
   t.not(wechat.sessionKey('alice'), key)
   t.match((await open(token, wechat.encrypt('alice', { n: 2 }))).json(), { result: { n: 2 } })
   t.match((await open(token, before)).json(), { result: { n: 1 } })
@@ -285,7 +285,7 @@ t.test('resetSessionKey keeps the new key, and the old one for what was encrypte
   t.equal((await get('/me', token)).statusCode, 200)
 })
 
-t.test('a dead key cannot be reset: stale, and the keys stay as they were', async (t) => {
+test('resetSessionKey: an invalid key throws KEY_STALE and changes nothing', async (t) => {
   const { wechat, signIn, post, open } = await startKeyHost(t)
   const { token } = await signIn()
   const data = wechat.encrypt('alice', { n: 1 })
@@ -294,7 +294,7 @@ t.test('a dead key cannot be reset: stale, and the keys stay as they were', asyn
   t.match((await open(token, data)).json(), { result: { n: 1 } })
 })
 
-t.test('a reset that WeChat answers wrongly keeps nothing', async (t) => {
+test('resetSessionKey: an invalid response of WeChat changes nothing', async (t) => {
   const { store, asked } = faultyStore()
   const { wechat, signIn, post } = await startKeyHost(t, { options: { store } })
   const { token } = await signIn()
@@ -308,7 +308,7 @@ t.test('a reset that WeChat answers wrongly keeps nothing', async (t) => {
   t.equal(asked('writeKey'), 0)
 })
 
-t.test('with the last session of a user its keys are gone', async (t) => {
+test("keys: end with the user's last session", async (t) => {
   const { wechat, signIn, post } = await startKeyHost(t)
   for (const name of Object.keys(WORK)) {
     const { token } = await signIn()
@@ -318,7 +318,7 @@ t.test('with the last session of a user its keys are gone', async (t) => {
   }
 })
 
-t.test('a session that ends while its key is reset: nobody is left to keep the key for', async (t) => {
+test('resetSessionKey: throws SESSION_ENDED if the last session ends meanwhile', async (t) => {
   const { store, instead } = faultyStore()
   const { wechat, signIn, post } = await startKeyHost(t, { options: { store } })
   const { token } = await signIn()
@@ -327,7 +327,7 @@ t.test('a session that ends while its key is reset: nobody is left to keep the k
   t.equal(wechat.requests.at(-1)?.path, '/wxa/resetusersessionkey')
 })
 
-t.test('a store that fails or hangs is 503, whatever the work', async (t) => {
+test('store: a failure or timeout is 503 for every operation', async (t) => {
   for (const [name, failure] of Object.entries(FAILURES)) {
     const { store, instead, heal } = faultyStore()
     const host = await startKeyHost(t, { options: { store, storeTimeout: 20 } })
@@ -346,7 +346,7 @@ t.test('a store that fails or hangs is 503, whatever the work', async (t) => {
   }
 })
 
-t.test("errors of a session carry our headers past an error handler of the host's", async (t) => {
+test("errors: headers survive the host's error handler", async (t) => {
   const { store, instead } = faultyStore()
   const { wechat, signIn, get, post } = await startKeyHost(t, {
     options: { store },
@@ -374,24 +374,24 @@ t.test("errors of a session carry our headers past an error handler of the host'
 
 // config.weapp.freshKey
 
-t.test('freshKey: where no session_key is kept, the route fails where it is declared', async (t) => {
+test('freshKey: without keepSessionKey the route declaration fails', async (t) => {
   const declare = (keepSessionKey: boolean, freshKey: boolean) => startHost(t, {
     options: { keepSessionKey },
     after: (app) => { app.get('/fresh', { config: { weapp: { freshKey } } }, async () => {}) }
   })
-  await t.rejects(declare(false, true), { code: 'FST_WEAPP_INVALID_OPTION', message: /config\.weapp of GET \/fresh must not demand a session_key/ })
+  await t.rejects(declare(false, true), { code: 'FST_WEAPP_INVALID_OPTION', message: /config\.weapp of GET \/fresh cannot require a fresh session_key if keepSessionKey is false/ })
   await declare(false, false)
   await declare(true, true)
 })
 
-t.test('freshKey: without a live session nobody asks WeChat', async (t) => {
+test('freshKey: without a live session WeChat is not called', async (t) => {
   const host = await startKeyHost(t)
   assertRefused(t, await host.get('/fresh'), 401, 'FST_WEAPP_TOKEN_MISSING')
   assertRefused(t, await host.get('/fresh', 'nonsense'), 401, 'FST_WEAPP_TOKEN_INVALID')
   t.strictSame([host.wechat.requests.length, host.handled], [0, 0])
 })
 
-t.test('freshKey: a living key passes, a dead one is 409 before the handler runs', async (t) => {
+test('freshKey: a valid key passes, an invalid one is 409 before the handler', async (t) => {
   const host = await startKeyHost(t)
   const { wechat, signIn, get } = host
   const { token } = await signIn()
@@ -403,7 +403,7 @@ t.test('freshKey: a living key passes, a dead one is 409 before the handler runs
   t.equal((await get('/me', bob)).statusCode, 200, 'and the session lives on')
 })
 
-t.test('freshKey: the verdict is remembered for a minute, either way', async (t) => {
+test('freshKey: a check is reused for a minute, valid or not', async (t) => {
   const clock = freezeClock(t)
   const host = await startKeyHost(t)
   const { wechat, signIn, get } = host
@@ -415,7 +415,7 @@ t.test('freshKey: the verdict is remembered for a minute, either way', async (t)
   t.equal(await fresh(token), 200)
   wechat.rotateKey('alice')
   clock.advance(59_999)
-  t.strictSame([await fresh(token), await fresh(second), host.checks], [200, 200, 1], 'for the key, whoever asks')
+  t.strictSame([await fresh(token), await fresh(second), host.checks], [200, 200, 1], 'per key, not per session')
   clock.advance(2)
   t.strictSame([await fresh(token), host.checks], [409, 2])
   clock.advance(59_999)
@@ -424,7 +424,7 @@ t.test('freshKey: the verdict is remembered for a minute, either way', async (t)
   t.strictSame([await fresh(token), host.checks], [409, 3])
 })
 
-t.test('freshKey: a new key is a new verdict', async (t) => {
+test('freshKey: a new key is checked anew', async (t) => {
   const host = await startKeyHost(t)
   const { wechat, signIn, post, get } = host
   const { token } = await signIn()
@@ -439,7 +439,7 @@ t.test('freshKey: a new key is a new verdict', async (t) => {
   t.equal(host.checks, 3, 'a key that was reset is a new one')
 })
 
-t.test('freshKey: no answer of WeChat is no verdict, and is not remembered', async (t) => {
+test('freshKey: a failed check is not reused', async (t) => {
   const host = await startKeyHost(t)
   const { wechat, signIn, get } = host
   const { token } = await signIn()
@@ -451,7 +451,7 @@ t.test('freshKey: no answer of WeChat is no verdict, and is not remembered', asy
   t.equal(host.checks, 3)
 })
 
-t.test('freshKey: many requests at once are one call to WeChat, and share its failure', async (t) => {
+test('freshKey: concurrent requests share one call and its failure', async (t) => {
   const REQUESTS = 30
   const { store, asked } = faultyStore()
   const host = await startKeyHost(t, { options: { store } })
@@ -473,7 +473,7 @@ t.test('freshKey: many requests at once are one call to WeChat, and share its fa
   }
 })
 
-t.test('freshKey false is a guarded route like others', async (t) => {
+test('freshKey false: is an ordinary guarded route', async (t) => {
   const host = await startKeyHost(t, {
     after (app) { app.get('/false', { config: { weapp: { freshKey: false } } }, async () => ({})) }
   })
@@ -505,24 +505,24 @@ async function startLoginWithData (t: Test, options: HostOptions['options'] = {}
   }
 }
 
-t.test('a login may bring data, encrypted under the key that comes with its code', async (t) => {
+test('onLogin: decrypts with the key of the login', async (t) => {
   const { wechat, loginWith, open } = await startLoginWithData(t)
   const code = wechat.login('alice')
   const data = wechat.encrypt('alice', { openId: wechat.openid('alice'), nickName: 'Alice' })
   const response = await loginWith(data, code)
   t.equal(response.statusCode, 200)
   t.match(response.json(), { opened: { nickName: 'Alice' }, token: String })
-  t.match((await open(response.json().token, data)).json(), { result: { nickName: 'Alice' } }, 'and the key is kept')
+  t.match((await open(response.json().token, data)).json(), { result: { nickName: 'Alice' } }, 'the key is stored')
 })
 
-t.test('a login may bring data that was encrypted a moment before, under the key that we hold', async (t) => {
+test('onLogin: decrypts with a stored key', async (t) => {
   const { wechat, signIn, loginWith } = await startLoginWithData(t)
   await signIn()
   const data = wechat.encrypt('alice', { n: 1 })
   t.match((await loginWith(data)).json(), { opened: { n: 1 } })
 })
 
-t.test('data at a login that opens under no key: stale, no session is left, and the code is spent', async (t) => {
+test('onLogin: undecryptable data throws KEY_STALE, and no session is created', async (t) => {
   const { wechat, asked, loginWith } = await startLoginWithData(t)
   const data = wechat.encrypt('alice', { n: 1 })
   const code = wechat.login('alice')
@@ -534,7 +534,7 @@ t.test('data at a login that opens under no key: stale, no session is left, and 
   assertRefused(t, await loginWith(data, code), 401, 'FST_WEAPP_CODE_USED')
 })
 
-t.test('keepSessionKey false: at the login its own key opens, and no other', async (t) => {
+test('keepSessionKey false: a login decrypts with its own key only', async (t) => {
   const { wechat, signIn, asked, loginWith } = await startLoginWithData(t, { keepSessionKey: false })
   await signIn()
   const before = wechat.encrypt('alice', { n: 1 })
@@ -544,7 +544,7 @@ t.test('keepSessionKey false: at the login its own key opens, and no other', asy
   t.equal(asked('readKeys'), 0)
 })
 
-t.test('a store that fails at such a login: 503, unless what the login brought suffices', async (t) => {
+test("onLogin: a failing store is 503 unless the login's own key decrypts", async (t) => {
   const { wechat, instead, asked, loginWith } = await startLoginWithData(t)
   instead('readKeys', FAILURES.rejects)
   const before = wechat.encrypt('alice', {})
@@ -556,7 +556,7 @@ t.test('a store that fails at such a login: 503, unless what the login brought s
   t.equal(asked('create'), 1)
 })
 
-t.test('what a login decrypts may have to be recent, too', async (t) => {
+test('onLogin: decrypt observes maxAge', async (t) => {
   const clock = freezeClock(t)
   const ages: (number | undefined)[] = []
   const host = await startLoginWithData(t, {
@@ -575,7 +575,7 @@ t.test('what a login decrypts may have to be recent, too', async (t) => {
   }
 })
 
-t.test('keys of two apps are never mixed, though the openids may be alike', async (t) => {
+test('keys: never mix between two apps with equal openids', async (t) => {
   const apps = { [APP_ID]: APP_SECRET, wxother: 'other-secret' }
   const host = await startKeyHost(t, { simulator: { apps }, options: { apps, selectApp: (request) => String(request.headers['x-app']) } })
   const openid = 'o-the-same-in-both'
