@@ -39,8 +39,8 @@ const ENTRIES = [
     exported: client,
     values: ['createWeappClient'],
     types: [
-      'Answer', 'Auth', 'LoginAnswer', 'SessionAnswer', 'SessionInfo', 'WeappClient', 'WeappClientError',
-      'WeappClientOptions', 'WeappRequest', 'WeappTransfer', 'WeappUpload', 'Wx'
+      'Auth', 'LoginAnswer', 'SessionAnswer', 'SessionInfo', 'WeappClient', 'WeappClientError',
+      'WeappClientOptions', 'WeappRequest', 'WeappTransfer', 'WeappUpload', 'Wx', 'WxResponse'
     ]
   },
   {

@@ -39,12 +39,12 @@ test('getPhoneNumber and code2Session: an error names the other kind of code', a
   const phone = await errorOf(client.getPhoneNumber(loginCode))
   t.match(phone, { code: 'FST_WEAPP_PHONE_CODE_INVALID', statusCode: 400, errcode: 40029 })
   t.match(phone.message, /phone number button/)
-  t.match(phone.message, /not the one of wx\.login/)
+  t.match(phone.message, /not a code of wx\.login/)
 
   const login = await errorOf(client.code2Session(wechat.phoneCode('alice')))
   t.match(login, { code: 'FST_WEAPP_CODE_INVALID', statusCode: 401, errcode: 40029 })
-  t.match(login.message, /call wx\.login/)
-  t.match(login.message, /Neither a code of the phone number button/)
+  t.match(login.message, /Send a new code of wx\.login/)
+  t.match(login.message, /not a code of the phone number button/)
   t.not(phone.message, login.message)
 
   wechat.fault({ errcode: 40163 }, { path: PATH, times: 1 })
