@@ -169,7 +169,7 @@ test('onLogin: later changes to the reply have no effect', async (t) => {
   t.match(await host.signIn(), { user: { name: 'Alice' } })
 })
 
-test('revokeAll: refuses a pending login of the user, but not the next login', async (t) => {
+test('T55: revokeAll: refuses a pending login of the user, but not the next login', async (t) => {
   let enter = () => {}
   let release = () => {}
   const entered = new Promise<void>((resolve) => { enter = resolve })

@@ -13,7 +13,7 @@ const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const project = installedProject(tap)
 const installed = join(project, 'node_modules', 'fastify-weapp')
 
-test('dependencies: no more than these', async (t) => {
+test('T51: dependencies: no more than these', async (t) => {
   t.strictSame(Object.keys(manifest.dependencies).sort(), [
     '@fastify/error', '@fastify/jwt', '@lukeed/ms', '@sinclair/typebox', 'ajv', 'ajv-formats', 'fastify-plugin',
     'lru-cache', 'undici'
@@ -21,7 +21,7 @@ test('dependencies: no more than these', async (t) => {
   t.strictSame(Object.keys(manifest.peerDependencies).sort(), ['@fastify/redis', 'fastify'])
 })
 
-test('files: only the build, the documents and the license are packed', async (t) => {
+test('T51: files: only the build, the documents and the license are packed', async (t) => {
   const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: ROOT, encoding: 'utf8'
   })

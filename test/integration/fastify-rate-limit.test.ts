@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { startHost } from '../helpers/host.js'
 import { assertRoutes } from '../helpers/assert-routes.js'
 
-test('@fastify/rate-limit: may limit the login route only', async (t) => {
+test('T48: @fastify/rate-limit: may limit the login route only', async (t) => {
   const host = await startHost(t, {
     before: async (app) => { await app.register(rateLimit, { global: false }) },
     options: { routes: { login: { config: { rateLimit: { max: 4, timeWindow: '1 hour' } } } } }

@@ -128,7 +128,7 @@ test('T32: a late response changes nothing', async (t) => {
   t.equal(served(), 0, 'no unhandled rejection')
 })
 
-test('T34: an unreadable record is 401 and logged', async (t) => {
+test('T34, T54: an unreadable record is 401 and logged', async (t) => {
   const { wechat, signIn, get, faulty, log, served } = await startFaultyHost(t)
   const { token } = await signIn()
   const { id } = (await get('/weapp/session', token)).json()

@@ -53,7 +53,7 @@ test('revoke: ends one session with SESSION_KICKED', async (t) => {
   t.equal((await sessions.list(userOf(host, 'alice'))).length, 1)
 })
 
-test('revokeAll: ends all sessions of a user, or all except one', async (t) => {
+test('T29: revokeAll: ends all sessions of a user, or all except one', async (t) => {
   const host = await startHost(t)
   const { sessions } = host.app.weapp
   const logins = [await host.signIn(), await host.signIn(), await host.signIn()]

@@ -53,7 +53,7 @@ async function startKeyHost (t: Test, { options, ...rest }: HostOptions = {}) {
   }
 }
 
-test('decrypt: uses the current and the previous key, no older one', async (t) => {
+test('T39: decrypt: uses the current and the previous key, no older one', async (t) => {
   const { wechat, signIn, open } = await startKeyHost(t)
   const { token } = await signIn()
   const data = wechat.encrypt('alice', { nickName: 'Alice' })

@@ -7,7 +7,7 @@ import { sealedKey, TestUser } from '../../src/testing/store-suite/test-user.js'
 import { DAY } from '../helpers/clock.js'
 import { heapUsed } from '../helpers/heap.js'
 
-test('memoryStore: passes the conformance suite', (t) => storeSuite(t.test, () => memoryStore({ max: 10 }), { rounds: 100 }))
+test('T37: memoryStore: passes the conformance suite', (t) => storeSuite(t.test, () => memoryStore({ max: 10 }), { rounds: 100 }))
 
 test('max: counts users; the least recently used one is signed out', async (t) => {
   const store = memoryStore({ max: 2 })

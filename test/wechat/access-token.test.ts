@@ -15,7 +15,7 @@ function succeed (wechat: Simulator, times = 1): void {
   wechat.fault({ body: '{"errcode":0}' }, { path: API, times })
 }
 
-test('access_token: 100 concurrent callers share one fetch', async (t) => {
+test('T43: access_token: 100 concurrent callers share one fetch', async (t) => {
   const { client, count } = await startWechatClient(t)
   const tokens = await Promise.all(Array.from({ length: 100 }, () => client.getAccessToken()))
   t.equal(new Set(tokens).size, 1)
@@ -44,7 +44,7 @@ test('access_token: every fetch is the documented one, in normal mode', async (t
   }
 })
 
-test('access_token: is renewed five minutes before it expires, and not before', async (t) => {
+test('T43: access_token: is renewed five minutes before it expires, and not before', async (t) => {
   const clock = freezeClock(t)
   const { client, count } = await startWechatClient(t)
   const first = await client.getAccessToken()
@@ -98,7 +98,7 @@ for (const errcode of [40001, 40014, 42001]) {
     t.strictSame(configErrors, [])
   })
 
-  test(`access_token: after a second ${errcode}, reports a configuration error once`, async (t) => {
+  test(`T43: access_token: after a second ${errcode}, reports a configuration error once`, async (t) => {
     const { client, wechat, configErrors, count } = await startWechatClient(t, { retries: 5 })
     wechat.fault({ errcode }, { path: API })
     await t.rejects(client.request(API), { code: CONFIG, errcode, statusCode: 500 })

@@ -103,7 +103,7 @@ for (const [change, cases] of Object.entries(NEGATIVE)) {
   })
 }
 
-test('decryptUserData: requires exactly the app id of the watermark', async (t) => {
+test('T40: decryptUserData: requires exactly the app id of the watermark', async (t) => {
   for (const appId of [
     'wx4f4bc4dec97d474c', 'wx4f4bc4dec97d474', 'wx4f4bc4dec97d474b ', APP.toUpperCase(), '', undefined, null
   ]) {
@@ -159,7 +159,7 @@ test('session.verifySignature: fails with the same response as session.decrypt',
   t.equal(await responseTo('/verify', { rawData: `${RAW_DATA} `, signature: RAW_SIGNATURE }, token), stale)
 })
 
-test('session.decrypt: every failure has the same response, byte for byte', async (t) => {
+test('T41: session.decrypt: every failure has the same response, byte for byte', async (t) => {
   const { post, responseTo, signInWith } = await startOfficialHost(t)
   const good = await signInWith(KEY)
   assertRefused(t, await post('/decrypt', { encryptedData: DATA, iv: DATA }, good), 409, 'FST_WEAPP_SESSION_KEY_STALE')
@@ -243,7 +243,7 @@ const LENIENT: Record<string, (base64: string) => string> = {
   'a zero byte': (base64) => `${base64}\0`
 }
 
-test('decryptUserData: accepts canonical base64 only', async (t) => {
+test('T40: decryptUserData: accepts canonical base64 only', async (t) => {
   // A key, an iv and data that each of the spellings changes.
   const sessionKey = '++//++//++//++//++//+A=='
   const start = '//++//++//++//++//++/w=='
@@ -295,7 +295,7 @@ test('decryptUserData: accepts 64 KiB of base64, and no block more', async (t) =
   t.equal(decrypt({ encryptedData: 'A'.repeat(10_000_000) }), null)
 })
 
-test('decryptUserData: accepts PKCS #7 padding of 1 to 16 bytes', async (t) => {
+test('T40: decryptUserData: accepts PKCS #7 padding of 1 to 16 bytes', async (t) => {
   for (let length = 96; length < 112; length++) {
     t.match(decrypt(encrypted(textOf(length))), { n: 1 }, `${16 - length % 16} bytes`)
   }
@@ -357,7 +357,7 @@ test('decryptUserData: __proto__ in the data changes no prototype', async (t) =>
   t.equal(decrypt(encrypted(`{"__proto__":{"watermark":${watermark}}}`)), null, 'an inherited watermark is ignored')
 })
 
-test('signatures: match the official vectors', async (t) => {
+test('T42: signatures: match the official vectors', async (t) => {
   t.ok(vectors.rawDataSignature.length > 0 && vectors.sessionKeySignature.length > 0)
   for (const { name, sessionKey, rawData, signature } of vectors.rawDataSignature) {
     t.equal(isSignatureOf(sessionKey, rawData, signature), true, name)
@@ -367,7 +367,7 @@ test('signatures: match the official vectors', async (t) => {
   }
 })
 
-test('isSignatureOf: false for any other signature, and never throws', async (t) => {
+test('T42: isSignatureOf: false for any other signature, and never throws', async (t) => {
   const wrong = [
     '', '0', RAW_SIGNATURE.slice(0, -1), RAW_SIGNATURE.slice(0, -2), RAW_SIGNATURE.slice(1),
     `${RAW_SIGNATURE}0`, `${RAW_SIGNATURE}00`, `${RAW_SIGNATURE}x`, ` ${RAW_SIGNATURE}`, `${RAW_SIGNATURE}\n`,

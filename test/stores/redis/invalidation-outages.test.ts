@@ -131,7 +131,7 @@ test('watching connection: it stays open while nothing changes', async (t) => {
   t.equal(await connectionsReceived(admin), before, 'over one connection')
 })
 
-test('Redis paused: the cache turns off when that is detected, and recovers', async (t) => {
+test('T56: Redis paused: the cache turns off when that is detected, and recovers', async (t) => {
   const server = await startRedis(t)
   const client = connectRedis(t, server.url)
   const store = redisStore({ client, timeout: 100 })

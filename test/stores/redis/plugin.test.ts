@@ -68,7 +68,7 @@ test('limit: a login loop leaves a small user in memory', async (t) => {
   t.strictSame(await outcomesOf(host, await logins(host, 'alice', LOGINS)), AFTER_THE_LOOP)
 })
 
-test('limit: 20 concurrent logins under limit 2 leave exactly 2', async (t) => {
+test('T31: limit: 20 concurrent logins under limit 2 leave exactly 2', async (t) => {
   const host = await redisHost(t, { limit: 2 })
   await host.app.listen({ port: 0, host: '127.0.0.1' })
   for (let round = 0; round < 5; round++) {
@@ -134,7 +134,7 @@ test('revokeAll: removes a user whose last sessions have expired', async (t) => 
   t.strictSame(left, ['m', 'n'], 'except the reason of a sign-out, and the time of revokeAll')
 })
 
-test('expiry: expired sessions leave no key', async (t) => {
+test('T30: expiry: expired sessions leave no key', async (t) => {
   const host = await redisHost(t, { ttl: '1s', idle: 1 })
   const names = Array.from({ length: 1000 }, (_, i) => `user ${i}`)
   for (let i = 0; i < names.length; i += 50) await Promise.all(names.slice(i, i + 50).map((name) => login(host, name)))

@@ -20,7 +20,7 @@ test('redisStore: survives the death of a master behind Sentinel', async (t) => 
   await assertFailover(t, { store, masterOf })
 })
 
-test('cache: off while the master behind Sentinel is down, then follows the new one', async (t) => {
+test('T56: cache: off while the master behind Sentinel is down, then follows the new one', async (t) => {
   const { connect, master, replicated } = await startRedisSentinel(t)
   const others = redisStore({ client: connect(t, { maxRetriesPerRequest: null }) })
   const store = redisStore({ client: connect(t, { maxRetriesPerRequest: null }) })

@@ -20,7 +20,7 @@ export const assignable: Assignable = [true, true, true]
 
 const url = await redisUrl(tap)
 
-test('redisStore: conforms to the contract over ioredis', async (t) => {
+test('T37: redisStore: conforms to the contract over ioredis', async (t) => {
   const store = redisStore({ client: connectRedis(t, url), prefix: uniquePrefix() })
   await storeSuite((name, check) => t.test(name, check), () => store)
 })
@@ -63,7 +63,7 @@ test('keys: consist of keyPrefix, prefix and user id', async (t) => {
   t.equal(await plain.type(`${keyPrefix}${other.userId}`), 'hash')
 })
 
-test('commands: a read is one HMGET, any other operation one script', async (t) => {
+test('T36: commands: a read is one HMGET, any other operation one script', async (t) => {
   const client = connectRedis(t, url)
   const prefix = uniquePrefix()
   const user = new TestUser(redisStore({ client, prefix }))
@@ -112,7 +112,7 @@ test('scripts: every operation works after SCRIPT FLUSH', async (t) => {
   t.strictSame(await user.liveIds(), [id])
 })
 
-test('redisStore: passes 1,000 rounds of each race', async (t) => {
+test('T36: redisStore: passes 1,000 rounds of each race', async (t) => {
   const prefix = uniquePrefix()
   const store = alternating([
     redisStore({ client: connectRedis(t, url), prefix, timeout: '30s' }),
