@@ -51,6 +51,18 @@ export default [
     }
   },
   {
+    files: ['test/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': ['error', {
+        selector: "CallExpression[callee.object.name='t'][callee.property.name=/^(same|notSame)$/]",
+        message: 'Compare strictly, with t.strictSame. The loose form takes 1 for "1".'
+      }, {
+        selector: "ImportDeclaration[source.value='tap'] > ImportDefaultSpecifier[local.name='t']",
+        message: "Import { test } from 'tap'."
+      }]
+    }
+  },
+  {
     files: ['example/miniprogram/**/*.js'],
     languageOptions: { sourceType: 'commonjs', globals: { wx: 'readonly', App: 'readonly', Page: 'readonly' } }
   }
