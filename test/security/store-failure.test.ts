@@ -1,13 +1,15 @@
-import cluster from 'node:cluster'
-import { inspect } from 'node:util'
-import Fastify from 'fastify'
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { inspect, promisify } from 'node:util'
 import { test, type Test } from 'tap'
-import { memoryStore, type SessionStore, type WeappOptions } from '../../src/index.js'
+import { memoryStore, type WeappOptions } from '../../src/index.js'
 import { FAILURES, STORE_WORDS, faultyStore } from '../helpers/faulty-store.js'
 import { freezeClock } from '../helpers/clock.js'
 import { captureLog } from '../helpers/log.js'
 import { assertRefused } from '../helpers/assert-refused.js'
-import { APP_ID, APP_SECRET, SECRET, startHost } from '../helpers/host.js'
+import { APP_ID, startHost } from '../helpers/host.js'
+
+const execFileAsync = promisify(execFile)
 
 async function startFaultyHost (t: Test, options: Partial<WeappOptions> = {}) {
   const faulty = faultyStore()
@@ -199,30 +201,15 @@ test('T35: memoryStore does not keep the process alive', async (t) => {
 })
 
 test('T35: memoryStore warns once in production and in cluster workers', async (t) => {
-  const { NODE_ENV } = process.env
-  t.teardown(() => { process.env.NODE_ENV = NODE_ENV })
-  for (const [where, pretend] of Object.entries({
-    development: () => {},
-    production: () => { process.env.NODE_ENV = 'production' },
-    'a worker of node:cluster, as those of PM2': (t: Test) => { t.intercept(cluster, 'isWorker', { value: true }) }
+  const file = fileURLToPath(new URL('../fixtures/memory-store-warnings.ts', import.meta.url))
+  for (const [where, { NODE_ENV, args, expected }] of Object.entries({
+    development: { NODE_ENV: 'development', args: [], expected: [0, 0, 0] },
+    production: { NODE_ENV: 'production', args: [], expected: [0, 1, 1] },
+    'cluster worker': { NODE_ENV: 'development', args: ['worker'], expected: [0, 1, 1] }
   })) {
-    await t.test(where, async (t) => {
-      const warnings = t.capture(process, 'emitWarning')
-      const count = () => warnings().filter(({ args }) => (args[1] as { code?: string })?.code === 'FST_WEAPP_MEMORY_STORE').length
-      // A separate copy of the module each time, because it warns once.
-      const { fastifyWeapp } = await import(`../../src/plugin.js?${encodeURIComponent(where)}`) as typeof import('../../src/plugin.js')
-      const register = async (store: SessionStore) => {
-        const app = Fastify()
-        t.teardown(() => app.close())
-        await app.register(fastifyWeapp, { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET, store })
-      }
-      process.env.NODE_ENV = NODE_ENV
-      pretend(t)
-      await register(faultyStore().store)
-      t.equal(count(), 0, 'no warning for another store')
-      await register(memoryStore())
-      await register(memoryStore())
-      t.equal(count(), where === 'development' ? 0 : 1)
+    const { stdout } = await execFileAsync(process.execPath, ['--import', '@oxc-node/core/register', file, ...args], {
+      env: { ...process.env, NODE_ENV }
     })
+    t.strictSame(JSON.parse(stdout), expected, where)
   }
 })
