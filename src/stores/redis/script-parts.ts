@@ -13,6 +13,11 @@ local ENDED = '^' .. VERSION .. '!([rkp]),(%d+),(' .. TIME .. ')$'
 -- A key of another type contains no sessions and is left alone. Any other failure of a command fails the operation.
 local keyType = redis.call('TYPE', KEYS[1]).ok
 local isHash = keyType == 'hash' or keyType == 'none'
+
+-- Redis checks for free memory at the first write of a script. HDEL needs none, and no user has this field.
+local function allowWithoutMemory()
+  if isHash then redis.call('HDEL', KEYS[1], '-') end
+end
 `
 
 /** Reads the whole user: live sessions by age, ended ones by order of ending, and expired ones of both kinds. */

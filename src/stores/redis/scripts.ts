@@ -21,6 +21,10 @@
  * script removes or rewrites its fields, or lets the key expire earlier than before. While it exists, `o`, `k`, `f` and
  * `p` stay as well, until a login or writeKey of this version stores its own.
  *
+ * Memory: Redis checks `maxmemory` once per script, at its first write that may need memory. END and TOUCH write a
+ * harmless HDEL first, so a full Redis still ends and keeps sessions. CREATE, UPDATE and WRITE_KEY begin with the HSET
+ * that needs the memory, so a refused one changes nothing.
+ *
  * Each script is followed by the function that makes its arguments, in the order of the script's first lines.
  */
 import {
@@ -48,6 +52,9 @@ if loginsEnded then
   if age > 0 and age < ${PENDING_LOGIN_TTL_MS} then return 0 end
 end
 load()
+-- First, because Redis refuses a script without free memory at this write only. A refused login changes nothing.
+redis.call('HSET', KEYS[1], 'o', user, 'm' .. id, VERSION .. nextOrder() .. ',' .. times)
+if content == '' then redis.call('HDEL', KEYS[1], 'd' .. id) else redis.call('HSET', KEYS[1], 'd' .. id, content) end
 -- Before \`replaces\` is removed, so that a login that replaces the user's only session keeps the previous key.
 if #live == 0 and not hasUnknown then removeKeys() end
 for _, list in ipairs({ live, ended }) do
@@ -63,8 +70,6 @@ for i = 1, excess do oldest[i] = live[i] end
 endSessions(oldest, '${REASON_LETTERS.replaced}')
 live = after(live, excess)
 live[#live + 1] = { id = id, last = idleExpiresAt }
-redis.call('HSET', KEYS[1], 'o', user, 'm' .. id, VERSION .. nextOrder() .. ',' .. times)
-if content == '' then redis.call('HDEL', KEYS[1], 'd' .. id) else redis.call('HSET', KEYS[1], 'd' .. id, content) end
 if sealed then setKey(sealed, fingerprints) else removeKeys() end
 save()
 return 1
@@ -92,6 +97,7 @@ export const TOUCH = writeScript(PRELUDE, ONE, `
 local idleExpiresAt = ARGV[3]
 
 if tonumber(idleExpiresAt) > tonumber(idle) then
+  allowWithoutMemory()
   local value = VERSION .. count .. ',' .. created .. ',' .. expires .. ',' .. idleExpiresAt
   redis.call('HSET', KEYS[1], 'm' .. id, value)
   local left = redis.call('PTTL', KEYS[1])
@@ -127,6 +133,7 @@ local isOnly = ARGV[3] == 'only'
 local id = ARGV[4]
 local endsLogins = ARGV[5] == 'logins' and isHash
 
+allowWithoutMemory()
 load()
 local rest, ending = {}, {}
 for _, session in ipairs(live) do

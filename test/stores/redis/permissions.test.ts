@@ -18,7 +18,6 @@ test('refusals: an operation that Redis refuses rejects', async (t) => {
   const ban = (user: TestUser) => user.revokeAll('kicked', null, true)
 
   for (const [state, begin, end] of [
-    ['OOM', 'CONFIG SET maxmemory 1', 'CONFIG SET maxmemory 0'],
     ['NOREPLICAS', 'CONFIG SET min-replicas-to-write 1', 'CONFIG SET min-replicas-to-write 0'],
     ['READONLY', 'REPLICAOF 127.0.0.1 1', 'REPLICAOF NO ONE']
   ] as const) {
