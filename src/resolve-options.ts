@@ -142,7 +142,7 @@ function idleOption (value: unknown, ttl: number): number {
   return idle
 }
 
-/** A memory store reports every change at once, so it is cached by default. Any other store is cached on request only. */
+/** A memory store reports every change at once, so it is cached by default. Other stores are cached on request. */
 function cacheOptions (value: unknown, store: SessionStore): CacheOptions | null {
   if (value === false || (value === undefined && !isMemoryStore(store))) return null
   const { max = 100_000, maxAge = '30s' } = objectOption(value, 'cache', OPTION_NAMES.cache)
