@@ -60,7 +60,9 @@ export async function buildApp (settings: Settings): Promise<FastifyInstance> {
       // Fails commands while Redis hangs. In milliseconds.
       commandTimeout: 1000,
       // Closes dead connections. TCP alone detects them only after many minutes.
-      socketTimeout: 5000
+      socketTimeout: 5000,
+      // Connects to the new master after a failover. The old master, a replica now, refuses writes with READONLY.
+      reconnectOnError: (error) => error.message.startsWith('READONLY')
     })
     // Disconnects without QUIT. @fastify/redis sends QUIT to its own clients, which fails if Redis is unavailable.
     app.addHook('onClose', async () => client.disconnect())

@@ -1,7 +1,8 @@
 /**
  * Returns the prefix of an error reply of Redis, such as OOM or READONLY. The rest of a reply may quote arguments, so
- * it is dropped. ERR alone names no cause, so it keeps the next words if a managed service lacks a command.  @see
- * https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
+ * it is dropped. ERR alone names no cause, so it keeps the next words if a managed service lacks a command.
+ *
+ * @see https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
  */
 export function redisErrorCode (error: unknown): string | undefined {
   const { name, message } = (error ?? {}) as { name?: unknown, message?: unknown }
