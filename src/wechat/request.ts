@@ -2,13 +2,14 @@
  * Calls WeChat with a timeout and a size limit, and retries a call only if WeChat has not processed it.
  * No error of the HTTP client leaves this file. It may contain the URL, and the URL contains the app secret.
  */
-import { Agent, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import {
   FST_WEAPP_WECHAT_BAD_REPLY, FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_UNAVAILABLE, type WeappError,
   type WeappErrorConstructor
 } from '../errors.js'
 import { withDeadline, type Deadline } from '../utils/deadline.js'
 import { isObject } from '../utils/type-checks.js'
+import { createAgent } from './agent.js'
 import { errorOf, SYSTEM_BUSY } from './errcodes.js'
 import { HttpExchange, type HttpResponse } from './http-exchange.js'
 
@@ -19,7 +20,7 @@ export interface TransportOptions {
   timeout: number
   /** Maximum number of retries. */
   retries: number
-  /** Maximum number of connections of the plugin's own agent. Ignored with a `dispatcher`. */
+  /** Maximum number of logins at once, and of all other calls at once. */
   concurrency: number
   /** The host's undici dispatcher, which the host closes. If undefined, the plugin uses its own agent. */
   dispatcher: Dispatcher | undefined
@@ -58,8 +59,8 @@ interface Failure {
 
 type Attempt = { reply: WechatReply } | Failure
 
-export function createTransport ({ baseUrl, timeout, retries, concurrency, dispatcher }: TransportOptions): Transport {
-  const ownAgent = dispatcher === undefined ? new Agent({ connections: concurrency, connectTimeout: timeout }) : null
+export function createTransport ({ baseUrl, timeout, retries, dispatcher }: TransportOptions): Transport {
+  const ownAgent = dispatcher === undefined ? createAgent(timeout) : null
   const connections = dispatcher ?? ownAgent!
   let closed: Promise<void> | undefined
 
@@ -99,6 +100,9 @@ export function createTransport ({ baseUrl, timeout, retries, concurrency, dispa
           path: search === '' ? path : `${path}?${search}`,
           headersTimeout: 0,
           bodyTimeout: 0,
+          // One connection for each request. A response does not name its request. If a proxy sends one twice,
+          // the copy would answer the next request on the same connection: the login of another user.
+          reset: true,
           ...body === undefined
             ? { method: 'GET' }
             : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }

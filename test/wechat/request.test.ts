@@ -8,6 +8,7 @@ import { skipBackoff } from '../helpers/backoff.js'
 import { startRawWechat } from '../helpers/raw-wechat.js'
 import { APP_ID, APP_SECRET, startHost } from '../helpers/host.js'
 import { startLoginHost } from '../helpers/login-host.js'
+import { until } from '../helpers/processes.js'
 
 const USER = JSON.stringify({ openid: 'o-of-a-user', session_key: 'AAAAAAAAAAAAAAAAAAAAAA==' })
 const MAX_BYTES = 64 * 1024
@@ -409,21 +410,18 @@ test('dispatcher: its own errors do not delay other calls or reach a response', 
   }
 })
 
-test('agent: keeps connections between logins, and closes them with the host', async (t) => {
+test('agent: uses a connection for one call, and closes it', async (t) => {
   let connections = 0
   const sockets = new Set<object>()
   const wechat = await startRawWechat(t, ({ socket }, response) => {
-    if (!sockets.has(socket)) socket.once('close', () => { connections-- })
-    if (!sockets.has(socket)) connections++
+    connections++
     sockets.add(socket)
+    socket.once('close', () => { connections-- })
     response.end(USER)
   })
   const { app, post } = await startHost(t, { options: { wechat: { baseUrl: wechat.url } } })
   for (const code of ['a', 'b', 'c']) await post('/weapp/login', { code })
-  t.equal(sockets.size, 1, 'three logins, one connection')
-  const [socket] = sockets as Set<NodeJS.EventEmitter>
-  const closed = connections === 0 ? null : once(socket!, 'close')
+  t.equal(sockets.size, 3, 'three logins, three connections')
   await app.close()
-  await closed
-  t.equal(connections, 0)
+  await until('every connection is closed', () => connections === 0)
 })
