@@ -79,7 +79,7 @@ export const FST_WEAPP_WECHAT_LIMITED = weappError('FST_WEAPP_WECHAT_LIMITED', 4
 export const FST_WEAPP_WECHAT_UNAVAILABLE = weappError('FST_WEAPP_WECHAT_UNAVAILABLE', 503,
   'WeChat is unreachable or busy. Try again with a new code.', { 'retry-after': '5' })
 export const FST_WEAPP_BUSY = weappError('FST_WEAPP_BUSY', 503,
-  'There are too many logins at once. Try again.', { 'retry-after': '1' })
+  'There are too many calls to WeChat at once. Try again.', { 'retry-after': '1' })
 export const FST_WEAPP_WECHAT_TIMEOUT = weappError('FST_WEAPP_WECHAT_TIMEOUT', 504,
   'WeChat did not respond in time. Try again with a new code.')
 export const FST_WEAPP_WECHAT_BAD_REPLY = weappError('FST_WEAPP_WECHAT_BAD_REPLY', 502,

@@ -30,7 +30,7 @@ export type {
 } from './stores/store.js'
 export type { WechatClientOptions } from './wechat-client.js'
 export type { AppSecrets } from './wechat/apps.js'
-export type { ApiRequest, SessionKeyProof, AppOptions, PhoneNumber, WechatClient } from './wechat/client.js'
+export type { ApiRequest, SessionKeyProof, AppOptions, PhoneNumber, UserOptions, WechatClient } from './wechat/client.js'
 export type { WechatUser } from './wechat/code2session.js'
 export type { WechatReply } from './wechat/request.js'
 export type { UserData } from './wechat/user-data.js'

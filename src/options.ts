@@ -64,7 +64,8 @@ export interface WechatOptions {
    */
   retries?: number | undefined
   /**
-   * How many logins may wait for WeChat at once. Further logins queue for up to a second.
+   * How many logins may wait for WeChat at once. Further logins queue for up to a second. As many other calls may wait
+   * at once, an eighth of them for one user. Further ones queue for up to `timeout`.
    * @default 128
    */
   concurrency?: number | undefined

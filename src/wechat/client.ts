@@ -9,6 +9,7 @@ import { isText } from '../utils/type-checks.js'
 import { createAccessTokens } from './access-token.js'
 import type { AppCredentials, Apps } from './apps.js'
 import { createCode2Session, type WechatUser } from './code2session.js'
+import { createConcurrencyLimit } from './concurrency-limit.js'
 import { configHint } from './errcodes.js'
 import { createTransport, type TransportOptions, type WechatCall, type WechatReply } from './request.js'
 import { signWithSessionKey } from './user-data.js'
@@ -33,7 +34,16 @@ export interface SessionKeyProof extends AppOptions {
   sessionKey: string
 }
 
-export interface ApiRequest extends AppOptions {
+/** The options of a call for a user. */
+export interface UserOptions extends AppOptions {
+  /**
+   * Any name of the user for whom the call is made, such as the openid. It is not sent. Each user gets a share of
+   * `wechat.concurrency`, so one user cannot delay the calls of others.
+   */
+  user?: string | undefined
+}
+
+export interface ApiRequest extends UserOptions {
   query?: Record<string, string> | undefined
   /** Sent as JSON by POST. Without a body the request is a GET. */
   body?: object | undefined
@@ -42,15 +52,15 @@ export interface ApiRequest extends AppOptions {
 /**
  * The client of WeChat's server API. If WeChat returned an errcode, the error carries it as `errcode`.
  *
- * @throws FST_WEAPP_APP_UNKNOWN, FST_WEAPP_WECHAT_LIMITED, FST_WEAPP_WECHAT_UNAVAILABLE, FST_WEAPP_WECHAT_TIMEOUT,
- * FST_WEAPP_WECHAT_BAD_REPLY, FST_WEAPP_WECHAT_CONFIG from every method
+ * @throws FST_WEAPP_APP_UNKNOWN, FST_WEAPP_BUSY, FST_WEAPP_WECHAT_LIMITED, FST_WEAPP_WECHAT_UNAVAILABLE,
+ * FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_BAD_REPLY, FST_WEAPP_WECHAT_CONFIG from every method
  */
 export interface WechatClient {
   /**
    * Exchanges a code of wx.login for the user. A code works once and expires after five minutes.
    *
    * @see https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_code2session
-   * @throws FST_WEAPP_CODE_INVALID, FST_WEAPP_CODE_USED, FST_WEAPP_LOGIN_BLOCKED, FST_WEAPP_BUSY
+   * @throws FST_WEAPP_CODE_INVALID, FST_WEAPP_CODE_USED, FST_WEAPP_LOGIN_BLOCKED
    */
   code2Session (code: string, app?: AppOptions): Promise<WechatUser>
   /**
@@ -75,12 +85,12 @@ export interface WechatClient {
   getAccessToken (app?: AppOptions): Promise<string>
   /**
    * Exchanges a code of the phone number button, which differs from a code of wx.login, for the phone number.
-   * With `openid`, WeChat verifies that the code belongs to that user.
+   * With `openid`, WeChat verifies that the code belongs to that user. It is also the default of `user`.
    *
    * @see https://developers.weixin.qq.com/miniprogram/dev/OpenApiDoc/user-info/phone-number/getPhoneNumber.html
    * @throws FST_WEAPP_PHONE_CODE_INVALID
    */
-  getPhoneNumber (code: string, options?: AppOptions & { openid?: string | undefined }): Promise<PhoneNumber>
+  getPhoneNumber (code: string, options?: UserOptions & { openid?: string | undefined }): Promise<PhoneNumber>
   /**
    * Calls any other API that takes an access_token, and resolves to the JSON object of the response.
    * Adds the access_token, and renews it once if WeChat refuses it. Rejects if WeChat returns an errcode other than 0.
@@ -92,6 +102,9 @@ export interface WechatClient {
   /** Waits for pending calls, then closes the connections. A dispatcher of the host stays open. */
   close (): Promise<void>
 }
+
+/** The share of the concurrency that one user may have at once. */
+const USER_SHARE = 1 / 8
 
 /** Errcodes of an access_token that is invalid, has expired or is not the newest. */
 const TOKEN_REFUSED = new Set([40001, 40014, 42001])
@@ -110,13 +123,23 @@ export function createClient ({ apps, onConfigError, ...options }: ClientDepende
   const transport = createTransport(options)
   const accessTokens = createAccessTokens(call)
   const code2Session = createCode2Session(call, options.concurrency)
+  // Apart from the limit of logins, so that slow calls of one kind do not delay the other.
+  const limit = createConcurrencyLimit(options.concurrency, {
+    maxWait: options.timeout, slotsPerUser: Math.ceil(options.concurrency * USER_SHARE)
+  })
 
   function call (appId: string, request: WechatCall): Promise<WechatReply> {
     return traced('fastify-weapp.wechat', { appId, path: request.path }, () => transport.call(request))
   }
 
+  /** Calls with an access_token, within the concurrency limit. */
+  function callWithToken (app: AppCredentials, request: WechatCall, user: string | undefined): Promise<WechatReply> {
+    const key = user === undefined ? undefined : `${app.appId} ${user}`
+    return limit.run(() => callOrRenewToken(app, request), key)
+  }
+
   /** Calls with an access_token. If WeChat refuses the token, renews it and repeats the call once. */
-  async function callWithToken (app: AppCredentials, request: WechatCall): Promise<WechatReply> {
+  async function callOrRenewToken (app: AppCredentials, request: WechatCall): Promise<WechatReply> {
     const callWith = (token: string) => {
       return call(app.appId, { ...request, query: { ...request.query, access_token: token } })
     }
@@ -155,14 +178,14 @@ export function createClient ({ apps, onConfigError, ...options }: ClientDepende
     checkSessionKey: (proof) => forApp(proof.appId, async (app) => {
       const reply = await callWithToken(app, {
         path: '/wxa/checksession', query: proofQuery(proof), expectedErrcodes: [SESSION_KEY_EXPIRED]
-      })
+      }, proof.openid)
       return reply.errcode !== SESSION_KEY_EXPIRED
     }),
 
     resetUserSessionKey: (proof) => forApp(proof.appId, async (app) => {
       const reply = await callWithToken(app, {
         path: '/wxa/resetusersessionkey', query: proofQuery(proof), expectedErrcodes: [SESSION_KEY_EXPIRED]
-      })
+      }, proof.openid)
       if (reply.errcode === SESSION_KEY_EXPIRED) throw new FST_WEAPP_SESSION_KEY_STALE()
       if (!isText(reply.session_key) || reply.openid !== proof.openid) throw new FST_WEAPP_WECHAT_BAD_REPLY()
       return reply.session_key
@@ -170,24 +193,24 @@ export function createClient ({ apps, onConfigError, ...options }: ClientDepende
 
     getAccessToken: ({ appId } = {}) => forApp(appId, accessTokens.get),
 
-    getPhoneNumber: (code, { appId, openid } = {}) => forApp(appId, async (app) => {
+    getPhoneNumber: (code, { appId, openid, user = openid } = {}) => forApp(appId, async (app) => {
       if (!isText(code)) throw new FST_WEAPP_PHONE_CODE_INVALID()
       const reply = await callWithToken(app, {
         path: '/wxa/business/getuserphonenumber',
         query: {},
         body: { code, ...openid !== undefined && { openid } },
         expectedErrcodes: PHONE_CODE_REFUSED
-      })
+      }, user)
       const { errcode } = reply as { errcode?: number }
       if (PHONE_CODE_REFUSED.includes(errcode!)) throw Object.assign(new FST_WEAPP_PHONE_CODE_INVALID(), { errcode })
       return phoneNumberOf(reply, app.appId)
     }),
 
-    request: (path, { appId, query = {}, body } = {}) => forApp(appId, (app) => {
+    request: (path, { appId, user, query = {}, body } = {}) => forApp(appId, (app) => {
       if (!/^(\/[\w-][\w.-]*)+$/.test(path)) {
         throw new FST_WEAPP_INVALID_OPTION('path', "must be an API path such as '/wxa/msg_sec_check'")
       }
-      return callWithToken(app, { path, query, ...body !== undefined && { body } })
+      return callWithToken(app, { path, query, ...body !== undefined && { body } }, user)
     }),
 
     close: transport.close

@@ -6,6 +6,7 @@ import { assertRefused } from '../helpers/assert-refused.js'
 import { deferred } from '../helpers/deferred.js'
 import { startHost } from '../helpers/host.js'
 import { startLoginHost } from '../helpers/login-host.js'
+import { sessionKeyProof, startWechatClient } from '../helpers/wechat-client.js'
 
 const MAX_QUEUE_WAIT_MS = 1000
 const BUSY = 'FST_WEAPP_BUSY'
@@ -140,6 +141,71 @@ test('concurrency limit: 16 may wait for each slot, and one more rejects at once
     await Promise.all(runs)
     t.strictSame(started, runs.map((_, n) => n))
   }
+})
+
+test('concurrency limit: the work of others overtakes a user who has every slot of theirs', async (t) => {
+  const limit = createConcurrencyLimit(3, { slotsPerUser: 2 })
+  const { started, start, end } = controlledWork()
+  const runs = [
+    ...[0, 1, 2, 3].map((n) => limit.run(start(n), 'alice')),
+    ...[4, 5].map((n) => limit.run(start(n), 'bob')),
+    limit.run(start(6))
+  ]
+  await nextTurn()
+  t.strictSame(started, [0, 1, 4], 'one slot stays free of alice')
+  await end(4)
+  t.strictSame(started, [0, 1, 4, 5], 'bob has waited less, and alice has her share')
+  await end(5)
+  t.strictSame(started, [0, 1, 4, 5, 6], 'work without a user has no share')
+  await end(0)
+  t.strictSame(started, [0, 1, 4, 5, 6, 2])
+  for (const n of [6, 1, 2, 3]) await end(n)
+  await Promise.all(runs)
+  t.strictSame(started, [0, 1, 4, 5, 6, 2, 3])
+})
+
+test('concurrency limit: 16 of a user may wait for each slot of theirs', async (t) => {
+  const timers = captureQueueTimers(t)
+  const limit = createConcurrencyLimit(4, { slotsPerUser: 1 })
+  const { start, end } = controlledWork()
+  const runs = Array.from({ length: 17 }, (_, n) => limit.run(start(n), 'alice'))
+  await t.rejects(limit.run(start(17), 'alice'), { code: BUSY })
+  runs.push(limit.run(start(17), 'bob'))
+  await nextTurn()
+  t.equal(timers.waiting, 16)
+  timers.expire(1)
+  await t.rejects(runs[1]!, { code: BUSY })
+  runs[1] = limit.run(start(1), 'alice')
+  t.equal(timers.waiting, 16, 'the place in the queue is free again')
+  for (const n of [17, 0, ...Array.from({ length: 15 }, (_, i) => i + 2), 1]) await end(n)
+  t.strictSame((await Promise.all(runs)).length, 18)
+})
+
+test('concurrency limit: calls of one user delay neither logins nor calls of others', async (t) => {
+  const { client, wechat } = await startWechatClient(t, { concurrency: 16, timeout: '5m' })
+  await client.getAccessToken()
+  const answer = deferred()
+  const clearDelay = wechat.fault({ delay: answer.promise }, { path: '/wxa/business/getuserphonenumber' })
+  const flood = (user: object) => Array.from({ length: 200 }, (_, n) => client.getPhoneNumber(`made-up-${n}`, user))
+    .map((call) => call.catch((error) => error.code))
+  const ofAlice = flood({ openid: 'alice' })
+  t.equal((await client.code2Session(wechat.login('bob'))).openid, wechat.openid('bob'))
+  const sent = () => wechat.requests.filter(({ path }) => path === '/wxa/business/getuserphonenumber').length
+  while (sent() < 2) await nextTurn()
+  t.equal(sent(), 2, 'an eighth of 16')
+  const codes = await Promise.all(ofAlice.slice(2 + 32))
+  t.strictSame(new Set(codes), new Set([BUSY]), 'beyond the queue of one user')
+  const ofUser = client.request('/cgi-bin/stable_token', { user: 'alice', body: {} })
+  await t.rejects(ofUser, { code: BUSY }, 'whatever the API')
+  t.equal(await client.checkSessionKey(await sessionKeyProof(client, wechat.login('bob'))), true)
+
+  const ofUnknown = flood({})
+  while (sent() < 16) await nextTurn()
+  t.equal(sent(), 16, 'every slot')
+  t.equal((await client.code2Session(wechat.login('bob'))).openid, wechat.openid('bob'), 'logins have their own slots')
+  clearDelay()
+  answer.resolve()
+  await Promise.all([...ofAlice, ...ofUnknown])
 })
 
 test('concurrency limit: refuses logins beyond `concurrency` and its queue at once', async (t) => {
