@@ -20,6 +20,10 @@ export interface WeappError extends FastifyError {
   headers: Readonly<Record<string, string>>
   /** The errcode of WeChat, if WeChat returned one. */
   errcode?: number
+  /** WeChat's id of the refused request, which its support asks for. Not enumerable, so a response does not show it. */
+  rid?: string
+  /** The IP address of this server that WeChat refused with 40164. Not enumerable. */
+  ip?: string
   /**
    * The cause, if WeChat was unreachable or its response was invalid. It is a system error code such as `ECONNREFUSED`
    * or `CERT_HAS_EXPIRED`, or `HTTP 403`, `not JSON` or `too large`.

@@ -3,11 +3,12 @@ import { resolveApps, resolveWechat } from './resolve-wechat-options.js'
 import { functionOption } from './utils/validate.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
 import { createClient, type WechatClient } from './wechat/client.js'
+import type { ErrorDetails } from './wechat/errcodes.js'
 
 /** The options for one Mini Program, or for several. With several, each call names its app. */
 export type WechatClientOptions = WechatOptions & ({ appId: string, appSecret: string } | { apps: AppSecrets }) & {
   /** Called when WeChat refuses this server because of its configuration. */
-  onConfigError?: ((errcode: number, hint: string, appId: string) => void) | undefined
+  onConfigError?: ((errcode: number, hint: string, appId: string, details: ErrorDetails) => void) | undefined
 }
 
 /**

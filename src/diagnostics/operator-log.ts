@@ -4,12 +4,13 @@
  */
 import type { FastifyBaseLogger } from 'fastify'
 import { isWeappError, type WeappErrorCode } from '../errors.js'
+import type { ErrorDetails } from '../wechat/errcodes.js'
 import { logSafely } from './log-safely.js'
 
 /** The events that belong to the server. */
 export interface OperatorLog {
   /** WeChat refused this server. Logged once a minute per app and errcode, because every login fails alike. */
-  configError (errcode: number, hint: string, appId: string): void
+  configError (errcode: number, hint: string, appId: string, details: ErrorDetails): void
   /**
    * An operation of the store failed, or the app lookup did. Logged once a minute per operation.
    *
@@ -54,9 +55,10 @@ export function createOperatorLog (
   }
 
   return {
-    configError (errcode, hint, appId) {
+    configError (errcode, hint, appId, { rid, ip }) {
       oncePerMinute(`errcode ${errcode} ${appId}`, () => {
-        log.error({ weapp: { event: 'wechat-config', appId, errcode } }, `weapp: WeChat refused this server: ${hint}`)
+        const weapp = { event: 'wechat-config', appId, errcode, rid, ip }
+        log.error({ weapp }, `weapp: WeChat refused this server: ${hint}`)
       })
     },
 
@@ -100,8 +102,8 @@ export function logLogin (log: FastifyBaseLogger, login: { appId: string, userId
 
 /** Logs the failure of a login. `appId` is undefined if the login has no configured app. */
 export function logLoginFailure (log: FastifyBaseLogger, appId: string | undefined, error: unknown): void {
-  const { errcode, failure } = isWeappError(error) ? error : {}
-  const weapp = { event: 'login-failed', appId, code: loginFailureCode(error), errcode, failure }
+  const { errcode, rid, ip, failure } = isWeappError(error) ? error : {}
+  const weapp = { event: 'login-failed', appId, code: loginFailureCode(error), errcode, rid, ip, failure }
   logSafely(() => log.warn({ weapp }, 'weapp: login failed'))
 }
 

@@ -10,7 +10,7 @@ import { createAccessTokens } from './access-token.js'
 import type { AppCredentials, Apps } from './apps.js'
 import { createCode2Session, type WechatUser } from './code2session.js'
 import { createConcurrencyLimit } from './concurrency-limit.js'
-import { configHint } from './errcodes.js'
+import { configHint, withDetails, type ErrorDetails } from './errcodes.js'
 import { createTransport, type TransportOptions, type WechatCall, type WechatReply } from './request.js'
 import { signWithSessionKey } from './user-data.js'
 
@@ -64,7 +64,7 @@ export interface WechatClient {
    */
   code2Session (code: string, app?: AppOptions): Promise<WechatUser>
   /**
-   * Resolves to false if the session_key has expired.
+   * Resolves to false if the session_key has expired, or if WeChat does not know the openid any more.
    *
    * @see https://developers.weixin.qq.com/miniprogram/dev/server/API/user-login/api_checksessionkey
    */
@@ -108,15 +108,15 @@ const USER_SHARE = 1 / 8
 
 /** Errcodes of an access_token that is invalid, has expired or is not the newest. */
 const TOKEN_REFUSED = new Set([40001, 40014, 42001])
-/** The errcode of a signature under an expired session_key. */
-const SESSION_KEY_EXPIRED = 87009
-/** Errcodes of a phone code: invalid or expired, already used. */
-const PHONE_CODE_REFUSED = [40029, 40163]
+/** Errcodes of a session_key: its signature is wrong because it has expired, or its openid is no longer of the app. */
+const SESSION_KEY_DEAD = [87009, 40003]
+/** Errcodes of a phone code: of another app, invalid or expired, already used. */
+const PHONE_CODE_REFUSED = [40013, 40029, 40163]
 
 export interface ClientDependencies extends TransportOptions {
   apps: Apps
   /** Called when WeChat refuses this server for a reason that the operator must fix. */
-  onConfigError: (errcode: number, hint: string, appId: string) => void
+  onConfigError: (errcode: number, hint: string, appId: string, details: ErrorDetails) => void
 }
 
 export function createClient ({ apps, onConfigError, ...options }: ClientDependencies): WechatClient {
@@ -161,12 +161,12 @@ export function createClient ({ apps, onConfigError, ...options }: ClientDepende
     try {
       return await work(app)
     } catch (error) {
-      const { errcode } = error as Partial<WeappError>
-      const hint = configHint(errcode)
+      const { code, errcode, rid, ip } = error as Partial<WeappError>
+      const hint = code === 'FST_WEAPP_WECHAT_CONFIG' ? configHint(errcode) : undefined
       if (hint !== undefined) {
         // The secret may have changed in the WeChat console, and since then in the host's configuration.
         apps.forget(app.appId)
-        logSafely(() => onConfigError(errcode!, hint, app.appId))
+        logSafely(() => onConfigError(errcode!, hint, app.appId, { rid, ip }))
       }
       throw error
     }
@@ -177,16 +177,16 @@ export function createClient ({ apps, onConfigError, ...options }: ClientDepende
 
     checkSessionKey: (proof) => forApp(proof.appId, async (app) => {
       const reply = await callWithToken(app, {
-        path: '/wxa/checksession', query: proofQuery(proof), expectedErrcodes: [SESSION_KEY_EXPIRED]
+        path: '/wxa/checksession', query: proofQuery(proof), expectedErrcodes: SESSION_KEY_DEAD
       }, proof.openid)
-      return reply.errcode !== SESSION_KEY_EXPIRED
+      return !SESSION_KEY_DEAD.includes(reply.errcode as number)
     }),
 
     resetUserSessionKey: (proof) => forApp(proof.appId, async (app) => {
       const reply = await callWithToken(app, {
-        path: '/wxa/resetusersessionkey', query: proofQuery(proof), expectedErrcodes: [SESSION_KEY_EXPIRED]
+        path: '/wxa/resetusersessionkey', query: proofQuery(proof), expectedErrcodes: SESSION_KEY_DEAD
       }, proof.openid)
-      if (reply.errcode === SESSION_KEY_EXPIRED) throw new FST_WEAPP_SESSION_KEY_STALE()
+      if (SESSION_KEY_DEAD.includes(reply.errcode as number)) throw new FST_WEAPP_SESSION_KEY_STALE()
       if (!isText(reply.session_key) || reply.openid !== proof.openid) throw new FST_WEAPP_WECHAT_BAD_REPLY()
       return reply.session_key
     }),
@@ -201,8 +201,10 @@ export function createClient ({ apps, onConfigError, ...options }: ClientDepende
         body: { code, ...openid !== undefined && { openid } },
         expectedErrcodes: PHONE_CODE_REFUSED
       }, user)
-      const { errcode } = reply as { errcode?: number }
-      if (PHONE_CODE_REFUSED.includes(errcode!)) throw Object.assign(new FST_WEAPP_PHONE_CODE_INVALID(), { errcode })
+      const { errcode, errmsg } = reply as { errcode?: number, errmsg?: unknown }
+      if (PHONE_CODE_REFUSED.includes(errcode!)) {
+        throw withDetails(Object.assign(new FST_WEAPP_PHONE_CODE_INVALID(), { errcode }), errmsg)
+      }
       return phoneNumberOf(reply, app.appId)
     }),
 

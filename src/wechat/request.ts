@@ -134,7 +134,7 @@ function interpret (answer: HttpResponse | Failure, { expectedErrcodes = [] }: W
   if (reply === null) return failed(FST_WEAPP_WECHAT_BAD_REPLY, 'not JSON')
   const { errcode } = reply
   if (errcode === undefined || errcode === 0 || expectedErrcodes.includes(errcode as number)) return { reply }
-  return { error: errorOf(errcode), repeatable: errcode === SYSTEM_BUSY }
+  return { error: errorOf(errcode, reply.errmsg), repeatable: errcode === SYSTEM_BUSY }
 }
 
 function failed (Constructor: WeappErrorConstructor, failure: string | undefined, repeatable = false): Failure {

@@ -22,10 +22,10 @@ function captureOperatorLog (storeErrorCode: (error: Error) => string | undefine
 test('wechat-config: is an error, once a minute per app and errcode', async (t) => {
   const clock = freezeClock(t)
   const { log, take } = captureOperatorLog()
-  log.configError(40125, 'the appSecret is wrong', 'wxone')
-  log.configError(40125, 'the appSecret is wrong', 'wxone')
-  log.configError(40125, 'the appSecret is wrong', 'wxtwo')
-  log.configError(40164, 'the address is not on the list', 'wxone')
+  log.configError(40125, 'the appSecret is wrong', 'wxone', {})
+  log.configError(40125, 'the appSecret is wrong', 'wxone', {})
+  log.configError(40125, 'the appSecret is wrong', 'wxtwo', {})
+  log.configError(40164, 'the address is not on the list', 'wxone', { rid: '1-2-3', ip: '192.0.2.1' })
   const lines = take()
   t.match(lines, [
     {
@@ -34,14 +34,14 @@ test('wechat-config: is an error, once a minute per app and errcode', async (t) 
       msg: 'weapp: WeChat refused this server: the appSecret is wrong'
     },
     { level: 50, weapp: { event: 'wechat-config', appId: 'wxtwo', errcode: 40125 } },
-    { level: 50, weapp: { event: 'wechat-config', errcode: 40164 } }
+    { level: 50, weapp: { event: 'wechat-config', errcode: 40164, rid: '1-2-3', ip: '192.0.2.1' } }
   ])
   t.equal(lines.length, 3)
   clock.advance(59_999)
-  log.configError(40125, 'the appSecret is wrong', 'wxone')
+  log.configError(40125, 'the appSecret is wrong', 'wxone', {})
   t.strictSame(take(), [])
   clock.advance(1)
-  log.configError(40125, 'the appSecret is wrong', 'wxone')
+  log.configError(40125, 'the appSecret is wrong', 'wxone', {})
   t.equal(take().length, 1)
 })
 

@@ -17,7 +17,7 @@ export interface TestClient {
   client: WechatClient
   wechat: WechatSimulator
   /** The arguments of each call of onConfigError. */
-  configErrors: [errcode: number, hint: string, appId: string][]
+  configErrors: Parameters<NonNullable<WechatClientOptions['onConfigError']>>[]
   /** Returns the paths of all requests to WeChat so far. */
   paths (): string[]
   /** Returns the number of requests to a path so far. */

@@ -254,6 +254,8 @@ test('checkSessionKey: checks the current key with WeChat', async (t) => {
   wechat.fault({ status: 503 }, { path: '/wxa/checksession', times: 1 })
   assertRefused(t, await post('/check', {}, token), 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5)
   wechat.fault({ errcode: 40003 }, { path: '/wxa/checksession', times: 1 })
+  t.strictSame(await check(), { result: false }, 'an openid that WeChat does not know any more')
+  wechat.fault({ errcode: 40097 }, { path: '/wxa/checksession', times: 1 })
   assertRefused(t, await post('/check', {}, token), 502, 'FST_WEAPP_WECHAT_BAD_REPLY')
 })
 

@@ -1,12 +1,16 @@
 import { randomInt } from 'node:crypto'
 import { test } from 'tap'
+import { errorOf } from '../../src/wechat/errcodes.js'
 import { freezeClock } from '../helpers/clock.js'
 import { captureLog } from '../helpers/log.js'
 import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID } from '../helpers/host.js'
 import { startLoginHost } from '../helpers/login-host.js'
 
-const CONFIG = [40013, 40125, 40001, 41002, 41004, 41008, 40164, 61004, 43001, 43002, 43003, 48001]
+const CONFIG = [
+  40001, 40002, 40013, 40125, 40164, 40243, 41002, 41004, 41008, 43001, 43002, 43003, 48001, 48004, 50002, 50004, 50007,
+  61004, 89501, 89503, 89506, 89507
+]
 
 const ERRORS: [errcode: number, status: number, code: string, retryAfter?: number][] = [
   [-1, 503, 'FST_WEAPP_WECHAT_UNAVAILABLE', 5],
@@ -14,8 +18,6 @@ const ERRORS: [errcode: number, status: number, code: string, retryAfter?: numbe
   [42003, 401, 'FST_WEAPP_CODE_INVALID'],
   [40163, 401, 'FST_WEAPP_CODE_USED'],
   [40226, 403, 'FST_WEAPP_LOGIN_BLOCKED'],
-  [50002, 403, 'FST_WEAPP_LOGIN_BLOCKED'],
-  [50004, 403, 'FST_WEAPP_LOGIN_BLOCKED'],
   [45011, 429, 'FST_WEAPP_WECHAT_LIMITED', 60],
   [45009, 429, 'FST_WEAPP_WECHAT_LIMITED', 3600],
   ...CONFIG.map((errcode): [number, number, string] => [errcode, 500, 'FST_WEAPP_WECHAT_CONFIG'])
@@ -76,7 +78,7 @@ test('wechat-config: is logged once a minute for each errcode, without errmsg', 
   await login()
   t.equal(errors().length, 2, 'and again after a minute')
 
-  wechat.fault({ errcode: 40164 }, { times: 1 })
+  wechat.fault({ errcode: 40164, errmsg: 'canary-of-errmsg' }, { times: 1 })
   await login()
   t.strictSame(errors()[2]?.weapp, { event: 'wechat-config', appId: APP_ID, errcode: 40164 },
     'each errcode has its own minute')
@@ -92,3 +94,58 @@ for (const errcode of [-1, 40029, 40163, 40226, 45011, 45009, 77777]) {
     t.notOk(log.events().some(({ event }) => event === 'wechat-config'))
   })
 }
+
+test('wechat-config: each errcode has a hint in the log', async (t) => {
+  const log = captureLog()
+  const { wechat, login } = await startLoginHost(t, {}, { server: log.server })
+  for (const errcode of CONFIG) {
+    wechat.fault({ errcode }, { times: 1 })
+    await login()
+  }
+  const lines = log.lines().filter(({ weapp }) => weapp?.event === 'wechat-config')
+  t.strictSame(lines.map(({ weapp }) => weapp?.errcode), CONFIG)
+  for (const { msg } of lines) t.match(msg, /^weapp: WeChat refused this server: \S.{20,}$/)
+})
+
+test('errmsg: rid and refused address are logged and on the error, and not in a response', async (t) => {
+  const log = captureLog()
+  const errors: any[] = []
+  const { wechat, login } = await startLoginHost(t, {}, {
+    server: log.server,
+    before: (app) => app.addHook('onError', async (_request, _reply, error) => { errors.push(error) })
+  })
+  const rid = '5f8e1d2a-0b6d5c3e-6a1f0b2c'
+  const errmsg = `invalid ip 192.0.2.1 ipv6 ::ffff:192.0.2.1, not in whitelist, canary-of-errmsg rid: ${rid}`
+  wechat.fault({ errcode: 40164, errmsg }, { times: 1 })
+  const response = await login()
+  assertRefused(t, response, 500, 'FST_WEAPP_WECHAT_CONFIG')
+  t.match(errors, [{ errcode: 40164, rid, ip: '192.0.2.1' }])
+  for (const shown of [response.body, JSON.stringify(response.headers), JSON.stringify({ ...errors[0] })]) {
+    t.notMatch(shown, /5f8e1d2a|192\.0\.2\.1|canary/)
+  }
+  for (const event of ['wechat-config', 'login-failed']) {
+    t.match(log.events().filter((line) => line.event === event), [{ errcode: 40164, rid, ip: '192.0.2.1' }])
+  }
+  t.notMatch(log.text(), 'canary-of-errmsg')
+})
+
+test('errmsg: only a valid rid and a valid address are taken', async (t) => {
+  const rid = '5f8e1d2a-0b6d5c3e-6a1f0b2c'
+  for (const [errmsg, expected] of [
+    [`invalid code, rid: ${rid}`, { rid }],
+    [`invalid code rid:${rid} `, { rid }],
+    ['invalid ip 2001:db8::1, not in whitelist', { ip: '2001:db8::1' }],
+    ['invalid ip: 192.0.2.1', { ip: '192.0.2.1' }],
+    ['invalid ip 999.0.2.1, not in whitelist', {}],
+    ['invalid ip secret, rid: secret', {}],
+    [`rid: ${rid}x, ip 192.0.2.1`, {}],
+    ['rid: 5f8e1d2a', {}],
+    [`rid: ${'a'.repeat(17)}-b-c`, {}],
+    [`${' '.repeat(600)}rid: ${rid}`, {}],
+    [{ rid }, {}],
+    [undefined, {}]
+  ] as const) {
+    const { rid, ip } = errorOf(40164, errmsg)
+    t.strictSame({ ...rid !== undefined && { rid }, ...ip !== undefined && { ip } }, expected, String(errmsg))
+  }
+})

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import type { WeappError } from '../../src/index.js'
-import { APP_ID } from '../helpers/host.js'
+import { APP_ID, APP_SECRET } from '../helpers/host.js'
 import { startWechatClient } from '../helpers/wechat-client.js'
 
 const PATH = '/wxa/business/getuserphonenumber'
@@ -66,7 +66,7 @@ test('getPhoneNumber: rejects an impossible code without a request to WeChat', a
 test('getPhoneNumber: maps other errcodes to their errors', async (t) => {
   const { client, wechat } = await startWechatClient(t, { retries: 0 })
   for (const [errcode, code] of [
-    [-1, 'FST_WEAPP_WECHAT_UNAVAILABLE'], [40013, 'FST_WEAPP_WECHAT_CONFIG'], [45011, 'FST_WEAPP_WECHAT_LIMITED'],
+    [-1, 'FST_WEAPP_WECHAT_UNAVAILABLE'], [40125, 'FST_WEAPP_WECHAT_CONFIG'], [45011, 'FST_WEAPP_WECHAT_LIMITED'],
     [48001, 'FST_WEAPP_WECHAT_CONFIG'], [12345, 'FST_WEAPP_WECHAT_BAD_REPLY']
   ] as const) {
     wechat.fault({ errcode }, { path: PATH, times: 1 })
@@ -95,4 +95,15 @@ test('getPhoneNumber: rejects an invalid phone number, or one of another app', a
   for (const info of wrong) {
     await t.rejects(replyWith(info), { code: 'FST_WEAPP_WECHAT_BAD_REPLY' }, JSON.stringify(info))
   }
+})
+
+test('getPhoneNumber: a code of another app is the error of the caller, and no configuration error', async (t) => {
+  const apps = { [APP_ID]: APP_SECRET, wxother: 'secret-of-the-other' }
+  const { client, wechat, configErrors } = await startWechatClient(t, { apps }, { apps })
+  const code = wechat.phoneCode('alice', { appId: 'wxother' })
+  const error = await client.getPhoneNumber(code, { appId: APP_ID }).then(() => null, (error) => error)
+  t.match(error, { code: 'FST_WEAPP_PHONE_CODE_INVALID', statusCode: 400, errcode: 40013 })
+  t.strictSame(configErrors, [])
+  wechat.fault({ errcode: 40013, errmsg: 'invalid appid, rid: 1a-2b-3c' }, { path: PATH, times: 1 })
+  t.match(await client.getPhoneNumber(code, { appId: APP_ID }).catch((error) => error), { rid: '1a-2b-3c' })
 })

@@ -21,8 +21,9 @@ const MESSAGES: Record<number, string> = {
   40029: 'invalid code',
   40125: 'invalid appsecret',
   40163: 'code been used',
-  40164: 'invalid ip, not in whitelist',
+  40164: 'invalid ip 127.0.0.1 ipv6 ::ffff:127.0.0.1, not in whitelist',
   40226: 'code blocked',
+  40243: 'AppSecret is frozen, please unfreeze and try again',
   41001: 'access_token missing',
   41002: 'appid missing',
   41004: 'appsecret missing',
@@ -35,8 +36,16 @@ const MESSAGES: Record<number, string> = {
   45011: 'api minute-quota reach limit, must slower, retry next minute',
   47001: 'data format error',
   48001: 'api unauthorized',
+  48004: 'api forbidden for irregularities',
+  50002: 'user limited',
+  50004: 'forbid to use the token api',
+  50007: 'account is frozen',
   87008: 'invalid sig_method',
-  87009: 'invalid signature'
+  87009: 'invalid signature',
+  89501: 'the ip waits for the confirmation of the administrator',
+  89503: 'this call needs the confirmation of the administrator',
+  89506: 'the administrator refused the ip twice, retry in 24 hours',
+  89507: 'the administrator refused the ip, retry in one hour'
 }
 
 let messageCount = 0

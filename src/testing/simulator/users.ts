@@ -56,6 +56,9 @@ const NEW_CODE = {
 /** The errcodes of used codes. For phone codes WeChat does not distinguish used from unknown codes. */
 const USED_ERRCODE = { login: 40163, phone: 40029 } as const
 
+/** The errcodes of codes of another app. WeChat refuses such a phone code with the errcode of a wrong app id. */
+const OTHER_APP_ERRCODE = { login: 40029, phone: 40013 } as const
+
 /** The users of the simulated Mini Programs, and the codes issued to their phones. */
 export class Users {
   readonly #apps: Apps
@@ -104,7 +107,8 @@ export class Users {
   redeem (kind: CodeKind, appId: string, code: string, openid?: unknown): Code {
     this.#deleteExpired()
     const found = this.#codes.get(code)
-    if (found === undefined || found.kind !== kind || found.account.appId !== appId) throw new Refusal(40029)
+    if (found === undefined || found.kind !== kind) throw new Refusal(40029)
+    if (found.account.appId !== appId) throw new Refusal(OTHER_APP_ERRCODE[kind])
     if (openid !== undefined && openid !== found.account.openid) throw new Refusal(40029)
     if (found.used) throw new Refusal(USED_ERRCODE[kind])
     found.used = true

@@ -232,7 +232,7 @@ test('phone code: login codes and codes of other apps or users are invalid', asy
   t.equal(await errcode({}), 41008)
   t.equal(await errcode({ code: login }), 40029, 'a login code')
   t.ok((await code2Session(wechat, login)).json.openid, 'the login code is still valid')
-  t.equal(await errcode({ code: wechat.phoneCode('alice', { appId: 'wx2' }) }), 40029)
+  t.equal(await errcode({ code: wechat.phoneCode('alice', { appId: 'wx2' }) }), 40013, 'a code of another app')
   t.equal(await errcode({ code, openid: wechat.openid('bob') }), 40029)
   t.equal(await errcode({ code, openid: wechat.openid('alice') }), 0)
 })
