@@ -31,6 +31,12 @@ export interface WeappError extends FastifyError {
   failure?: string
 }
 
+/** What the errmsg of WeChat contains for the operator. */
+export interface ErrorDetails {
+  rid?: string | undefined
+  ip?: string | undefined
+}
+
 export interface WeappErrorConstructor {
   new (): WeappError
   readonly prototype: WeappError

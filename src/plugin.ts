@@ -84,7 +84,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
 
   const apps = createApps(appsWithTimeout(options.apps, withTimeout))
   const wechat = createClient({ ...options.wechat, apps, onConfigError: log.configError })
-  const keys = createSessionKeys({ store, seal, keepSessionKey, wechat })
+  const keys = createSessionKeys({ store, seal, keepSessionKey, wechat, onDecryptFailure: log.decryptFailed })
   const sessions = createSessionService({
     ...options.session, store, cache, seal, keys, keepSessionKey, onUnreadable: log.unreadableRecord
   })

@@ -1,9 +1,9 @@
+import type { ErrorDetails } from './errors.js'
 import type { WechatOptions } from './options.js'
 import { resolveApps, resolveWechat } from './resolve-wechat-options.js'
 import { functionOption } from './utils/validate.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
 import { createClient, type WechatClient } from './wechat/client.js'
-import type { ErrorDetails } from './wechat/errcodes.js'
 
 /** The options for one Mini Program, or for several. With several, each call names its app. */
 export type WechatClientOptions = WechatOptions & ({ appId: string, appSecret: string } | { apps: AppSecrets }) & {

@@ -22,12 +22,12 @@ const ENTRIES = [
       'isWeappError', 'memoryStore', 'redisStore'
     ],
     types: [
-      'ApiRequest', 'AppOptions', 'AppSecrets', 'AppUser', 'CommonOptions', 'CreateSession', 'DecryptOptions',
-      'DispatcherLike', 'Duration', 'EndReason', 'Login', 'LoginBody', 'LoginContext', 'LoginParams', 'LoginResponse',
+      'ApiRequest', 'AppOptions', 'AppSecrets', 'AppUser', 'CommonOptions', 'CreateSession', 'DecryptFailure', 'DecryptOptions',
+      'DispatcherLike', 'Duration', 'EndReason', 'ErrorDetails', 'Login', 'LoginBody', 'LoginContext', 'LoginParams', 'LoginResponse',
       'LoginRouteOptions', 'MemoryStoreOptions', 'MultiAppOptions', 'ObjectSchema', 'OnLogin', 'OnLoginResult',
       'PhoneNumber', 'RedisClient', 'RedisStoreOptions', 'RequestLike', 'RouteDocumentation', 'RouteProtection',
       'SealedKey', 'SelectApp', 'SessionAdmin', 'SessionData', 'SessionKeyProof', 'SessionRecord', 'SessionRef',
-      'SessionStore', 'SessionSummary', 'SingleAppOptions', 'StoreWatcher', 'StoredSession', 'UserData', 'UserRef',
+      'SessionStore', 'SessionSummary', 'SingleAppOptions', 'StoreWatcher', 'StoredSession', 'UserData', 'UserOptions', 'UserRef',
       'WeappError', 'WeappErrorCode', 'WeappErrorConstructor', 'WeappEvents', 'WeappIdentity', 'WeappInstance',
       'WeappOptions', 'WeappRouteOptions', 'WeappSession', 'WechatClient', 'WechatClientOptions', 'WechatOptions',
       'WechatReply', 'WechatUser'

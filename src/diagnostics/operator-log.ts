@@ -3,9 +3,9 @@
  * contains a secret.
  */
 import type { FastifyBaseLogger } from 'fastify'
-import { isWeappError, type WeappErrorCode } from '../errors.js'
-import type { ErrorDetails } from '../wechat/errcodes.js'
+import { isWeappError, type ErrorDetails, type WeappErrorCode } from '../errors.js'
 import { logSafely } from './log-safely.js'
+import type { DecryptFailure } from './tracing.js'
 
 /** The events that belong to the server. */
 export interface OperatorLog {
@@ -25,6 +25,8 @@ export interface OperatorLog {
   sessionsRevoked (revoked: RevokedSessions): void
   /** The plugin did not write a record of the store, or something changed it. */
   unreadableRecord (sessionId: string): void
+  /** User data or a signature failed. The phone receives the same error for every reason. */
+  decryptFailed (user: { appId: string, userId: string }, reason: DecryptFailure): void
 }
 
 export interface RevokedSessions {
@@ -91,6 +93,11 @@ export function createOperatorLog (
       logSafely(() => {
         log.warn({ weapp: { event: 'unreadable-record', sessionId } }, 'weapp: a session record is unreadable')
       })
+    },
+
+    decryptFailed ({ appId, userId }, reason) {
+      const weapp = { event: 'decrypt-failed', appId, userId, reason }
+      logSafely(() => log.debug({ weapp }, 'weapp: user data or a signature failed'))
     }
   }
 }

@@ -12,6 +12,16 @@
  */
 import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel'
 
+/**
+ * The reason why user data or a signature failed. For operators: a phone receives the same error for every reason.
+ * - `malformed`: `iv` or `encryptedData` is not base64, or has a wrong length
+ * - `wrong-key`: no session_key decrypts the data
+ * - `other-app`, `other-user`: the watermark or openId does not match the session
+ * - `too-old`: the watermark is older than `maxAge`, or the clock of the server is ahead
+ * - `wrong-signature`: the signature does not match under any session_key
+ */
+export type DecryptFailure = 'malformed' | 'wrong-key' | 'other-app' | 'other-user' | 'too-old' | 'wrong-signature'
+
 /** The events by channel. `error` is set if the work failed. */
 export interface WeappEvents {
   /** A login, from the code to the token. */
@@ -21,7 +31,7 @@ export interface WeappEvents {
   /** The guard of a request that needs a session. */
   'fastify-weapp.authenticate': { error?: unknown }
   /** Work with a session_key: decryption, or the check of a signature. */
-  'fastify-weapp.decrypt': { appId: string, error?: unknown }
+  'fastify-weapp.decrypt': { appId: string, reason?: DecryptFailure, error?: unknown }
   /** An operation of the session store. */
   'fastify-weapp.store': { operation: string, error?: unknown }
 }

@@ -8,7 +8,7 @@
 import { LRUCache } from 'lru-cache'
 import { parseDuration } from '../utils/duration.js'
 import { FST_WEAPP_SESSION_ENDED, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_SESSION_KEY_STALE } from '../errors.js'
-import { traced } from '../diagnostics/tracing.js'
+import { traced, type DecryptFailure } from '../diagnostics/tracing.js'
 import type { Seal } from '../crypto/seal.js'
 import type { SessionStore } from '../stores/store.js'
 import type { WechatClient } from '../wechat/client.js'
@@ -78,13 +78,17 @@ export interface SessionKeyDependencies {
   seal: Seal
   keepSessionKey: boolean
   wechat: Pick<WechatClient, 'checkSessionKey' | 'resetUserSessionKey'>
+  /** Called with the reason why user data or a signature failed, which the error does not contain. */
+  onDecryptFailure: (owner: SessionKeyOwner, reason: DecryptFailure) => void
 }
 
 /** Time for which WeChat's check of a key is reused, in milliseconds. */
 const CHECK_TTL_MS = 60_000
 const MAX_CHECKS = 10_000
 
-export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: SessionKeyDependencies): SessionKeys {
+export function createSessionKeys (
+  { store, seal, keepSessionKey, wechat, onDecryptFailure }: SessionKeyDependencies
+): SessionKeys {
   /** By sealed key. */
   const keyChecks = new LRUCache<string, Promise<boolean>>({
     maxSize: MAX_CHECKS, sizeCalculation: () => 1, ttl: CHECK_TTL_MS, perf: Date, ttlResolution: 0
@@ -108,18 +112,25 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
   }
 
   /** Returns the result of the first key that fits. The key of a login is tried before the store is read. */
-  function withKeys<Result> (
-    owner: SessionKeyOwner, attempt: (sessionKey: string) => Result | null, loginKey: string | null = null
+  function withKeys<Result extends object | true> (
+    owner: SessionKeyOwner, attempt: (sessionKey: string) => Result | DecryptFailure, loginKey: string | null = null
   ): Promise<Result> {
-    return traced('fastify-weapp.decrypt', { appId: owner.appId }, async () => {
+    const context: { appId: string, reason?: DecryptFailure } = { appId: owner.appId }
+    return traced('fastify-weapp.decrypt', context, async () => {
       const loginResult = loginKey === null ? null : attempt(loginKey)
-      if (loginResult !== null) return loginResult
+      if (loginResult !== null && typeof loginResult !== 'string') return loginResult
       const keys = await unsealKeys(owner)
       if (keys.length === 0 && loginKey === null) throw new FST_WEAPP_SESSION_KEY_MISSING()
+      const failures = loginResult === null ? [] : [loginResult]
       for (const sessionKey of keys) {
         const result = attempt(sessionKey)
-        if (result !== null) return result
+        if (typeof result !== 'string') return result
+        failures.push(result)
       }
+      // The key that decrypts the data gives the better reason.
+      const reason = failures.find((failure) => failure !== 'wrong-key') ?? 'wrong-key'
+      context.reason = reason
+      onDecryptFailure(owner, reason)
       throw new FST_WEAPP_SESSION_KEY_STALE()
     })
   }
@@ -135,7 +146,9 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
     },
 
     async verifySignature (owner, rawData, signature) {
-      return await withKeys(owner, (sessionKey) => isSignatureOf(sessionKey, rawData, signature) || null)
+      return await withKeys(owner, (sessionKey) => {
+        return isSignatureOf(sessionKey, rawData, signature) || 'wrong-signature'
+      })
     },
 
     async isAlive (owner) {
@@ -173,12 +186,12 @@ export function createSessionKeys ({ store, seal, keepSessionKey, wechat }: Sess
  */
 function decryption (
   { appId, openid }: SessionKeyOwner, encryptedData: string, iv: string, { maxAge }: DecryptOptions = {}
-): (sessionKey: string) => UserData | null {
+): (sessionKey: string) => UserData | DecryptFailure {
   const oldest = maxAge === undefined ? -Infinity : Date.now() - parseDuration(maxAge, 'maxAge')
   return (sessionKey) => {
     const data = decryptUserData(sessionKey, appId, { encryptedData, iv })
-    if (data === null) return null
-    const isOwn = data.openId === undefined || data.openId === openid
-    return isOwn && data.watermark.timestamp * 1000 >= oldest ? data : null
+    if (typeof data === 'string') return data
+    if (data.openId !== undefined && data.openId !== openid) return 'other-user'
+    return data.watermark.timestamp * 1000 >= oldest ? data : 'too-old'
   }
 }

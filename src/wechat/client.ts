@@ -1,7 +1,7 @@
 /** The client of WeChat's server API, with one method per API. Independent of Fastify. */
 import {
   FST_WEAPP_INVALID_OPTION, FST_WEAPP_PHONE_CODE_INVALID, FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_WECHAT_BAD_REPLY,
-  isWeappError, type WeappError
+  isWeappError, type ErrorDetails, type WeappError
 } from '../errors.js'
 import { traced } from '../diagnostics/tracing.js'
 import { logSafely } from '../diagnostics/log-safely.js'
@@ -10,7 +10,7 @@ import { createAccessTokens } from './access-token.js'
 import type { AppCredentials, Apps } from './apps.js'
 import { createCode2Session, type WechatUser } from './code2session.js'
 import { createConcurrencyLimit } from './concurrency-limit.js'
-import { configHint, withDetails, type ErrorDetails } from './errcodes.js'
+import { configHint, withDetails } from './errcodes.js'
 import { createTransport, type TransportOptions, type WechatCall, type WechatReply } from './request.js'
 import { signWithSessionKey } from './user-data.js'
 

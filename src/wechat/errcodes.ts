@@ -78,12 +78,6 @@ export function errorOf (errcode: unknown, errmsg: unknown): WeappError {
   return withDetails(error, errmsg)
 }
 
-/** What errmsg contains for the operator. */
-export interface ErrorDetails {
-  rid?: string | undefined
-  ip?: string | undefined
-}
-
 /** Adds the rid and the refused IP address of errmsg to an error. JSON.stringify and a spread do not copy them. */
 export function withDetails (error: WeappError, errmsg: unknown): WeappError {
   const text = typeof errmsg === 'string' ? errmsg.slice(0, MAX_ERRMSG_LENGTH) : ''

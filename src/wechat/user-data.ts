@@ -4,6 +4,7 @@
  * @see https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/signature.en.md
  */
 import { createDecipheriv, createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import type { DecryptFailure } from '../diagnostics/tracing.js'
 
 /** Decrypted user data, with the watermark that WeChat adds. */
 export interface UserData extends Record<string, unknown> {
@@ -20,16 +21,18 @@ const MAX_BASE64_LENGTH = 64 * 1024
 
 /**
  * Decrypts user data: AES-128-CBC with PKCS #7, all values in base64.
- * Returns null on any failure and never reveals which, so that it is no padding oracle.
+ * Returns the reason on failure. It must not reach the phone. It is the same for a wrong padding and for a wrong text,
+ * so that it is no padding oracle.
  */
 export function decryptUserData (
   sessionKey: string, appId: string, { encryptedData, iv }: EncryptedUserData
-): UserData | null {
+): UserData | DecryptFailure {
   const key = fromBase64(sessionKey)
-  const ivBytes = fromBase64(iv)
-  const ciphertext = fromBase64(encryptedData)
-  if (key?.length !== BLOCK_BYTES || ivBytes?.length !== BLOCK_BYTES || ciphertext === null) return null
-  if (ciphertext.length === 0 || ciphertext.length % BLOCK_BYTES !== 0) return null
+  const ivBytes = fromBase64(withPluses(iv))
+  const ciphertext = fromBase64(withPluses(encryptedData))
+  if (ivBytes?.length !== BLOCK_BYTES || ciphertext === null) return 'malformed'
+  if (ciphertext.length === 0 || ciphertext.length % BLOCK_BYTES !== 0) return 'malformed'
+  if (key?.length !== BLOCK_BYTES) return 'wrong-key'
 
   // The padding is checked here and the text is always parsed, so that every failure takes the same time.
   // Otherwise an attacker who sends chosen ciphertexts could learn the plaintext from the difference.
@@ -37,7 +40,13 @@ export function decryptUserData (
   const padded = Buffer.concat([decipher.update(ciphertext), decipher.final()])
   const padding = paddingLength(padded)
   const data = parseUserData(padded.subarray(0, padded.length - (padding ?? 0)))
-  return padding !== null && data?.watermark.appid === appId ? data : null
+  if (padding === null || data === null) return 'wrong-key'
+  return data.watermark.appid === appId ? data : 'other-app'
+}
+
+/** Restores the pluses of base64 that arrived as a form field, in which a plus is a space. */
+function withPluses (text: unknown): unknown {
+  return typeof text === 'string' ? text.replaceAll(' ', '+') : text
 }
 
 /** Returns the number of padding bytes, 1 to 16, or null if the padding is not valid PKCS #7. */

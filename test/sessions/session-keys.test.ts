@@ -1,3 +1,4 @@
+import { tracingChannel } from 'node:diagnostics_channel'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Type } from '@sinclair/typebox'
 import { test, type Test } from 'tap'
@@ -7,6 +8,7 @@ import type { EncryptedData } from '../../src/testing/simulator/simulator.js'
 import { freezeClock } from '../helpers/clock.js'
 import { FAILURES, faultyStore } from '../helpers/faulty-store.js'
 import { assertRefused } from '../helpers/assert-refused.js'
+import { captureLog } from '../helpers/log.js'
 import { APP_ID, APP_SECRET, SECRET, startHost, type HostOptions } from '../helpers/host.js'
 
 const STALE = 'FST_WEAPP_SESSION_KEY_STALE'
@@ -593,4 +595,49 @@ test('keys: never mix between two apps with equal openids', async (t) => {
       t.equal((await host.open(token, data)).statusCode, appId === ofApp ? 200 : 409, `${ofApp} at ${appId}`)
     }
   }
+})
+
+test('decrypt: log and channel contain the reason, and every response is the same', async (t) => {
+  const log = captureLog()
+  const reasons: unknown[] = []
+  const onError = (event: unknown) => { reasons.push((event as { reason?: string }).reason) }
+  const channel = tracingChannel('fastify-weapp.decrypt')
+  channel.error.subscribe(onError)
+  t.teardown(() => channel.error.unsubscribe(onError))
+  const { wechat, signIn, post } = await startKeyHost(t, { server: log.server })
+  const data = wechat.encrypt('alice', { n: 1 })
+  const { token } = await signIn()
+  await signIn()
+  const valid = wechat.encrypt('alice', { n: 1 })
+  const key = wechat.sessionKey('alice')
+  const old = encryptUserData(JSON.stringify({ watermark: { appid: APP_ID, timestamp: 1 } }), key)
+  const ofApp = encryptUserData(JSON.stringify({ watermark: { appid: 'wxother', timestamp: 1 } }), key)
+  const cases: [string, string, object][] = [
+    ['malformed', '/decrypt', { ...valid, iv: valid.iv.slice(1) }],
+    ['malformed', '/decrypt', { ...valid, encryptedData: `${valid.encryptedData}\n` }],
+    ['wrong-key', '/decrypt', data],
+    ['other-app', '/decrypt', ofApp],
+    ['other-user', '/decrypt', wechat.encrypt('alice', { openId: wechat.openid('bob') })],
+    ['too-old', '/decrypt', { ...old, maxAge: '5m' }],
+    ['wrong-signature', '/verify', { rawData: '{}', signature: '0'.repeat(40) }]
+  ]
+  const bodies = new Set<string>()
+  for (const [, url, body] of cases) {
+    const response = await post(url, body, token)
+    assertRefused(t, response, 409, STALE)
+    bodies.add(response.body)
+  }
+  t.equal(bodies.size, 1)
+  const expected = cases.map(([reason]) => reason)
+  t.strictSame(reasons, expected)
+  const lines = log.events().filter(({ event }) => event === 'decrypt-failed')
+  t.strictSame(lines.map(({ reason }) => reason), expected)
+  t.match(lines[0], { appId: APP_ID, userId: String })
+})
+
+test('freshKey: 409 for an openid that WeChat does not know any more', async (t) => {
+  const { wechat, get, signIn } = await startKeyHost(t)
+  const { token } = await signIn()
+  wechat.fault({ errcode: 40003 }, { path: '/wxa/checksession', times: 1 })
+  assertRefused(t, await get('/fresh', token), 409, STALE)
 })

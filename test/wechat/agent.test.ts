@@ -69,7 +69,7 @@ const DISPATCHERS = {
 }
 
 for (const [name, create] of Object.entries(DISPATCHERS)) {
-  test(`agent: no call receives the answer of another, ${name}`, async (t) => {
+  test(`T53: agent: no call receives the answer of another, ${name}`, async (t) => {
     const dispatcher = create()
     if (dispatcher !== undefined) t.teardown(() => dispatcher.destroy())
     const baseUrl = await startTwice(t, [0, 30, 5, 30])
@@ -88,7 +88,7 @@ for (const [name, create] of Object.entries(DISPATCHERS)) {
   })
 }
 
-test('agent: verifies certificates under NODE_TLS_REJECT_UNAUTHORIZED=0 as well', async (t) => {
+test('T57: agent: verifies certificates under NODE_TLS_REJECT_UNAUTHORIZED=0 as well', async (t) => {
   const requests: unknown[] = []
   const server = createTlsServer(selfSignedCertificate(t), (request, response) => {
     requests.push(request.url)

@@ -181,7 +181,7 @@ test('concurrency limit: 16 of a user may wait for each slot of theirs', async (
   t.strictSame((await Promise.all(runs)).length, 18)
 })
 
-test('concurrency limit: calls of one user delay neither logins nor calls of others', async (t) => {
+test('T58: concurrency limit: calls of one user delay neither logins nor calls of others', async (t) => {
   const { client, wechat } = await startWechatClient(t, { concurrency: 16, timeout: '5m' })
   await client.getAccessToken()
   const answer = deferred()

@@ -2,7 +2,9 @@ import { createCipheriv, createHash, createHmac, randomBytes } from 'node:crypto
 import { readFileSync } from 'node:fs'
 import { test, type Test } from 'tap'
 import { encryptUserData } from '../../src/testing/simulator/crypto.js'
-import { decryptUserData, isSignatureOf, signWithSessionKey } from '../../src/wechat/user-data.js'
+import {
+  decryptUserData as decryptOrReason, isSignatureOf, signWithSessionKey
+} from '../../src/wechat/user-data.js'
 import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_SECRET, startHost } from '../helpers/host.js'
 
@@ -22,6 +24,12 @@ interface Sent {
   sessionKey?: unknown
   iv?: unknown
   encryptedData?: unknown
+}
+
+/** Returns the data, or null without the reason. */
+function decryptUserData (...args: Parameters<typeof decryptOrReason>) {
+  const result = decryptOrReason(...args)
+  return typeof result === 'string' ? null : result
 }
 
 function decrypt ({ appId = APP, sessionKey = KEY, iv = IV, encryptedData = DATA }: Sent = {}) {
@@ -234,7 +242,6 @@ const LENIENT: Record<string, (base64: string) => string> = {
   'a leading space': (base64) => ` ${base64}`,
   'a trailing line break': (base64) => `${base64}\n`,
   'a line break inside': (base64) => `${base64.slice(0, 8)}\n${base64.slice(8)}`,
-  'spaces instead of pluses, as in a form': (base64) => base64.replaceAll('+', ' '),
   base64url: (base64) => base64.replaceAll('+', '-').replaceAll('/', '_'),
   'no padding': (base64) => base64.replace(/=+$/, ''),
   'more padding': (base64) => `${base64}=`,
@@ -417,5 +424,30 @@ test('signWithSessionKey: the key is the text of the session_key, not its bytes'
     t.not(ofBytes, signature, 'the two signatures differ')
     const ofText = createHmac('sha256', Buffer.from(sessionKey, 'utf8')).update(message).digest('hex')
     t.equal(ofText, signWithSessionKey(sessionKey, message))
+  }
+})
+
+test('decryptUserData: accepts spaces in place of pluses, as a form makes them', async (t) => {
+  t.match(DATA + IV, /\+/)
+  const spaced = { iv: IV.replaceAll('+', ' '), encryptedData: DATA.replaceAll('+', ' ') }
+  t.strictSame(decrypt(spaced), OFFICIAL.expected)
+})
+
+test('decryptUserData: returns the kind of failure', async (t) => {
+  const reason = ({ appId = APP, sessionKey = KEY, iv = IV, encryptedData = DATA }: Sent) => {
+    return decryptOrReason(sessionKey as string, appId as string, { encryptedData, iv })
+  }
+  for (const [expected, ...sent] of [
+    ['malformed', { iv: `${IV}\n` }, { iv: 'AAAA' }, { encryptedData: '' }, { encryptedData: `${DATA.slice(0, 76)}\r\n` },
+      { encryptedData: DATA.replaceAll('+', '-').replaceAll('/', '_') }, { encryptedData: undefined, iv: undefined }],
+    ['wrong-key', { sessionKey: 'AAAAAAAAAAAAAAAAAAAAAA==' }, { sessionKey: 'short' },
+      { encryptedData: flip(DATA, lastByte, 255) }, { iv: flip(IV, 0, 255) }],
+    ['other-app', { appId: 'wxother' }]
+  ] as const) {
+    for (const each of sent) {
+      // An undefined value would become the default.
+      const actual = 'iv' in each && each.iv === undefined ? decryptOrReason(KEY, APP, each as any) : reason(each)
+      t.equal(actual, expected, JSON.stringify(each).slice(0, 60))
+    }
   }
 })
