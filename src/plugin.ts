@@ -57,7 +57,7 @@ export interface WeappInstance {
   /** Lists and ends the sessions of any user. */
   sessions: SessionAdmin
   /** WeChat's server API. */
-  wechat: Pick<WechatClient, 'getAccessToken' | 'getPhoneNumber' | 'request'>
+  wechat: Pick<WechatClient, 'getAccessToken' | 'getPhoneNumber' | 'request' | 'download'>
 }
 
 const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
@@ -83,7 +83,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   })
 
   const apps = createApps(appsWithTimeout(options.apps, withTimeout))
-  const wechat = createClient({ ...options.wechat, apps, onConfigError: log.configError })
+  const wechat = createClient({ ...options.wechat, apps, onConfigError: log.configError, onRounded: log.integerRounded })
   const keys = createSessionKeys({ store, seal, keepSessionKey, wechat, onDecryptFailure: log.decryptFailed })
   const sessions = createSessionService({
     ...options.session, store, cache, seal, keys, keepSessionKey, onUnreadable: log.unreadableRecord
@@ -92,14 +92,14 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   const { selectApp, onLogin } = options
   const login = createLogin({ selectApp, apps, wechat, tokens, sessions, keys, onLogin })
 
-  const { getAccessToken, getPhoneNumber, request } = wechat
+  const { getAccessToken, getPhoneNumber, request, download } = wechat
   fastify.decorateRequest('weapp', null)
   fastify.decorate('weapp', {
     authenticate: guard.authenticate,
     identity: guard.identity,
     login,
     sessions: createSessionAdmin(sessions, apps, log.sessionsRevoked),
-    wechat: { getAccessToken, getPhoneNumber, request }
+    wechat: { getAccessToken, getPhoneNumber, request, download }
   })
 
   fastify.addHook('onRoute', (route) => checkProtection(route, keepSessionKey))

@@ -1,4 +1,5 @@
 import type { ErrorDetails } from './errors.js'
+import { ROUNDING_ADVICE } from './diagnostics/operator-log.js'
 import type { WechatOptions } from './options.js'
 import { resolveApps, resolveWechat } from './resolve-wechat-options.js'
 import { functionOption } from './utils/validate.js'
@@ -22,6 +23,13 @@ export function createWechatClient (options: WechatClientOptions): WechatClient 
   return createClient({
     ...resolveWechat(wechat, null),
     apps: createApps(resolveApps({ appId, appSecret, apps })),
-    onConfigError: functionOption(onConfigError, 'onConfigError')
+    onConfigError: functionOption(onConfigError, 'onConfigError'),
+    onRounded: warnOfRounding
+  })
+}
+
+function warnOfRounding (path: string): void {
+  process.emitWarning(`${path} returned an integer beyond 2^53, which was rounded. ${ROUNDING_ADVICE}`, {
+    code: 'FST_WEAPP_ROUNDED_INTEGER'
   })
 }

@@ -29,7 +29,7 @@ const ENTRIES = [
       'SealedKey', 'SelectApp', 'SessionAdmin', 'SessionData', 'SessionKeyProof', 'SessionRecord', 'SessionRef',
       'SessionStore', 'SessionSummary', 'SingleAppOptions', 'StoreWatcher', 'StoredSession', 'UserData', 'UserOptions', 'UserRef',
       'WeappError', 'WeappErrorCode', 'WeappErrorConstructor', 'WeappEvents', 'WeappIdentity', 'WeappInstance',
-      'WeappOptions', 'WeappRouteOptions', 'WeappSession', 'WechatClient', 'WechatClientOptions', 'WechatOptions',
+      'WeappOptions', 'WeappRouteOptions', 'WeappSession', 'WechatClient', 'WechatClientOptions', 'WechatFile', 'WechatOptions',
       'WechatReply', 'WechatUser'
     ]
   },

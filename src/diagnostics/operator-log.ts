@@ -25,6 +25,8 @@ export interface OperatorLog {
   sessionsRevoked (revoked: RevokedSessions): void
   /** The plugin did not write a record of the store, or something changed it. */
   unreadableRecord (sessionId: string): void
+  /** The reply of an API contained an integer beyond 2^53, which was rounded. */
+  integerRounded (path: string): void
   /** User data or a signature failed. The phone receives the same error for every reason. */
   decryptFailed (user: { appId: string, userId: string }, reason: DecryptFailure): void
 }
@@ -41,6 +43,8 @@ export interface RevokedSessions {
 }
 
 const MINUTE = 60_000
+
+export const ROUNDING_ADVICE = "Add largeIntegers: 'string' to the call."
 
 /** @param storeErrorCode returns a code that is safe to log, for an error of the store without a `code` */
 export function createOperatorLog (
@@ -93,6 +97,11 @@ export function createOperatorLog (
       logSafely(() => {
         log.warn({ weapp: { event: 'unreadable-record', sessionId } }, 'weapp: a session record is unreadable')
       })
+    },
+
+    integerRounded (path) {
+      const message = `weapp: ${path} returned an integer beyond 2^53, which was rounded. ${ROUNDING_ADVICE}`
+      logSafely(() => log.warn({ weapp: { event: 'integer-rounded', path } }, message))
     },
 
     decryptFailed ({ appId, userId }, reason) {

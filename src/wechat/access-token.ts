@@ -8,7 +8,8 @@ import { FST_WEAPP_WECHAT_BAD_REPLY } from '../errors.js'
 import { isWithin } from '../utils/is-within.js'
 import { isText } from '../utils/type-checks.js'
 import type { AppCredentials } from './apps.js'
-import type { WechatCall, WechatReply } from './request.js'
+import type { WechatCall } from './request.js'
+import type { WechatReply } from './response.js'
 
 export interface AccessTokens {
   /** Returns a token that is valid for at least five more minutes. Concurrent callers share one fetch. */
@@ -45,7 +46,7 @@ export function createAccessTokens (call: (appId: string, call: WechatCall) => P
     const reply = await call(appId, {
       path: '/cgi-bin/stable_token',
       query: {},
-      body: { grant_type: 'client_credential', appid: appId, secret: appSecret }
+      body: JSON.stringify({ grant_type: 'client_credential', appid: appId, secret: appSecret })
     })
     const { access_token: token, expires_in: seconds } = reply
     if (!isText(token) || !Number.isFinite(seconds)) throw new FST_WEAPP_WECHAT_BAD_REPLY()

@@ -1,6 +1,6 @@
 /** The client of WeChat's server API, with one method per API. Independent of Fastify. */
 import {
-  FST_WEAPP_INVALID_OPTION, FST_WEAPP_PHONE_CODE_INVALID, FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_WECHAT_BAD_REPLY,
+  FST_WEAPP_PHONE_CODE_INVALID, FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_WECHAT_BAD_REPLY,
   isWeappError, type ErrorDetails, type WeappError
 } from '../errors.js'
 import { traced } from '../diagnostics/tracing.js'
@@ -11,13 +11,10 @@ import type { AppCredentials, Apps } from './apps.js'
 import { createCode2Session, type WechatUser } from './code2session.js'
 import { createConcurrencyLimit } from './concurrency-limit.js'
 import { configHint, withDetails } from './errcodes.js'
-import { createTransport, type TransportOptions, type WechatCall, type WechatReply } from './request.js'
+import { apiCall, type ApiRequest, type AppOptions, type UserOptions } from './api-call.js'
+import { createTransport, type TransportOptions, type WechatCall } from './request.js'
+import type { WechatFile, WechatReply } from './response.js'
 import { signWithSessionKey } from './user-data.js'
-
-export interface AppOptions {
-  /** The Mini Program's app id. Optional if only one is configured. */
-  appId?: string | undefined
-}
 
 /** A phone number, in the format of WeChat. */
 export interface PhoneNumber {
@@ -32,21 +29,6 @@ export interface PhoneNumber {
 export interface SessionKeyProof extends AppOptions {
   openid: string
   sessionKey: string
-}
-
-/** The options of a call for a user. */
-export interface UserOptions extends AppOptions {
-  /**
-   * Any name of the user for whom the call is made, such as the openid. It is not sent. Each user gets a share of
-   * `wechat.concurrency`, so one user cannot delay the calls of others.
-   */
-  user?: string | undefined
-}
-
-export interface ApiRequest extends UserOptions {
-  query?: Record<string, string> | undefined
-  /** Sent as JSON by POST. Without a body the request is a GET. */
-  body?: object | undefined
 }
 
 /**
@@ -99,9 +81,18 @@ export interface WechatClient {
    * @throws FST_WEAPP_INVALID_OPTION
    */
   request (path: string, request?: ApiRequest): Promise<WechatReply>
+  /**
+   * Calls an API that returns a picture or another file, such as '/wxa/getwxacodeunlimit'. Rejects as `request` does if
+   * the response is JSON with an errcode. `maxBytes` limits the size.
+   *
+   * @throws FST_WEAPP_INVALID_OPTION
+   */
+  download (path: string, request?: Omit<ApiRequest, 'largeIntegers'>): Promise<WechatFile>
   /** Waits for pending calls, then closes the connections. A dispatcher of the host stays open. */
   close (): Promise<void>
 }
+
+const MAX_ROUNDED_PATHS = 1000
 
 /** The share of the concurrency that one user may have at once. */
 const USER_SHARE = 1 / 8
@@ -117,10 +108,15 @@ export interface ClientDependencies extends TransportOptions {
   apps: Apps
   /** Called when WeChat refuses this server for a reason that the operator must fix. */
   onConfigError: (errcode: number, hint: string, appId: string, details: ErrorDetails) => void
+  /** Called once for each API whose reply contained an integer beyond 2^53, which was rounded. */
+  onRounded: (path: string) => void
 }
 
-export function createClient ({ apps, onConfigError, ...options }: ClientDependencies): WechatClient {
-  const transport = createTransport(options)
+export function createClient (
+  { apps, onConfigError, onRounded, ...options }: ClientDependencies
+): WechatClient {
+  const roundedPaths = new Set<string>()
+  const transport = createTransport(options, warnOfRounding)
   const accessTokens = createAccessTokens(call)
   const code2Session = createCode2Session(call, options.concurrency)
   // Apart from the limit of logins, so that slow calls of one kind do not delay the other.
@@ -129,19 +125,38 @@ export function createClient ({ apps, onConfigError, ...options }: ClientDepende
   })
 
   function call (appId: string, request: WechatCall): Promise<WechatReply> {
-    return traced('fastify-weapp.wechat', { appId, path: request.path }, () => transport.call(request))
+    return sendWith(transport.call, appId, request)
+  }
+
+  function sendWith<Result> (
+    send: (call: WechatCall) => Promise<Result>, appId: string, request: WechatCall
+  ): Promise<Result> {
+    // The outcome of a promise is never a promise.
+    return traced('fastify-weapp.wechat', { appId, path: request.path }, () => send(request)) as Promise<Result>
+  }
+
+  /** Warns once for each API, because its replies are alike. */
+  function warnOfRounding (path: string): void {
+    if (roundedPaths.has(path) || roundedPaths.size === MAX_ROUNDED_PATHS) return
+    roundedPaths.add(path)
+    logSafely(() => onRounded(path))
   }
 
   /** Calls with an access_token, within the concurrency limit. */
-  function callWithToken (app: AppCredentials, request: WechatCall, user: string | undefined): Promise<WechatReply> {
+  function callWithToken<Result = WechatReply> (
+    app: AppCredentials, request: WechatCall, user: string | undefined,
+    send = transport.call as (call: WechatCall) => Promise<Result>
+  ): Promise<Result> {
     const key = user === undefined ? undefined : `${app.appId} ${user}`
-    return limit.run(() => callOrRenewToken(app, request), key)
+    return limit.run(() => callOrRenewToken(app, request, send), key)
   }
 
   /** Calls with an access_token. If WeChat refuses the token, renews it and repeats the call once. */
-  async function callOrRenewToken (app: AppCredentials, request: WechatCall): Promise<WechatReply> {
+  async function callOrRenewToken<Result> (
+    app: AppCredentials, request: WechatCall, send: (call: WechatCall) => Promise<Result>
+  ): Promise<Result> {
     const callWith = (token: string) => {
-      return call(app.appId, { ...request, query: { ...request.query, access_token: token } })
+      return sendWith(send, app.appId, { ...request, query: { ...request.query, access_token: token } })
     }
     const token = await accessTokens.get(app)
     try {
@@ -198,7 +213,7 @@ export function createClient ({ apps, onConfigError, ...options }: ClientDepende
       const reply = await callWithToken(app, {
         path: '/wxa/business/getuserphonenumber',
         query: {},
-        body: { code, ...openid !== undefined && { openid } },
+        body: JSON.stringify({ code, ...openid !== undefined && { openid } }),
         expectedErrcodes: PHONE_CODE_REFUSED
       }, user)
       const { errcode, errmsg } = reply as { errcode?: number, errmsg?: unknown }
@@ -208,11 +223,12 @@ export function createClient ({ apps, onConfigError, ...options }: ClientDepende
       return phoneNumberOf(reply, app.appId)
     }),
 
-    request: (path, { appId, user, query = {}, body } = {}) => forApp(appId, (app) => {
-      if (!/^(\/[\w-][\w.-]*)+$/.test(path)) {
-        throw new FST_WEAPP_INVALID_OPTION('path', "must be an API path such as '/wxa/msg_sec_check'")
-      }
-      return callWithToken(app, { path, query, ...body !== undefined && { body } }, user)
+    request: (path, request = {}) => forApp(request.appId, (app) => {
+      return callWithToken(app, apiCall(path, request), request.user)
+    }),
+
+    download: (path, request = {}) => forApp(request.appId, (app) => {
+      return callWithToken(app, apiCall(path, request), request.user, transport.download)
     }),
 
     close: transport.close

@@ -8,7 +8,8 @@ import { isText } from '../utils/type-checks.js'
 import type { AppCredentials } from './apps.js'
 import { createConcurrencyLimit } from './concurrency-limit.js'
 import { createCooldown } from './cooldown.js'
-import type { WechatCall, WechatReply } from './request.js'
+import type { WechatCall } from './request.js'
+import type { WechatReply } from './response.js'
 
 /** The user that WeChat returns for a code. */
 export interface WechatUser {

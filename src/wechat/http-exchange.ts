@@ -3,17 +3,16 @@ import type { Dispatcher } from 'undici'
 
 export interface HttpResponse {
   statusCode: number
-  /** The body, or null if it is longer than MAX_BYTES. */
-  text: string | null
+  contentType: string
+  contentEncoding: string
+  /** The body, or null if it is longer than the limit. */
+  body: Buffer | null
 }
 
 interface Listener {
   resolve (response: HttpResponse): void
   reject (error: Error): void
 }
-
-/** More than any documented response. */
-const MAX_BYTES = 64 * 1024
 
 /** Implements both handler interfaces: undici 6 calls the legacy callbacks, undici 8 the new ones, undici 7 either. */
 export class HttpExchange {
@@ -23,12 +22,16 @@ export class HttpExchange {
    */
   #listener: Listener | null
   #abortConnection: ((reason: Error) => void) | null = null
+  readonly #maxBytes: number
   #statusCode = 0
+  #contentType = ''
+  #contentEncoding = ''
   #chunks: Buffer[] = []
   #bytes = 0
 
-  constructor (listener: Listener) {
+  constructor (listener: Listener, maxBytes: number) {
     this.#listener = listener
+    this.#maxBytes = maxBytes
   }
 
   /** Rejects at once, whether or not the connection is established. */
@@ -43,8 +46,10 @@ export class HttpExchange {
     this.onConnect((reason) => controller.abort(reason!))
   }
 
-  onResponseStart (_controller: Dispatcher.DispatchController, statusCode: number): void {
-    this.onHeaders(statusCode)
+  onResponseStart (
+    _controller: Dispatcher.DispatchController, statusCode: number, headers: Record<string, string | string[] | undefined>
+  ): void {
+    this.#onResponse(statusCode, Object.entries(headers))
   }
 
   onResponseData (_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -65,30 +70,45 @@ export class HttpExchange {
     else this.#abortConnection = abortConnection
   }
 
-  onHeaders (statusCode: number): boolean {
-    this.#statusCode = statusCode
+  onHeaders (statusCode: number, rawHeaders: Buffer[]): boolean {
+    const headers: [string, string][] = []
+    for (let i = 0; i + 1 < rawHeaders.length; i += 2) headers.push([String(rawHeaders[i]), String(rawHeaders[i + 1])])
+    this.#onResponse(statusCode, headers)
     return true
+  }
+
+  #onResponse (statusCode: number, headers: [name: string, value: unknown][]): void {
+    const valueOf = (wanted: string) => String(headers.find(([name]) => name.toLowerCase() === wanted)?.[1] ?? '')
+    this.#statusCode = statusCode
+    this.#contentType = valueOf('content-type')
+    this.#contentEncoding = valueOf('content-encoding').trim().toLowerCase()
   }
 
   onData (chunk: Buffer): boolean {
     this.#bytes += chunk.length
-    if (this.#bytes <= MAX_BYTES) {
+    if (this.#bytes <= this.#maxBytes) {
       this.#chunks.push(chunk)
     } else {
       const abortConnection = this.#abortConnection
-      this.#settle()?.resolve({ statusCode: this.#statusCode, text: null })
+      this.#settle()?.resolve(this.#response(null))
       abortConnection?.(new Error('too large'))
     }
     return true
   }
 
   onComplete (): void {
-    const text = Buffer.concat(this.#chunks).toString()
-    this.#settle()?.resolve({ statusCode: this.#statusCode, text })
+    const response = this.#response(Buffer.concat(this.#chunks))
+    this.#settle()?.resolve(response)
   }
 
   onError (error: Error): void {
     this.#settle()?.reject(error)
+  }
+
+  #response (body: Buffer | null): HttpResponse {
+    return {
+      statusCode: this.#statusCode, contentType: this.#contentType, contentEncoding: this.#contentEncoding, body
+    }
   }
 
   /** Returns the listener on the first call, then null, and releases all references. */
@@ -108,7 +128,7 @@ export function isDispatcher (value: unknown): value is Dispatcher {
   const ignore = () => {}
   const probe = { origin: 'http://localhost', path: '/', method: '' as Dispatcher.HttpMethod }
   try {
-    (value as Dispatcher).dispatch(probe, new HttpExchange({ resolve: ignore, reject: ignore }))
+    (value as Dispatcher).dispatch(probe, new HttpExchange({ resolve: ignore, reject: ignore }, 0))
     return true
   } catch {
     return false

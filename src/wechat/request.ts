@@ -3,15 +3,14 @@
  * No error of the HTTP client leaves this file. It may contain the URL, and the URL contains the app secret.
  */
 import type { Dispatcher } from 'undici'
-import {
-  FST_WEAPP_WECHAT_BAD_REPLY, FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_UNAVAILABLE, type WeappError,
-  type WeappErrorConstructor
-} from '../errors.js'
+import { FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_UNAVAILABLE } from '../errors.js'
 import { withDeadline, type Deadline } from '../utils/deadline.js'
-import { isObject } from '../utils/type-checks.js'
 import { createAgent } from './agent.js'
-import { errorOf, SYSTEM_BUSY } from './errcodes.js'
 import { HttpExchange, type HttpResponse } from './http-exchange.js'
+import {
+  DEFAULT_MAX_BYTES, failed, readFile, readReply, type Attempt, type Failure, type ReadOptions, type WechatFile,
+  type WechatReply
+} from './response.js'
 
 export interface TransportOptions {
   /** Scheme and host of WeChat's API. */
@@ -26,17 +25,12 @@ export interface TransportOptions {
   dispatcher: Dispatcher | undefined
 }
 
-export interface WechatCall {
+export interface WechatCall extends ReadOptions {
   path: string
   query: Record<string, string>
-  /** Sent as JSON by POST. Without a body the request is a GET. */
-  body?: object
-  /** Errcodes that resolve this call instead of rejecting it. */
-  expectedErrcodes?: readonly number[]
+  /** JSON, sent by POST. Without a body the request is a GET. */
+  body?: string
 }
-
-/** The JSON object of a response. */
-export type WechatReply = Record<string, unknown>
 
 export interface Transport {
   /**
@@ -45,6 +39,12 @@ export interface Transport {
    * @throws FST_WEAPP_WECHAT_UNAVAILABLE, FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_BAD_REPLY
    */
   call (call: WechatCall): Promise<WechatReply>
+  /**
+   * Resolves to the bytes of a response that is no JSON, and otherwise as `call` does.
+   *
+   * @throws FST_WEAPP_WECHAT_UNAVAILABLE, FST_WEAPP_WECHAT_TIMEOUT, FST_WEAPP_WECHAT_BAD_REPLY
+   */
+  download (call: WechatCall): Promise<WechatFile>
   /** Waits for pending calls, then closes the plugin's own agent. */
   close (): Promise<void>
 }
@@ -52,21 +52,23 @@ export interface Transport {
 /** Delay before the first retry, in milliseconds. It doubles with each further retry. */
 const FIRST_BACKOFF_MS = 100
 
-interface Failure {
-  error: WeappError
-  repeatable: boolean
-}
-
-type Attempt = { reply: WechatReply } | Failure
-
-export function createTransport ({ baseUrl, timeout, retries, dispatcher }: TransportOptions): Transport {
+/** @param onRounded called with the path of an API whose reply contained an integer that was rounded */
+export function createTransport (
+  { baseUrl, timeout, retries, dispatcher }: TransportOptions, onRounded: (path: string) => void
+): Transport {
   const ownAgent = dispatcher === undefined ? createAgent(timeout) : null
   const connections = dispatcher ?? ownAgent!
   let closed: Promise<void> | undefined
 
-  return {
-    call: (call) => withDeadline(timeout, async (wait) => {
-      const tryOnce = async (): Promise<Attempt> => interpret(await ask(call, wait), call)
+  /** Sends the request, again after a failure that allows it, until the deadline. */
+  function send<Result> (
+    call: WechatCall, read: (response: HttpResponse) => Promise<Attempt<Result>>
+  ): Promise<Result> {
+    return withDeadline(timeout, async (wait) => {
+      const tryOnce = async (): Promise<Attempt<Result>> => {
+        const response = await ask(call, wait)
+        return 'error' in response ? response : await read(response)
+      }
       let attempt = await tryOnce()
       for (let repeats = 0; 'error' in attempt; repeats++) {
         if (wait.isExpired) throw new FST_WEAPP_WECHAT_TIMEOUT()
@@ -75,8 +77,14 @@ export function createTransport ({ baseUrl, timeout, retries, dispatcher }: Tran
         if (wait.isExpired) throw new FST_WEAPP_WECHAT_TIMEOUT()
         attempt = await tryOnce()
       }
-      return attempt.reply
-    }),
+      return attempt.result
+    })
+  }
+
+  return {
+    call: (call) => send(call, (response) => readReply(response, call, () => onRounded(call.path))),
+
+    download: (call) => send(call, (response) => readFile(response, call)),
 
     async close () {
       // A second close() of the agent would reject.
@@ -85,12 +93,14 @@ export function createTransport ({ baseUrl, timeout, retries, dispatcher }: Tran
   }
 
   /** Sends one request. Never rejects: resolves to a Failure if there is no response. */
-  function ask ({ path, query, body }: WechatCall, wait: Deadline): Promise<HttpResponse | Failure> {
+  function ask (
+    { path, query, body, maxBytes = DEFAULT_MAX_BYTES }: WechatCall, wait: Deadline
+  ): Promise<HttpResponse | Failure> {
     return new Promise((resolve) => {
       const fail = (error: unknown): void => {
         resolve(failed(FST_WEAPP_WECHAT_UNAVAILABLE, systemErrorCode(error), failedBeforeSending(error)))
       }
-      const exchange = new HttpExchange({ resolve, reject: fail })
+      const exchange = new HttpExchange({ resolve, reject: fail }, maxBytes)
       wait.expire = () => exchange.abort()
       try {
         // URLSearchParams escapes each value, so a code cannot inject a parameter.
@@ -105,7 +115,7 @@ export function createTransport ({ baseUrl, timeout, retries, dispatcher }: Tran
           reset: true,
           ...body === undefined
             ? { method: 'GET' }
-            : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+            : { method: 'POST', headers: { 'content-type': 'application/json' }, body }
         }, exchange)
       } catch (error) {
         fail(error)
@@ -124,38 +134,10 @@ function sleep (milliseconds: number, wait: Deadline): Promise<void> {
   })
 }
 
-function interpret (answer: HttpResponse | Failure, { expectedErrcodes = [] }: WechatCall): Attempt {
-  if ('error' in answer) return answer
-  const { statusCode, text } = answer
-  if (statusCode >= 500) return failed(FST_WEAPP_WECHAT_UNAVAILABLE, `HTTP ${statusCode}`)
-  if (statusCode !== 200) return failed(FST_WEAPP_WECHAT_BAD_REPLY, `HTTP ${statusCode}`)
-  if (text === null) return failed(FST_WEAPP_WECHAT_BAD_REPLY, 'too large')
-  const reply = parseObject(text)
-  if (reply === null) return failed(FST_WEAPP_WECHAT_BAD_REPLY, 'not JSON')
-  const { errcode } = reply
-  if (errcode === undefined || errcode === 0 || expectedErrcodes.includes(errcode as number)) return { reply }
-  return { error: errorOf(errcode, reply.errmsg), repeatable: errcode === SYSTEM_BUSY }
-}
-
-function failed (Constructor: WeappErrorConstructor, failure: string | undefined, repeatable = false): Failure {
-  return { error: Object.assign(new Constructor(), failure !== undefined && { failure }), repeatable }
-}
-
 /** Returns an error code such as ECONNREFUSED, the only part of an HTTP client's error that never contains a secret. */
 function systemErrorCode (error: unknown): string | undefined {
   const { code } = (error ?? {}) as { code?: unknown }
   return typeof code === 'string' && /^[A-Z][A-Z0-9_]{1,63}$/.test(code) ? code : undefined
-}
-
-/** Returns null if the text is not a JSON object. Ignores the content type, because WeChat sends JSON as text/plain. */
-function parseObject (text: string): WechatReply | null {
-  try {
-    // JSON.parse rejects a byte order mark.
-    const value: unknown = JSON.parse(text.startsWith('\uFEFF') ? text.slice(1) : text)
-    return isObject(value) ? value as WechatReply : null
-  } catch {
-    return null
-  }
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import { createDecipheriv, createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { DecryptFailure } from '../diagnostics/tracing.js'
+import { parseJson } from '../utils/json.js'
 
 /** Decrypted user data, with the watermark that WeChat adds. */
 export interface UserData extends Record<string, unknown> {
@@ -58,7 +59,7 @@ function paddingLength (padded: Buffer): number | null {
 
 function parseUserData (text: Buffer): UserData | null {
   try {
-    const data = JSON.parse(text.toString('utf8')) as Partial<UserData> | null
+    const data = parseJson(text.toString('utf8')) as Partial<UserData> | null
     const isUserData = typeof data?.watermark?.appid === 'string' && Number.isFinite(data.watermark.timestamp)
     return isUserData ? data as UserData : null
   } catch {

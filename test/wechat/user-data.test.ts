@@ -451,3 +451,8 @@ test('decryptUserData: returns the kind of failure', async (t) => {
     }
   }
 })
+
+test('decryptUserData: accepts a raw control character in a nickname', async (t) => {
+  const text = `{"nickName":"a\u0007b","watermark":${JSON.stringify(WATERMARK)}}`
+  t.match(decrypt(encrypted(text)), { nickName: 'a\u0007b' })
+})

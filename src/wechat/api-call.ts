@@ -1,0 +1,74 @@
+/** Calls of any server API: their options, and their validation. */
+import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
+import { enumOption, integerOption } from '../utils/validate.js'
+import type { WechatCall } from './request.js'
+import { DEFAULT_MAX_BYTES } from './response.js'
+
+export interface AppOptions {
+  /** The Mini Program's app id. Optional if only one is configured. */
+  appId?: string | undefined
+}
+
+/** The options of a call for a user. */
+export interface UserOptions extends AppOptions {
+  /**
+   * Any name of the user for whom the call is made, such as the openid. It is not sent. Each user gets a share of
+   * `wechat.concurrency`, so one user cannot delay the calls of others.
+   */
+  user?: string | undefined
+}
+
+export interface ApiRequest extends UserOptions {
+  query?: Record<string, string> | undefined
+  /** Sent as JSON by POST. Without a body the request is a GET. */
+  body?: object | undefined
+  /**
+   * Maximum size of the response in bytes.
+   * @default 65,536
+   */
+  maxBytes?: number | undefined
+  /**
+   * Whether integers beyond 2^53 in the reply, such as a `msgid`, are strings. By default they are rounded, and the log
+   * warns.
+   * @default 'number'
+   */
+  largeIntegers?: 'string' | 'number' | undefined
+}
+
+const LARGEST_RESPONSE = 2 ** 30
+
+/**
+ * Returns the call of an API. What WeChat cannot receive is a mistake of the host, and no outage of WeChat.
+ *
+ * @throws FST_WEAPP_INVALID_OPTION
+ */
+export function apiCall (path: string, request: ApiRequest): WechatCall {
+  const { query = {}, body, maxBytes = DEFAULT_MAX_BYTES, largeIntegers = 'number' } = request
+  if (!/^(\/[\w-][\w.-]*)+$/.test(path)) {
+    throw new FST_WEAPP_INVALID_OPTION('path', "must be an API path such as '/wxa/msg_sec_check'")
+  }
+  return {
+    path,
+    query: checkedQuery(query),
+    ...body !== undefined && { body: toJson(body) },
+    maxBytes: integerOption(maxBytes, 'maxBytes', 1, LARGEST_RESPONSE),
+    largeIntegers: enumOption(largeIntegers, 'largeIntegers', ['string', 'number'])
+  }
+}
+
+function checkedQuery (query: Record<string, string>): Record<string, string> {
+  try {
+    return Object.fromEntries(new URLSearchParams(query))
+  } catch {
+    throw new FST_WEAPP_INVALID_OPTION('query', 'must be an object of strings')
+  }
+}
+
+function toJson (body: object): string {
+  let json: unknown
+  try {
+    json = JSON.stringify(body)
+  } catch { /* A BigInt, a circular reference or a toJSON that throws. */ }
+  if (typeof json === 'string') return json
+  throw new FST_WEAPP_INVALID_OPTION('body', 'must be an object that JSON.stringify accepts')
+}
