@@ -56,13 +56,13 @@ const WHOLE: Kind[] = ['start', 'end', 'asyncStart', 'asyncEnd']
 const FAILED: Kind[] = ['start', 'end', 'error', 'asyncStart', 'asyncEnd']
 
 /** Asserts the messages of one piece of work: their order, their context and the error of a failure. */
-function checkWork (t: Test, events: PublishedEvent[], context: object, code?: string): void {
+function checkWork (t: Test, events: PublishedEvent[], context: object, code?: string, reason?: string): void {
   t.strictSame(events.map(({ kind }) => kind), code === undefined ? WHOLE : FAILED)
   for (const { kind, message } of events) {
     const { error, result, ...rest } = message
-    t.strictSame(rest, context, kind)
-    t.equal(result, undefined, 'no result')
     const hasFailed = code !== undefined && ['error', 'asyncStart', 'asyncEnd'].includes(kind)
+    t.strictSame(rest, { ...context, ...hasFailed && reason !== undefined && { reason } }, kind)
+    t.equal(result, undefined, 'no result')
     t.equal((error as { code?: string } | undefined)?.code, hasFailed ? code : undefined, `${kind}: error`)
   }
 }
@@ -163,15 +163,15 @@ test('decrypt: publishes decryption and checks of signatures', async (t) => {
   const { wechat, signIn, post } = await startEventHost(t)
   const { token } = await signIn()
   const { of, take } = subscribe(t, ['fastify-weapp.decrypt'])
-  const checkRequest = async (url: string, body: object, code?: string) => {
+  const checkRequest = async (url: string, body: object, code?: string, reason?: string) => {
     await post(url, body, token)
-    checkWork(t, of('fastify-weapp.decrypt'), { appId: APP_ID }, code)
+    checkWork(t, of('fastify-weapp.decrypt'), { appId: APP_ID }, code, reason)
     take()
   }
   await checkRequest('/decrypt', wechat.encrypt('alice', { n: 1 }))
-  await checkRequest('/decrypt', { encryptedData: 'x', iv: 'x' }, 'FST_WEAPP_SESSION_KEY_STALE')
+  await checkRequest('/decrypt', { encryptedData: 'x', iv: 'x' }, 'FST_WEAPP_SESSION_KEY_STALE', 'malformed')
   await checkRequest('/verify', { rawData: '{}', signature: wechat.sign('alice', '{}') })
-  await checkRequest('/verify', { rawData: '{}', signature: 'x' }, 'FST_WEAPP_SESSION_KEY_STALE')
+  await checkRequest('/verify', { rawData: '{}', signature: 'x' }, 'FST_WEAPP_SESSION_KEY_STALE', 'wrong-signature')
 })
 
 test('decrypt: publishes work without a key and work in a login', async (t) => {
@@ -180,7 +180,7 @@ test('decrypt: publishes work without a key and work in a login', async (t) => {
   })
   const { of } = subscribe(t, ['fastify-weapp.decrypt', 'fastify-weapp.login'])
   await host.login()
-  checkWork(t, of('fastify-weapp.decrypt'), { appId: APP_ID }, 'FST_WEAPP_SESSION_KEY_STALE')
+  checkWork(t, of('fastify-weapp.decrypt'), { appId: APP_ID }, 'FST_WEAPP_SESSION_KEY_STALE', 'malformed')
   checkWork(t, of('fastify-weapp.login'), { appId: APP_ID }, 'FST_WEAPP_SESSION_KEY_STALE')
   const keyless = await startEventHost(t, { options: { keepSessionKey: false } })
   const { token } = await keyless.signIn()
@@ -301,7 +301,7 @@ test('events: contain no secret, whatever happens', async (t) => {
       if (values.some((value) => shown.includes(value))) t.fail(`${name}:${kind} contains a ${what}`)
     }
     t.notOk(message.result, 'no result')
-    const allowed = ['appId', 'path', 'operation', 'error', 'result']
+    const allowed = ['appId', 'path', 'operation', 'reason', 'error', 'result']
     t.strictSame(Object.keys(message).filter((key) => !allowed.includes(key)), [])
     t.equal(error?.cause, undefined)
   }

@@ -218,7 +218,7 @@ test('access_token: a failed fetch fails the call, without a retry or a cache en
     [{ errcode: 40001 }, CONFIG], [{ errcode: 40013 }, CONFIG], [{ errcode: 40125 }, CONFIG],
     [{ errcode: 40164 }, CONFIG], [{ errcode: 61004 }, CONFIG], [{ errcode: 42001 }, CONFIG],
     [{ errcode: 45009 }, 'FST_WEAPP_WECHAT_LIMITED'], [{ errcode: 45011 }, 'FST_WEAPP_WECHAT_LIMITED'],
-    [{ errcode: 89503 }, 'FST_WEAPP_WECHAT_BAD_REPLY'], [{ status: 500 }, 'FST_WEAPP_WECHAT_UNAVAILABLE'],
+    [{ errcode: 89503 }, CONFIG], [{ errcode: 40099 }, 'FST_WEAPP_WECHAT_BAD_REPLY'], [{ status: 500 }, 'FST_WEAPP_WECHAT_UNAVAILABLE'],
     [{ reset: true }, 'FST_WEAPP_WECHAT_UNAVAILABLE']
   ] as const
   const { client, wechat, configErrors, count } = await startWechatClient(t, { retries: 5 })

@@ -139,7 +139,7 @@ test('close: waits for pending calls, and may be called twice', async (t) => {
 
 test('app.weapp.wechat: is this client without the methods for session_keys', async (t) => {
   const { app, wechat } = await startHost(t)
-  t.strictSame(Object.keys(app.weapp.wechat).sort(), ['getAccessToken', 'getPhoneNumber', 'request'])
+  t.strictSame(Object.keys(app.weapp.wechat).sort(), ['download', 'getAccessToken', 'getPhoneNumber', 'request'])
   t.match(await app.weapp.wechat.getPhoneNumber(wechat.phoneCode('alice')), { countryCode: '86' })
 })
 
