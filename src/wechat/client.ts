@@ -112,9 +112,7 @@ export interface ClientDependencies extends TransportOptions {
   onRounded: (path: string) => void
 }
 
-export function createClient (
-  { apps, onConfigError, onRounded, ...options }: ClientDependencies
-): WechatClient {
+export function createClient ({ apps, onConfigError, onRounded, ...options }: ClientDependencies): WechatClient {
   const roundedPaths = new Set<string>()
   const transport = createTransport(options, warnOfRounding)
   const accessTokens = createAccessTokens(call)
