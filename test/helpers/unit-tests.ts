@@ -3,8 +3,11 @@ import ts from 'typescript'
 
 const TEST = resolve(import.meta.dirname, '..')
 
-/** Tests that start servers, browsers, compilers or builds, as the beginning of their paths below test/. */
-const SLOW = ['client/build', 'example/', 'fixtures/', 'integration/fastify-redis', 'package', 'readme', 'stores/redis/']
+/** Tests that start servers, browsers, compilers, builds or other processes, as the beginning of their paths below test/. */
+const SLOW = [
+  'client/build', 'example/', 'fixtures/', 'integration/fastify-redis', 'package', 'readme', 'security/memory-store-warning',
+  'stores/redis/', 'wechat/agent'
+]
 
 /**
  * Imports one part of the unit tests into this process: a process for each file would take most of the time.

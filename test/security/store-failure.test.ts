@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { inspect, promisify } from 'node:util'
+import { inspect } from 'node:util'
 import { test, type Test } from 'tap'
 import { memoryStore, type WeappOptions } from '../../src/index.js'
 import { FAILURES, STORE_WORDS, faultyStore } from '../helpers/faulty-store.js'
@@ -8,8 +6,6 @@ import { freezeClock } from '../helpers/clock.js'
 import { captureLog } from '../helpers/log.js'
 import { assertRefused } from '../helpers/assert-refused.js'
 import { APP_ID, startHost } from '../helpers/host.js'
-
-const execFileAsync = promisify(execFile)
 
 async function startFaultyHost (t: Test, options: Partial<WeappOptions> = {}) {
   const faulty = faultyStore()
@@ -198,18 +194,4 @@ test('T35: memoryStore does not keep the process alive', async (t) => {
   const store = memoryStore()
   await store.list({ userId: 'u'.repeat(22), now: 0 })
   t.equal(process.getActiveResourcesInfo().filter((name) => /Timeout|Immediate/.test(name)).length, before)
-})
-
-test('T35: memoryStore warns once in production and in cluster workers', async (t) => {
-  const file = fileURLToPath(new URL('../fixtures/memory-store-warnings.ts', import.meta.url))
-  for (const [where, { NODE_ENV, args, expected }] of Object.entries({
-    development: { NODE_ENV: 'development', args: [], expected: [0, 0, 0] },
-    production: { NODE_ENV: 'production', args: [], expected: [0, 1, 1] },
-    'cluster worker': { NODE_ENV: 'development', args: ['worker'], expected: [0, 1, 1] }
-  })) {
-    const { stdout } = await execFileAsync(process.execPath, ['--import', '@oxc-node/core/register', file, ...args], {
-      env: { ...process.env, NODE_ENV }
-    })
-    t.strictSame(JSON.parse(stdout), expected, where)
-  }
 })
