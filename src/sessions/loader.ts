@@ -39,8 +39,8 @@ export function createSessionLoader ({ policy, onUnreadable }: SessionLoaderDepe
     const { parsed } = token.memo
     if (parsed !== null && parsed.openid === openid && parsed.text === text) return parsed.data
     const data = decodeData(text)
-    // The token's signature covers a digest of the openid. A writer of the store can therefore not impersonate another
-    // user.
+    // The token's signature covers a digest of the openid. A program that can write to the store can therefore not
+    // impersonate another user. It can change unionid and data, which nothing binds to the token.
     if (data === null || userIdOf(token.appId, openid) !== token.userId) throw unreadable(token.sessionId)
     if (text === null || text.length <= MAX_REMEMBERED_DATA) token.memo.parsed = { openid, text, data }
     return data
