@@ -62,12 +62,15 @@ function tokenError (code: string, message: string): WeappErrorConstructor {
   return weappError(code, 401, message, { 'www-authenticate': INVALID_TOKEN })
 }
 
-/** Creates a 401 for a request without a token. */
+/** Creates a 401 that is not about the validity of a token: the token is missing, or the login code was refused. */
 function credentialError (code: string, message: string): WeappErrorConstructor {
   return weappError(code, 401, message, { 'www-authenticate': REALM })
 }
 
-/** An option is invalid, so the boot fails. The message names the option and never contains its value. */
+/**
+ * An option or an argument is invalid. An invalid option of the plugin fails the boot. The message names the option and
+ * never contains its value.
+ */
 export const FST_WEAPP_INVALID_OPTION = createError('FST_WEAPP_INVALID_OPTION', 'fastify-weapp: option %s %s', 500)
 
 export const FST_WEAPP_APP_UNKNOWN = weappError('FST_WEAPP_APP_UNKNOWN', 400,
@@ -132,11 +135,11 @@ export const FST_WEAPP_DATA_INVALID = weappError('FST_WEAPP_DATA_INVALID', 500,
 export const FST_WEAPP_REPLY_INVALID = weappError('FST_WEAPP_REPLY_INVALID', 500,
   "onLogin's reply must be a JSON object without token, tokenType, expiresIn or expiresAt.")
 
-/** The codes that reach a phone. */
+/** The codes of WeappError. FST_WEAPP_INVALID_OPTION is a programming error and has no headers. */
 export type WeappErrorCode =
   Exclude<Extract<keyof typeof import('./errors.js'), `FST_WEAPP_${string}`>, 'FST_WEAPP_INVALID_OPTION'>
 
-/** Returns whether an error of the plugin answers the request. Any other error is of the host. */
+/** Returns whether an error is a WeappError. FST_WEAPP_INVALID_OPTION is none, because it has no headers. */
 export function isWeappError (error: unknown): error is WeappError {
   return error instanceof Error && 'headers' in error && 'code' in error && String(error.code).startsWith('FST_WEAPP_')
 }

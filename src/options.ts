@@ -1,4 +1,4 @@
-/** The options of the plugin: meaning, shape and default. resolve-options.ts validates them and applies the defaults. */
+/** The options of the plugin: meaning, shape and default. resolve-options.ts applies the defaults. */
 import type { RegisterOptions, RouteOptions } from 'fastify'
 import type { OnLogin, SelectApp } from './login.js'
 import type { SessionStore } from './stores/store.js'

@@ -77,13 +77,14 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   const secretKeys = options.secrets.map(deriveKeys)
   const seal = createSeal(secretKeys)
   const tokens = await createTokens(fastify, secretKeys, {
-    // A cached session is found by its token, so as many tokens as cached users are remembered.
+    // Remembers at least one token per cached user. Otherwise a cached session would still cost a signature check.
     max: Math.max(MIN_REMEMBERED_TOKENS, options.cache?.max ?? 0),
     newMemo: newSessionMemo
   })
 
   const apps = createApps(appsWithTimeout(options.apps, withTimeout))
-  const wechat = createClient({ ...options.wechat, apps, onConfigError: log.configError, onRounded: log.integerRounded })
+  const { configError: onConfigError, integerRounded: onRounded } = log
+  const wechat = createClient({ ...options.wechat, apps, onConfigError, onRounded })
   const keys = createSessionKeys({ store, seal, keepSessionKey, wechat, onDecryptFailure: log.decryptFailed })
   const sessions = createSessionService({
     ...options.session, store, cache, seal, keys, keepSessionKey, onUnreadable: log.unreadableRecord

@@ -39,8 +39,9 @@ function routeOptions (value: unknown, section: string, names: readonly string[]
   if (!isObject(schema)) throw invalidOption(`${section}.schema`, 'must be an object')
   const reserved = RESERVED_SCHEMAS.find((part) => part in schema)
   if (reserved !== undefined) {
-    const problem = 'is reserved. Declare extra login fields in routes.login.body.'
-    throw invalidOption(`${section}.schema.${reserved}`, problem)
+    const isLoginBody = section === 'routes.login' && reserved === 'body'
+    const advice = isLoginBody ? 'Declare extra login fields in routes.login.body.' : 'The plugin defines it.'
+    throw invalidOption(`${section}.schema.${reserved}`, `is reserved. ${advice}`)
   }
   return options as WeappRouteOptions
 }

@@ -130,7 +130,7 @@ const INVALID: [option: string, reason: RegExp, make: (value: unknown) => object
     Type.Object({ code: Type.String() })
   ]],
   ...['body', 'querystring', 'response'].map((part): typeof INVALID[number] => [
-    `routes.login.schema.${part}`, /Declare extra login fields in routes\.login\.body/,
+    `routes.login.schema.${part}`, part === 'body' ? /Declare extra login fields in routes\.login\.body/ : /is reserved\. The plugin defines it/,
     (schema) => ({ routes: { login: { schema: { [part]: schema } } } }), [Type.Object({}), undefined]
   ]),
   ['routes.session.schema', /must be an object/, (schema) => ({ routes: { session: { schema } } }), [null, 'body', []]],

@@ -8,7 +8,7 @@ export interface WeappClientError extends Error {
    * - `WEAPP_NETWORK_FAILED`: no response arrived, or the request was aborted; `errMsg` and `errno` are the platform's
    * - `WEAPP_WX_LOGIN_FAILED`: wx.login returned no code; `errMsg` and `errno` are those of wx.login
    * - `WEAPP_REFUSED`: the server refused the request without a code
-   * - `WEAPP_UNAUTHORIZED`: the response to the login or the logout was a 401 without headers
+   * - `WEAPP_UNAUTHORIZED`: the response to the login, the logout or `session` was a 401 without headers
    * - `WEAPP_BAD_ANSWER`: the login response has no token
    * - `WEAPP_BAD_URL`: the url is not below `baseUrl`, so the token must not go there; or `baseUrl` is invalid
    * - `WEAPP_NO_WX`: no `wx` was passed and there is no global one, or `wx` cannot upload

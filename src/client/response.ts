@@ -14,8 +14,9 @@ export type Recovery = 'reauthenticate' | 'refresh-key' | 'signed-out'
 export const UNAUTHORIZED = 'WEAPP_UNAUTHORIZED'
 
 /**
- * Recoveries by the guard's error code. The caller handles every other refusal. The status cannot decide, because an
- * invalid phone code is a 401 too. FST_WEAPP_TOKEN_MISSING is absent: the token was sent, so a login would not help.
+ * Recoveries by the guard's error code. The caller handles every other refusal. The status alone cannot decide, because
+ * a 401 may also refuse a login code, or come from the host. FST_WEAPP_TOKEN_MISSING is absent: the token was sent, so
+ * a login would not help.
  */
 export const RECOVERY: Record<string, Recovery | undefined> = {
   FST_WEAPP_TOKEN_INVALID: 'reauthenticate',

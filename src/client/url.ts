@@ -2,10 +2,11 @@
 import { clientError } from './errors.js'
 
 /**
- * Dot segments in a path: '.' or '..' between slashes. URL parsers treat a backslash as a slash, and strip control
+ * Matches a path with a control character or a dot segment: '.' or '..' between slashes. URL parsers treat a backslash
+ * as a slash, and strip control
  * characters and trailing spaces. Some proxies decode %2F and %5C before they resolve the path.
  */
-const PATH_TRAVERSAL = /^[^?#]*((\/|\\|%2f|%5c)(\.|%2e){1,2}(\/|\\|%2f|%5c|[?#]|\s*$)|[^ -\uffff])/i
+const UNSAFE_PATH = /^[^?#]*((\/|\\|%2f|%5c)(\.|%2e){1,2}(\/|\\|%2f|%5c|[?#]|\s*$)|[^ -\uffff])/i
 
 /**
  * Returns the base URL without trailing slashes.
@@ -29,7 +30,7 @@ export function urlBelow (baseUrl: string, url: string): string {
   const text = String(url)
   const path = text.startsWith(`${baseUrl}/`) ? text.slice(baseUrl.length) : text
   // Without the leading slash the text could continue the host name of baseUrl.
-  if (path[0] !== '/' || PATH_TRAVERSAL.test(path)) {
+  if (path[0] !== '/' || UNSAFE_PATH.test(path)) {
     throw clientError('WEAPP_BAD_URL', 'The url is invalid. Use a path or a URL below baseUrl, without dot segments.')
   }
   return baseUrl + path

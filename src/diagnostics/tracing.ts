@@ -61,7 +61,8 @@ export function traced<Name extends ChannelName, Outcome> (
 
 async function publish<Outcome> (channel: Channel, context: object, work: () => Outcome): Promise<Awaited<Outcome>> {
   let result!: Awaited<Outcome>
-  // The channel publishes the value of the promise. The value may be a session_key, so the promise has none.
+  // Subscribers see the value of the promise, which may be a session_key. The traced promise therefore resolves to
+  // undefined.
   await channel.tracePromise(async () => { result = await work() }, context)
   return result
 }

@@ -13,7 +13,7 @@ export function loginRoute ({ body, ...options }: LoginRouteOptions, login: Logi
     summary: 'Sign in with the code of wx.login',
     schema: {
       body: loginBody(body),
-      response: { 200: LoginResponseSchema, ...errorResponses(400, 401, 403, 429, 500, 502, 503, 504) }
+      response: { 200: LoginResponseSchema, ...errorResponses(400, 401, 403, 409, 429, 500, 502, 503, 504) }
     },
     handler: (request) => {
       // With `attachValidation`, an invalid or missing body gets here. The login validates the code again.

@@ -33,7 +33,7 @@ function serialize (payload: unknown): string {
   return JSON.stringify({ statusCode, code, error, message })
 }
 
-/** Isolates a scope from the host's validators, serializers and JSON parsers. */
+/** Isolates a scope from the host's validators, serializers and JSON parsers. Its responses are never cached. */
 export function isolateScope (scope: FastifyInstance): void {
   // Fastify's own options, except coercion: it would turn `{ code: 123 }` and `{ code: ['a'] }` into strings.
   const ajv = addFormats.default(new Ajv({

@@ -17,7 +17,7 @@ export interface SessionPolicy {
   lifetime (now: number): { createdAt: number, expiresAt: number }
   /** Returns the idle expiry of a session that is used at `now`. */
   idleEnd (expiresAt: number, now: number): number
-  /** Returns the earliest use that moves the idle expiry. */
+  /** Returns the time from which a use moves the idle expiry. */
   nextTouchAt (session: Pick<StoredSession, 'expiresAt' | 'idleExpiresAt'>): number
 }
 
@@ -37,8 +37,8 @@ export function createSessionPolicy ({ ttl, idle }: SessionPolicyOptions): Sessi
 
     nextTouchAt ({ expiresAt, idleExpiresAt }) {
       if (idleExpiresAt >= expiresAt) return Infinity
-      // The session was created under an idle time that the host has since removed. The next use removes it here as
-      // well.
+      // The session was created under an idle time, and the host has since set `idle` to false. The next use moves the
+      // idle expiry to `expiresAt`.
       if (idle === false) return -Infinity
       // From `expiresAt - idle`, one touch moves the idle expiry to the absolute expiry.
       return Math.min(idleExpiresAt - idle + idle / TOUCHES_PER_IDLE, expiresAt - idle)

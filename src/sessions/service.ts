@@ -148,7 +148,8 @@ export function createSessionService (
       const text = encodeData(data)
       const ref = { userId, sessionId, now: Date.now() }
       if (!await store.update({ ...ref, data: text })) {
-        // If the session is still live, the outcome of the write is unknown.
+        // The store found no live session. If this read finds it, the replies contradict each other and the outcome is
+        // unknown.
         const isStillLive = isLive(await store.read(ref), sessionId)
         throw isStillLive ? new FST_WEAPP_STORE_UNAVAILABLE() : new FST_WEAPP_SESSION_ENDED()
       }
@@ -157,7 +158,7 @@ export function createSessionService (
 
     async list (userId) {
       const sessions = await store.list({ userId, now: Date.now() })
-      // Without data: only the routes of a session may read it.
+      // Omits `data`. Only a request with the session's own token may read it.
       return sessions.map(({ id, createdAt, expiresAt, idleExpiresAt, label }) => {
         return { id, createdAt, expiresAt, idleExpiresAt, label }
       })

@@ -91,7 +91,8 @@ export class SessionCache implements StoreWatcher {
   }
 
   /**
-   * Wraps the store so that a write invalidates its user before it resolves. The store's own invalidation message uses
+   * Wraps the store so that a change of sessions invalidates their user before the write resolves. `writeKey` changes
+   * no cached value. The store's own invalidation message uses
    * another connection and may arrive later.
    */
   invalidateOnWrite (store: SessionStore): SessionStore {

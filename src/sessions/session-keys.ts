@@ -1,6 +1,6 @@
 /**
- * Operations that need a user's session_key. The key is unsealed here and never leaves this module. Results are data, a
- * check or an error that does not say why a key failed.
+ * Operations that need a user's session_key. The key is unsealed here. No method returns it to the host. Methods return
+ * data or the result of a check. Their errors do not reveal why a key failed.
  *
  * The key belongs to the user. WeChat invalidates it without notice. Therefore the current key and the previous one are
  * tried, and no failure ends a session.
@@ -164,7 +164,7 @@ export function createSessionKeys (
       if (check === undefined) {
         check = wechat.checkSessionKey({ appId, openid, sessionKey })
         keyChecks.set(sealed, check)
-        // A check that failed is not reused.
+        // Does not reuse a check that rejected.
         check.catch(() => keyChecks.delete(sealed))
       }
       if (!await check) throw new FST_WEAPP_SESSION_KEY_STALE()

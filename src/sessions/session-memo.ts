@@ -10,7 +10,7 @@ export interface LoadedSession {
   unionid: string | null
   session: StoredSession
   data: Readonly<SessionData>
-  /** Earliest use that moves the idle expiry, in epoch milliseconds. */
+  /** The time from which a use moves the idle expiry, in epoch milliseconds. */
   nextTouchAt: number
 }
 

@@ -14,7 +14,7 @@ export class EndedLogins {
     }
   }
 
-  /** Whether a login that began at `startedAt` was ended. */
+  /** Returns whether a login that began at `startedAt` was ended. */
   include (userId: string, startedAt: number): boolean {
     const age = (this.#times.get(userId) ?? -Infinity) - startedAt
     // No login takes that long. A greater age means that a clock which ran ahead set the time.

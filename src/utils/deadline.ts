@@ -4,7 +4,10 @@ import { LONGEST_TIMER } from './duration.js'
 export class Deadline {
   /** In milliseconds of `performance.now()`, which does not follow changes of the system clock. */
   readonly until: number
-  /** Runs when the time is over. Work in steps replaces it. Null once the deadline is settled or has expired. */
+  /**
+   * Runs when the time is over. Each step of the work sets it to its own cancellation. Null once the deadline is
+   * settled or has expired.
+   */
   expire: (() => void) | null
   readonly #timer: NodeJS.Timeout
 
@@ -20,7 +23,7 @@ export class Deadline {
     }, delay)
   }
 
-  /** Whether no time is left. Work checks it before its next step. */
+  /** Returns whether the deadline is settled or has expired. Check it before the next step. */
   get isExpired (): boolean {
     return this.expire === null
   }
@@ -34,7 +37,7 @@ export class Deadline {
   }
 }
 
-/** Runs work in several steps within one deadline. */
+/** Runs work with a deadline and settles it afterwards. The work must set `expire` or check the deadline. */
 export async function withDeadline<Result> (
   milliseconds: number, work: (deadline: Deadline) => Promise<Result>
 ): Promise<Result> {

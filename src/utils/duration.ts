@@ -1,7 +1,7 @@
 import { parse } from '@lukeed/ms'
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
 
-/** In milliseconds. Stores and clients use 32 bits for seconds. */
+/** The longest duration in milliseconds. Some stores and clients hold seconds in a signed 32-bit integer. */
 const LONGEST_DURATION = (2 ** 31 - 1) * 1000
 
 /** In milliseconds. A longer timer of Node.js fires at once. */

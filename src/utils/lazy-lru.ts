@@ -2,7 +2,9 @@
 import { LRUCache } from 'lru-cache'
 
 export interface LruEntry {
-  /** The promotion count at which the entry last moved to the front. Only `LazyLru` writes it. */
+  /**
+   * The promotion count at which the entry last moved to the front. Start with 0. After that only `LazyLru` writes it.
+   */
   promotedAt: number
 }
 
@@ -35,7 +37,10 @@ export class LazyLru<Value extends LruEntry> {
     return value
   }
 
-  /** Marks an entry as used. Takes the entry itself, so most uses need no lookup. */
+  /**
+   * Marks the value under `key` as used. `entry` is the value, or an object that carries a `promotedAt` of its own for
+   * it. Most uses need no lookup.
+   */
   use (key: string, entry: LruEntry): void {
     if (this.#promotions - entry.promotedAt <= this.#maxLag) return
     this.#entries.get(key)

@@ -41,8 +41,8 @@ export function stringOption (value: unknown, option: string): string {
 }
 
 /**
- * Validates a secret or an id. White space at its ends comes from a file or the clipboard. WeChat would refuse such an
- * id, and a server that trims the secret would derive other keys.
+ * Validates a secret or an id. White space at the ends is usually a copy error, so it throws. WeChat would refuse such
+ * an id. A server that trims the secret would derive other keys.
  */
 export function secretOption (value: unknown, option: string): string {
   const secret = stringOption(value, option)

@@ -177,7 +177,7 @@ export function createClient ({ apps, onConfigError, onRounded, ...options }: Cl
       const { code, errcode, rid, ip } = error as Partial<WeappError>
       const hint = code === 'FST_WEAPP_WECHAT_CONFIG' ? configHint(errcode) : undefined
       if (hint !== undefined) {
-        // The secret may have changed in the WeChat console, and since then in the host's configuration.
+        // The cached secret may be outdated. The next call looks it up again.
         apps.forget(app.appId)
         logSafely(() => onConfigError(errcode!, hint, app.appId, { rid, ip }))
       }

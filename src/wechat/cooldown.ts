@@ -70,7 +70,7 @@ export function createCooldown (): Cooldown {
 
     open (appId, code) {
       const now = Date.now()
-      if (isJustBefore(now, lastSuccess.get(appId))) return
+      if (isRecent(lastSuccess.get(appId), now)) return
       const { limitedCodes } = breakers.get(appId) ?? { limitedCodes: new Set<string>() }
       if (limitedCodes.size < MAX_LIMITED_CODES) limitedCodes.add(code)
       breakers.set(appId, { openedAt: now, nextProbeAt: now + PROBE_INTERVAL_MS, limitedCodes })
@@ -88,6 +88,6 @@ function stateOf ({ openedAt, nextProbeAt }: Breaker, now: number): State {
 }
 
 /** Measures in both directions: after the clock was set back, an old success lies in the future and must not count. */
-function isJustBefore (now: number, success = -Infinity): boolean {
+function isRecent (success = -Infinity, now: number): boolean {
   return Math.abs(now - success) <= PROBE_INTERVAL_MS
 }

@@ -67,7 +67,10 @@ const RID = /\brid: ?([0-9a-f]{1,16}(?:-[0-9a-f]{1,16}){1,4})(?![\w-])/i
 /** The address in "invalid ip 192.0.2.1 ipv6 ::ffff:192.0.2.1, not in whitelist". */
 const IP = /\binvalid ip:? ([0-9a-f.:]{2,45})(?![\w.:])/i
 
-/** Returns the error of an errcode. An undocumented errcode, such as a string or a float, is a bad reply. */
+/**
+ * Returns the error of an errcode. An unknown errcode, or a value that is not an integer, gives
+ * FST_WEAPP_WECHAT_BAD_REPLY.
+ */
 export function errorOf (errcode: unknown, errmsg: unknown): WeappError {
   if (!Number.isInteger(errcode)) return new FST_WEAPP_WECHAT_BAD_REPLY()
   const code = errcode as number

@@ -47,7 +47,9 @@ export class HttpExchange {
   }
 
   onResponseStart (
-    _controller: Dispatcher.DispatchController, statusCode: number, headers: Record<string, string | string[] | undefined>
+    _controller: Dispatcher.DispatchController,
+    statusCode: number,
+    headers: Record<string, string | string[] | undefined>
   ): void {
     this.#onResponse(statusCode, Object.entries(headers))
   }

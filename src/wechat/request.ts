@@ -64,17 +64,17 @@ export function createTransport (
   function send<Result> (
     call: WechatCall, read: (response: HttpResponse) => Promise<Attempt<Result>>
   ): Promise<Result> {
-    return withDeadline(timeout, async (wait) => {
+    return withDeadline(timeout, async (deadline) => {
       const tryOnce = async (): Promise<Attempt<Result>> => {
-        const response = await ask(call, wait)
+        const response = await ask(call, deadline)
         return 'error' in response ? response : await read(response)
       }
       let attempt = await tryOnce()
       for (let repeats = 0; 'error' in attempt; repeats++) {
-        if (wait.isExpired) throw new FST_WEAPP_WECHAT_TIMEOUT()
+        if (deadline.isExpired) throw new FST_WEAPP_WECHAT_TIMEOUT()
         if (repeats === retries || !attempt.repeatable) throw attempt.error
-        await sleep(FIRST_BACKOFF_MS * 2 ** repeats, wait)
-        if (wait.isExpired) throw new FST_WEAPP_WECHAT_TIMEOUT()
+        await sleep(FIRST_BACKOFF_MS * 2 ** repeats, deadline)
+        if (deadline.isExpired) throw new FST_WEAPP_WECHAT_TIMEOUT()
         attempt = await tryOnce()
       }
       return attempt.result
@@ -94,14 +94,14 @@ export function createTransport (
 
   /** Sends one request. Never rejects: resolves to a Failure if there is no response. */
   function ask (
-    { path, query, body, maxBytes = DEFAULT_MAX_BYTES }: WechatCall, wait: Deadline
+    { path, query, body, maxBytes = DEFAULT_MAX_BYTES }: WechatCall, deadline: Deadline
   ): Promise<HttpResponse | Failure> {
     return new Promise((resolve) => {
       const fail = (error: unknown): void => {
         resolve(failed(FST_WEAPP_WECHAT_UNAVAILABLE, systemErrorCode(error), failedBeforeSending(error)))
       }
       const exchange = new HttpExchange({ resolve, reject: fail }, maxBytes)
-      wait.expire = () => exchange.abort()
+      deadline.expire = () => exchange.abort()
       try {
         // URLSearchParams escapes each value, so a code cannot inject a parameter.
         const search = new URLSearchParams(query).toString()
@@ -124,10 +124,10 @@ export function createTransport (
   }
 }
 
-function sleep (milliseconds: number, wait: Deadline): Promise<void> {
+function sleep (milliseconds: number, deadline: Deadline): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds)
-    wait.expire = () => {
+    deadline.expire = () => {
       clearTimeout(timer)
       resolve()
     }

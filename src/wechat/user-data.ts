@@ -35,7 +35,8 @@ export function decryptUserData (
   if (ciphertext.length === 0 || ciphertext.length % BLOCK_BYTES !== 0) return 'malformed'
   if (key?.length !== BLOCK_BYTES) return 'wrong-key'
 
-  // The padding is checked here and the text is always parsed, so that every failure takes the same time.
+  // The padding is checked here and the text is always parsed, so that a padding failure does not return sooner than a
+  // JSON failure.
   // Otherwise an attacker who sends chosen ciphertexts could learn the plaintext from the difference.
   const decipher = createDecipheriv('aes-128-cbc', key, ivBytes).setAutoPadding(false)
   const padded = Buffer.concat([decipher.update(ciphertext), decipher.final()])

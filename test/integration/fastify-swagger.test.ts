@@ -30,7 +30,7 @@ test('@fastify/swagger: documents every status of every plugin route', async (t)
   t.strictSame(document, JSON.parse(JSON.stringify(host.app.swagger())))
 
   const routes = [
-    [document.paths['/weapp/login']?.post, [200, 400, 401, 403, 429, 500, 502, 503, 504]],
+    [document.paths['/weapp/login']?.post, [200, 400, 401, 403, 409, 429, 500, 502, 503, 504]],
     [document.paths['/weapp/logout']?.post, [204, 400, 401, 503]],
     [document.paths['/weapp/session']?.get, [200, 401, 503]]
   ] as const

@@ -84,8 +84,8 @@ export class RedisConnection {
   /** Runs a script with a fence. */
   write (script: RedisScript, key: string, args: string[]): Promise<number> {
     return withDeadline(this.#timeout, async (deadline) => {
-      // The first rejection returns the time. Another means that a busy process read the reply late, or that a clock
-      // is being set.
+      // A rejection returns the server's time, so the next attempt has the right fence. A second rejection is rare:
+      // this process read the reply late, or a clock was set.
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         const fence = this.#clockOffset === null ? 0 : Math.floor(deadline.until + this.#clockOffset)
         const [time, ...result] = await this.#script(script, key, [String(fence), ...args], deadline) as unknown[]
@@ -148,15 +148,15 @@ export class RedisConnection {
     setImmediate(this.#uncork)
   }
 
-  // One function for all turns. A closure would reference its request, and Node.js links its immediates: the garbage
-  // collector would promote every request to the old generation.
+  // One function for all turns, not a closure. Node.js keeps immediates in a linked list. A closure there would retain
+  // its request until the garbage collector promotes it.
   readonly #uncork = (): void => {
     this.#corked?.uncork?.()
     this.#corked = null
   }
 }
 
-/** Whether an error is a reply of the server of this kind. */
+/** Returns whether an error is a reply of the server of this kind. */
 export function isReply (error: unknown, kind: 'NOSCRIPT' | 'WRONGTYPE'): boolean {
   return error instanceof Error && error.message.startsWith(kind)
 }

@@ -1,6 +1,6 @@
 /**
  * Returns the prefix of an error reply of Redis, such as OOM or READONLY. The rest of a reply may quote arguments, so
- * it is dropped. ERR alone names no cause, so it keeps the next words if a managed service lacks a command.
+ * it is dropped. ERR alone names no cause. Two known causes are kept with it: `bad lua script` and `unknown command`.
  *
  * @see https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors
  */

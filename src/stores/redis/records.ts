@@ -15,16 +15,19 @@ const ENDED = new RegExp(`^${RECORD_VERSION},!([rkp]),\\d+,(\\d{13})$`)
 const LABEL_AND_DATA = /^:("[^\n]*")\n(?:=([^]*))?$/
 
 /** Encodes data as `=data`. A script's argument cannot be null, so '' means null. */
-export function encodeData (data: string | null): string {
+export function encodeDataField (data: string | null): string {
   return data === null ? '' : `=${data}`
 }
 
 /** Encodes a label, as a line of its own because JSON contains no line breaks, and data after it. */
 export function encodeContent (label: string | null, data: string | null): string {
-  return (label === null ? '' : `:${JSON.stringify(label)}\n`) + encodeData(data)
+  return (label === null ? '' : `:${JSON.stringify(label)}\n`) + encodeDataField(data)
 }
 
-/** Encodes `=openid`, or openid and unionid after the openid's length, because each may contain any text. */
+/**
+ * Encodes `=openid`, or `length,openid` followed by the unionid. The length separates the two, because each may contain
+ * any text.
+ */
 export function encodeUser (openid: string, unionid: string | null): string {
   return unionid === null ? `=${openid}` : `${openid.length},${openid}${unionid}`
 }

@@ -4,7 +4,7 @@
  * is written as KEYS[1], not as a variable, and do not support `unpack`.
  *
  * Fields of ordinary users have at most 64 bytes, because Redis stores such a hash in half the memory. The guard reads
- * three fields, because a client pays for each:
+ * only `m`, `o` and `d`, because each further field costs the client time. The fields are:
  *
  *     o  openid and unionid             m<session>  a live session: 1,order,createdAt,expiresAt,idleExpiresAt
  *     k  newest sealed key                          an ended session: 1,!reason,order,until
@@ -31,7 +31,7 @@ import {
   PENDING_LOGIN_TTL_MS, type CreateSession, type EndReason, type SealedKey, type SessionRef, type UserRef
 } from '../store.js'
 import { readScript, writeScript } from './fence.js'
-import { encodeContent, encodeData, encodeUser, REASON_LETTERS } from './records.js'
+import { encodeContent, encodeDataField, encodeUser, REASON_LETTERS } from './records.js'
 import { LOAD, ONE, PRELUDE, SAVE } from './script-parts.js'
 
 /** Returns 0 if pending logins were ended after startedAt. */
@@ -123,7 +123,7 @@ return 1
 `)
 
 export function updateArguments ({ now, sessionId, data }: SessionRef & { data: string | null }): string[] {
-  return listOf({ now, id: sessionId, data: encodeData(data) })
+  return listOf({ now, id: sessionId, data: encodeDataField(data) })
 }
 
 /** Ends the session `id`, or all sessions except `id`. Returns the number of ended sessions. */

@@ -75,7 +75,7 @@ export interface FakeWx {
 
 /** A Mini Program on a simulated phone. */
 export interface MiniProgram {
-  /** Replaces the global `wx`. */
+  /** The fake. Pass it to code that expects the global `wx`. */
   readonly wx: FakeWx
   readonly storage: Map<string, unknown>
   /** Whether the phone is offline. If true, every call that needs the network fails. */
@@ -155,7 +155,10 @@ export function createMiniProgram (
     throw unauthorizedAs === 'failure' ? { ...result, ...failed } : failed
   }
 
-  /** Starts a transfer. Returns its task. A task has no promise, so it dispatches even without callbacks. */
+  /**
+   * Starts a transfer. Returns its task. Starts a transfer and returns its task. The empty `complete` selects
+   * callbacks. Otherwise a failure without callbacks would be an unhandled rejection.
+   */
   function startTask<Result> (
     callbacks: WxCallbacks<Result>, work: (sender: Sender) => Promise<Result>
   ): { abort (): void } {

@@ -68,7 +68,7 @@ export interface FaultScope {
   path?: string | undefined
 }
 
-const KINDS: Array<keyof Fault> = [
+const FAULT_KEYS: Array<keyof Fault> = [
   'delay', 'processed', 'errcode', 'errmsg', 'body', 'contentType', 'status', 'headers', 'redirect', 'stall',
   'truncate', 'reset', 'huge'
 ]
@@ -79,7 +79,7 @@ export class Faults {
 
   /** Adds a fault and returns a function that removes it. */
   add (fault: Fault, scope: FaultScope = {}): () => void {
-    assertKnownKeys('fault', fault, KINDS)
+    assertKnownKeys('fault', fault, FAULT_KEYS)
     assertKnownKeys('fault', scope, ['times', 'path'])
     if (fault.stall !== undefined) assertOneOf('fault', fault.stall, ['headers', 'body'])
     const { times = Infinity, path } = scope

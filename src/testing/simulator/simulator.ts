@@ -112,7 +112,7 @@ export interface WechatSimulator {
   unionid (user: string): string
   /** Returns the valid session_key. */
   sessionKey (user: string, options?: AppOptions): string
-  /** Replaces the session_key without notice. The next login returns the current key. */
+  /** Replaces the session_key without notice. The device's key stays invalid until the next login. */
   rotateKey (user: string, options?: AppOptions): void
   /** Expires all access tokens. WeChat refuses their next use with 42001. */
   expireAccessTokens (): void

@@ -133,7 +133,7 @@ export const keyChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'keys: long keys of tests and simulators are stored too',
+    name: 'keys: a sealed key of 1,200 characters is stored unchanged',
     async run (store) {
       const user = new TestUser(store)
       const key = { ...sealedKey(), sealed: 'A-_z'.repeat(300) }

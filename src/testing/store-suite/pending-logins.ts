@@ -57,7 +57,7 @@ export const pendingLoginChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'pendingLogins: a mark an hour or more after a login does not refuse it',
+    name: 'pendingLogins: a revokeAll an hour or more after the start of a login does not refuse it',
     async run (store) {
       const user = new TestUser(store)
       await user.revokeAll('kicked', null, true)

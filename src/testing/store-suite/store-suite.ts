@@ -1,6 +1,6 @@
 /**
- * The conformance suite of session stores. It checks every sentence of the {@link SessionStore} contract, so an adapter
- * that passes works with the plugin.
+ * The conformance suite of session stores. It checks every operation of the {@link SessionStore} contract. It does not
+ * check `timeout` and `watch`.
  */
 import type { SessionStore } from '../../stores/store.js'
 import { assertKnownKeys } from '../assert-options.js'

@@ -17,8 +17,8 @@ export const DAY = 24 * HOUR
 export interface SignIn extends Partial<Omit<CreateSession, 'userId' | 'session'>>, Partial<StoredSession> {}
 
 /**
- * A user unknown to every store, with a clock of its own: `now` is passed to every operation. Checks move it forward,
- * because a store may drop what has expired.
+ * A user unknown to every store, with a clock of its own: `now` is passed to every operation. Checks move it forward. A
+ * check that moves it back may only test `create`, because a store may have dropped expired sessions.
  */
 export class TestUser {
   readonly userId = randomId()
