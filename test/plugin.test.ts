@@ -3,6 +3,7 @@ import { test, type Test } from 'tap'
 import weapp, { fastifyWeapp, memoryStore, type LoginResponse, type WeappOptions } from '../src/index.js'
 import { startWechatSimulator } from '../src/testing/simulator/simulator.js'
 import { assertRefused } from './helpers/assert-refused.js'
+import { collectGarbage } from './helpers/heap.js'
 import { APP_ID, APP_SECRET, SECRET, startHost } from './helpers/host.js'
 
 const SECOND_APP = 'wx2222222222222222'
@@ -174,3 +175,27 @@ test('session.limit: a further login ends the oldest session as replaced', async
   assertRefused(t, await get('/me', tokens[0]), 401, 'FST_WEAPP_SESSION_REPLACED')
   for (const token of tokens.slice(1)) t.equal((await get('/me', token)).statusCode, 200)
 })
+
+for (const cache of [{}, false] as const) {
+  test(`memory: a registration takes at most 0.5 MB before any login, cache ${JSON.stringify(cache)}`, async (t) => {
+    const register = async () => {
+      const app = Fastify()
+      t.teardown(() => app.close())
+      const store = memoryStore()
+      await app.register(weapp, { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET, store, cache })
+      await app.ready()
+    }
+    const used = () => {
+      collectGarbage()
+      const { heapUsed, arrayBuffers } = process.memoryUsage()
+      return heapUsed + arrayBuffers
+    }
+    // Loads what all registrations share.
+    for (let i = 0; i < 3; i++) await register()
+    const before = used()
+    const count = 20
+    for (let i = 0; i < count; i++) await register()
+    const bytes = Math.round((used() - before) / count)
+    t.ok(bytes < 500_000, `${bytes} bytes, with Fastify itself`)
+  })
+}
