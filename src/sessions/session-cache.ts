@@ -1,7 +1,7 @@
 /**
  * A cache of the sessions that this process has read. It requires a store that reports every change. Any change of a
- * user invalidates all sessions of that user. The cache is cleared when the store loses its connection. `maxAge` limits
- * the age of every entry.
+ * user invalidates all sessions of that user. The cache is cleared when the store loses its connection, and not used while
+ * the store is silent. `maxAge` limits the age of every entry.
  */
 import type { CacheEntry, LoadedSession, SessionToken } from './session-memo.js'
 import { LazyLru, type LruEntry } from '../utils/lazy-lru.js'
@@ -22,6 +22,17 @@ interface CachedUser extends LruEntry {
   sessions: Map<string, CacheEntry>
 }
 
+interface Instant {
+  /** `Date.now()` */
+  epoch: number
+  /** `performance.now()` */
+  monotonic: number
+}
+
+function currentInstant (): Instant {
+  return { epoch: Date.now(), monotonic: performance.now() }
+}
+
 /** Caches the result of a read that began at `readAt`, for use before `expiresAt`. Both are epoch milliseconds. */
 export type CommitRead = (loaded: LoadedSession, readAt: number, expiresAt: number) => void
 
@@ -32,6 +43,9 @@ export class SessionCache implements StoreWatcher {
   readonly #users: LazyLru<CachedUser>
   readonly #maxAge: number
   #isWatching = false
+  #maxSilence = Infinity
+  /** When the connection to the store was last known to work, by both clocks. */
+  #checked: Instant = { epoch: 0, monotonic: 0 }
 
   constructor ({ max, maxAge }: CacheOptions) {
     this.#users = new LazyLru(max, ({ sessions }) => clearEntries(sessions))
@@ -44,7 +58,7 @@ export class SessionCache implements StoreWatcher {
     if (entry === null) return null
     const remaining = entry.staleAt - now
     // More than `maxAge` remains if the clock was set back.
-    if (remaining <= 0 || remaining > this.#maxAge) return null
+    if (remaining <= 0 || remaining > this.#maxAge || this.#isSilent(now)) return null
     this.#users.use(userId, entry)
     return entry.loaded
   }
@@ -75,9 +89,16 @@ export class SessionCache implements StoreWatcher {
     }
   }
 
-  ready (): void {
+  ready (maxSilence = Infinity): void {
     this.#users.clear()
+    this.#maxSilence = maxSilence
+    this.#checked = currentInstant()
     this.#isWatching = true
+  }
+
+  beginCheck (): () => void {
+    const checked = currentInstant()
+    return () => { this.#checked = checked }
   }
 
   lost (): void {
@@ -88,6 +109,15 @@ export class SessionCache implements StoreWatcher {
   invalidate (userId: string | null): void {
     if (userId === null) this.#users.clear()
     else this.#users.delete(userId)
+  }
+
+  /**
+   * A timer of a frozen process is late, so every use compares the time. The monotonic clock may stop while a machine
+   * is suspended, and the other may be set back. The larger difference counts.
+   */
+  #isSilent (now: number): boolean {
+    const { epoch, monotonic } = this.#checked
+    return now - epoch > this.#maxSilence || performance.now() - monotonic > this.#maxSilence
   }
 
   /**
@@ -133,10 +163,11 @@ export function watchStore (
   const startTimer = () => setTimeout(onUnavailable, warnAfter).unref()
   let timer = startTimer()
   const end = store.watch!({
-    ready () {
+    ready (maxSilence) {
       clearTimeout(timer)
-      cache.ready()
+      cache.ready(maxSilence)
     },
+    beginCheck: () => cache.beginCheck(),
     lost () {
       clearTimeout(timer)
       timer = startTimer()

@@ -163,8 +163,19 @@ export interface SessionStore {
 }
 
 export interface StoreWatcher {
-  /** From now on the store reports every change, until it calls `lost`. */
-  ready (): void
+  /**
+   * From now on the store reports every change, until it calls `lost`.
+   *
+   * @param maxSilence milliseconds after the last confirmed check, or after `ready`, for which the cache is used.
+   *   Omit it if the connection to the store cannot fall silent.
+   */
+  ready (maxSilence?: number): void
+  /**
+   * Starts a check of the connection. Call it before the request to the server, and the function that it returns after
+   * the reply. All changes before the request have been reported by then. A process may be frozen in between, so the
+   * time of the request counts.
+   */
+  beginCheck (): () => void
   /** From now on the store may miss changes, until it calls `ready`. */
   lost (): void
   /** A user's sessions or data have changed. Null means that any user's may have changed. */

@@ -67,6 +67,7 @@ export interface ConnectOptions {
   keyPrefix?: string
   lazyConnect?: boolean
   maxRetriesPerRequest?: null
+  reconnectOnError?: (error: Error) => boolean
 }
 
 /** Returns a client that reconnects within 20 ms, and that the test's end disconnects. */

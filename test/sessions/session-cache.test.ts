@@ -533,6 +533,55 @@ test('SessionCache', async (t) => {
   })
 })
 
+test('SessionCache: serves nothing while the store is silent, by either clock', (t) => {
+  let [epoch, monotonic] = [1000, 0]
+  t.capture(Date, 'now', () => epoch)
+  t.capture(performance, 'now', () => monotonic)
+  const cache = new SessionCache({ max: 10, maxAge: 100_000 })
+  const token: SessionToken = { appId: APP_ID, userId: 'u', sessionId: 's', memo: newSessionMemo() }
+  const session = { id: 's', createdAt: 0, expiresAt: 1e6, idleExpiresAt: 1e6, label: null, data: null }
+  const read = () => {
+    cache.beginRead(token)({ openid: 'o', unionid: null, data: {}, nextTouchAt: Infinity, session }, epoch, 1e6)
+  }
+  const isServed = () => cache.recall(token, epoch) !== null
+  const pass = (ms: number, monotonicMs = ms) => {
+    epoch += ms
+    monotonic += monotonicMs
+  }
+
+  cache.ready(2000)
+  read()
+  pass(2000)
+  t.equal(isServed(), true)
+  pass(1)
+  t.equal(isServed(), false, 'silent since ready')
+
+  const confirm = cache.beginCheck()
+  t.equal(isServed(), false, 'a check without a reply')
+  pass(1000)
+  confirm()
+  t.equal(isServed(), true)
+  pass(1000)
+  t.equal(isServed(), true)
+  pass(1)
+  t.equal(isServed(), false, 'the time of the request counts, not that of the reply')
+
+  for (const [why, ms, monotonicMs] of [
+    ['the clock is set back', -1000, 2001], ['the machine was suspended', 2001, 0]
+  ] as const) {
+    cache.beginCheck()()
+    t.equal(isServed(), true)
+    pass(ms, monotonicMs)
+    t.equal(isServed(), false, why)
+  }
+
+  cache.ready()
+  read()
+  pass(50_000)
+  t.equal(isServed(), true, 'a store in this process is never silent')
+  t.end()
+})
+
 test('watchStore: warns if the connection stays lost, not if it returns in time', async (t) => {
   let watcher!: StoreWatcher
   const store = { ...memoryStore(), watch (given: StoreWatcher) { watcher = given; return () => {} } }

@@ -40,7 +40,9 @@ test('watch: reports every change before its operation resolves', async (t) => {
     const record = await user.read(id)
     const before = structuredClone(record)
     const invalidated: (string | null)[] = []
-    store.watch!({ ready () {}, lost () {}, invalidate: (userId) => { invalidated.push(userId) } })
+    store.watch!({
+      ready () {}, beginCheck: () => () => {}, lost () {}, invalidate: (userId) => { invalidated.push(userId) }
+    })
     await change(user, id, store)
     t.ok(invalidated.includes(user.userId), name)
     t.strictSame(record, before)

@@ -12,10 +12,14 @@ import type { StoreWatcher } from '../store.js'
 export interface DuplicableClient {
   readonly options?: { readonly keyPrefix?: string | undefined }
   duplicate (...options: any[]): unknown
+  on (event: 'close', listener: () => void): unknown
+  off (event: 'close', listener: () => void): unknown
+  info (section: 'server'): Promise<string>
 }
 
 interface WatchingClient {
   readonly stream: { destroy (): unknown }
+  info (section: 'server'): Promise<string>
   on (event: string, listener: (...args: any[]) => void): unknown
   connect (): Promise<unknown>
   disconnect (): void
@@ -27,7 +31,7 @@ interface WatchingClient {
 /** Intervals in milliseconds. */
 export interface WatchTiming {
   /**
-   * Time between two pings. A silent connection is detected within two intervals.
+   * Time between two pings. The cache is not used two intervals after the last ping that was answered.
    * @default 1000
    */
   pingInterval?: number
@@ -67,12 +71,23 @@ export function watchRedis (
     isTracking = false
   }
 
-  async function track (): Promise<void> {
+  /** Closes the connection. It then connects again. */
+  function drop (): void {
+    if (!isOpen) return
+    lose()
+    connection.stream.destroy()
+  }
+
+  async function track (stream: WatchingClient['stream']): Promise<void> {
+    // After a failover the old server may still answer. INFO is not allowed after SUBSCRIBE.
+    const [watched, used] = await Promise.all([runId(connection), runId(client)])
+    if (connection.stream !== stream) return
+    if (watched !== used) throw new Error('the store uses another server')
     const id = await connection.client('ID')
     await connection.client('TRACKING', 'ON', 'BCAST', 'PREFIX', fullPrefix, 'REDIRECT', String(id))
     await connection.subscribe(CHANNEL)
     isTracking = true
-    watcher.ready()
+    watcher.ready(2 * pingInterval)
   }
 
   connection.on('connect', () => { isOpen = isAnswered = true })
@@ -80,7 +95,7 @@ export function watchRedis (
     const { stream } = connection
     isAnswered = true
     // A server without tracking is retried slowly. The store works without the cache.
-    track().catch(() => setTimeout(() => stream.destroy(), maxRetryDelay).unref())
+    track(stream).catch(() => setTimeout(() => stream.destroy(), maxRetryDelay).unref())
   })
   connection.on('close', () => {
     isOpen = false
@@ -94,22 +109,33 @@ export function watchRedis (
     for (const key of keys) watcher.invalidate(key.toString().slice(fullPrefix.length))
   })
   connection.connect().catch(() => {})
+  // The store's client may move to another server. The old one still answers pings, and reports no change any more.
+  client.on('close', drop)
 
   const timer = setInterval(() => {
     if (!isOpen) return
     if (!isAnswered) {
       // No event reports a peer that vanished, before or after tracking started.
-      lose()
-      connection.stream.destroy()
+      drop()
       return
     }
     isAnswered = false
-    connection.ping().then(() => { isAnswered = true }, () => {})
+    const confirm = watcher.beginCheck()
+    connection.ping().then(() => {
+      isAnswered = true
+      confirm()
+    }, () => {})
   }, pingInterval).unref()
 
   return () => {
     clearInterval(timer)
+    client.off('close', drop)
     connection.disconnect()
     lose()
   }
+}
+
+/** Returns the id of the server process that a client talks to. */
+async function runId (client: Pick<DuplicableClient, 'info'>): Promise<string | undefined> {
+  return /^run_id:(\w+)/m.exec(await client.info('server'))?.[1]
 }

@@ -252,6 +252,9 @@ function spyClient ({ isCluster }: { isCluster: boolean }) {
       return fields.map(() => null)
     },
     duplicate: () => client,
+    on: () => {},
+    off: () => {},
+    info: fail,
     evalsha: fail,
     eval: fail
   }

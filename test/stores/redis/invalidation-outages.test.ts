@@ -76,7 +76,8 @@ test('watching connection: silence is detected, and the connection recovers', as
   await a.post('/weapp/logout', undefined, token)
   const { ms, code } = await lastAcceptance(b, token)
   t.equal(code, 'FST_WEAPP_SESSION_REVOKED')
-  t.strictSame(b.watched.states, ['ready', 'lost'], 'because of the silence')
+  await until('the silence is detected', () => !b.watched.isReady)
+  t.strictSame(b.watched.states, ['ready', 'lost'])
   t.comment(`last accepted after ${ms.toFixed(0)} ms`)
   t.ok(ms < DETECTED_MS)
 
@@ -154,6 +155,64 @@ test('T56: Redis paused: the cache turns off when that is detected, and recovers
   await until('the store is available again', async () => await status() === 200)
 })
 
+test('T56: a process that was frozen serves no session from before', async (t) => {
+  const server = await startRedis(t)
+  const proxy = await startProxy(t, server)
+  const a = await redisCachedHost(t, server.url)
+  const b = await redisCachedHost(t, server.url, { watchPort: proxy.port, timing: FAST })
+  await cacheIsOn(b)
+  const token = await signInCached(t, a, b)
+  proxy.stop()
+  await a.post('/weapp/logout', undefined, token)
+  // No timer and no I/O runs meanwhile, as in a stopped process.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * FAST.pingInterval + 100)
+  t.equal(await b.stateOf(token), 'FST_WEAPP_SESSION_REVOKED')
+})
+
+test('T56: after a failover the cache leaves the old master, which is still alive', async (t) => {
+  const [old, next] = [await startRedis(t), await startRedis(t)]
+  const [oldAdmin, nextAdmin] = [connectRedis(t, old.url), connectRedis(t, next.url)]
+  await nextAdmin.replicaof('127.0.0.1', old.port)
+  await until('the replica is connected', async () => /master_link_status:up/.test(await nextAdmin.info('replication')))
+  const target = { port: old.port }
+  const proxy = await startProxy(t, target)
+  const client = connectRedis(t, `redis://127.0.0.1:${proxy.port}`, {
+    reconnectOnError: ({ message }) => message.startsWith('READONLY')
+  })
+  const b = await redisCachedHost(t, old.url, { client })
+  await cacheIsOn(b)
+  const token = await signInCached(t, b, b)
+  await oldAdmin.call('WAIT', '1', '1000')
+  await nextAdmin.replicaof('NO', 'ONE')
+  // A replica that lost its master: it answers reads and pings, and refuses writes.
+  await oldAdmin.replicaof('127.0.0.1', 1)
+  target.port = next.port
+  const moved = until('the client moves', async () => {
+    return /tcp_port:(\d+)/.exec(await client.info('server'))?.[1] === `${next.port}`
+  })
+  await b.app.weapp.sessions.revokeAll(b.user('bob')).catch(() => {})
+  await moved
+  const a = await redisCachedHost(t, next.url)
+  await a.post('/weapp/logout', undefined, token)
+  const { ms, code } = await lastAcceptance(b, token)
+  t.equal(code, 'FST_WEAPP_SESSION_REVOKED')
+  t.ok(ms < 1000, `last accepted after ${ms.toFixed(1)} ms`)
+  await cacheIsOn(b)
+  await signInCached(t, a, b, 'carol')
+})
+
+test("T56: the cache stays off until it watches the server of the store's client", async (t) => {
+  const [other, server] = [await startRedis(t), await startRedis(t)]
+  const target = { port: other.port }
+  const proxy = await startProxy(t, target)
+  const b = await redisCachedHost(t, server.url, { watchPort: proxy.port, timing: FAST })
+  await until('it has tried twice', () => proxy.accepted >= 3)
+  t.strictSame(b.watched.states, [])
+  target.port = server.port
+  await cacheIsOn(b)
+  await signInCached(t, b, b)
+})
+
 test('Redis killed: the cache turns off, and is empty after the restart', async (t) => {
   const server = await startRedis(t)
   const [a, b] = await twoHosts(t, server.url)
@@ -213,7 +272,7 @@ test('watchRedis: a retry of a closed connection does not close the next', async
   }
   const states: string[] = []
   const watcher: StoreWatcher = {
-    ready: () => states.push('ready'), lost: () => states.push('lost'), invalidate: () => {}
+    ready: () => states.push('ready'), beginCheck: () => () => {}, lost: () => states.push('lost'), invalidate: () => {}
   }
   const listeners = new Map<string, (...args: unknown[]) => void>()
   let destroyed: string[] = []
@@ -224,6 +283,7 @@ test('watchRedis: a retry of a closed connection does not close the next', async
     stream: streamOf('first'),
     on: (event: string, listener: () => void) => listeners.set(event, listener),
     connect: async () => {},
+    info: async () => 'run_id:a',
     disconnect: () => {},
     client: (subcommand: string) => reply(subcommand),
     subscribe: (channel: string) => reply(channel),
@@ -233,8 +293,15 @@ test('watchRedis: a retry of a closed connection does not close the next', async
     t.capture(globalThis, 'setTimeout', setTimer as never).restore,
     t.capture(globalThis, 'setInterval', setTimer as never).restore
   ]
-  const stop = watchRedis({ duplicate: () => connection }, 'weapp:', watcher)
-  const runMicrotasks = async () => { for (let i = 0; i < 20; i++) await Promise.resolve() }
+  const clientListeners = new Set<() => void>()
+  let clientInfo = async () => 'run_id:a'
+  const stop = watchRedis({
+    duplicate: () => connection,
+    on: (_event, listener) => clientListeners.add(listener),
+    off: (_event, listener) => clientListeners.delete(listener),
+    info: () => clientInfo()
+  }, 'weapp:', watcher)
+  const runMicrotasks = async () => { for (let i = 0; i < 30; i++) await Promise.resolve() }
 
   const open = async () => {
     for (const event of ['connect', 'ready']) listeners.get(event)!()
@@ -272,6 +339,35 @@ test('watchRedis: a retry of a closed connection does not close the next', async
     ping!.run()
     t.strictSame([states, destroyed], [['ready', 'lost'], ['second', 'third']])
   })
+  await t.test('a lost connection of the client closes an open connection only', async (t) => {
+    destroyed = []
+    reply = async () => 'OK'
+    connection.stream = streamOf('fourth')
+    listeners.get('close')!()
+    for (const close of clientListeners) close()
+    t.strictSame(destroyed, [])
+    await open()
+    for (const close of clientListeners) close()
+    t.strictSame([states.slice(2), destroyed], [['ready', 'lost'], ['fourth']])
+  })
+  await t.test('a late reply to an older connection does not start tracking on the next', async (t) => {
+    const before = states.length
+    let release!: (info: string) => void
+    clientInfo = () => new Promise((resolve) => { release = resolve })
+    connection.stream = streamOf('fifth')
+    await open()
+    listeners.get('close')!()
+    const releaseFifth = release
+    connection.stream = streamOf('sixth')
+    await open()
+    releaseFifth('run_id:a')
+    await runMicrotasks()
+    t.equal(states.length, before)
+    release('run_id:a')
+    await runMicrotasks()
+    t.strictSame(states.slice(before), ['ready'])
+  })
   for (const undo of restore) undo()
   stop()
+  t.equal(clientListeners.size, 0)
 })
