@@ -122,8 +122,7 @@ export class SessionCache implements StoreWatcher {
 
   /**
    * Wraps the store so that a change of sessions invalidates their user before the write resolves. `writeKey` changes
-   * no cached value. The store's own invalidation message uses
-   * another connection and may arrive later.
+   * no cached value. The store's own invalidation message uses another connection and may arrive later.
    */
   invalidateOnWrite (store: SessionStore): SessionStore {
     const invalidating = <Input extends UserRef, Output>(write: (input: Input) => Promise<Output>) => (input: Input) =>
