@@ -88,7 +88,7 @@ async function bodyOf (
   if (statusCode !== 200) return failed(FST_WEAPP_WECHAT_BAD_REPLY, `HTTP ${statusCode}`)
   if (body === null) return failed(FST_WEAPP_WECHAT_BAD_REPLY, 'too large')
   if (contentEncoding === '' || contentEncoding === 'identity') return { result: body }
-  // The request asks for no encoding, but proxies may compress a response all the same.
+  // The request asks for no encoding, but a proxy may compress a response anyway.
   const decode = DECODERS.get(contentEncoding)
   if (decode === undefined) return failed(FST_WEAPP_WECHAT_BAD_REPLY, 'unknown encoding')
   try {

@@ -156,8 +156,7 @@ export function createMiniProgram (
   }
 
   /**
-   * Starts a transfer. Returns its task. Starts a transfer and returns its task. The empty `complete` selects
-   * callbacks. Otherwise a failure without callbacks would be an unhandled rejection.
+   * Starts a transfer. Returns its task. Returns the task of a transfer. An empty `complete` keeps a failure from being an unhandled rejection.
    */
   function startTask<Result> (
     callbacks: WxCallbacks<Result>, work: (sender: Sender) => Promise<Result>
