@@ -155,9 +155,7 @@ export function createMiniProgram (
     throw unauthorizedAs === 'failure' ? { ...result, ...failed } : failed
   }
 
-  /**
-   * Starts a transfer. Returns its task. Returns the task of a transfer. An empty `complete` keeps a failure from being an unhandled rejection.
-   */
+  /** Starts a transfer and returns its task. An empty `complete` keeps a failure from being an unhandled rejection. */
   function startTask<Result> (
     callbacks: WxCallbacks<Result>, work: (sender: Sender) => Promise<Result>
   ): { abort (): void } {
