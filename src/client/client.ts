@@ -68,7 +68,7 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
     // Sends the old token too, so that the server replaces its session instead of adding one.
     const request = { url: `${prefix}/login`, method: 'POST', data: { ...extra, code } } as const
     const reply = await sendRequest(request, authState.token)
-    // Retries once with a new code. The network may have repeated the request, for example.
+    // Retries once with a new code. For example, the network may have repeated the request.
     const isSpent = reply.code === 'FST_WEAPP_CODE_USED' || reply.code === 'FST_WEAPP_CODE_INVALID'
     if (isSpent && !isRetry) return await performLogin(extra, true)
     // The host ended all sessions of the user while this login was in flight.

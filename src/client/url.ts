@@ -3,8 +3,8 @@ import { clientError } from './errors.js'
 
 /**
  * Matches a path with a control character or a dot segment: '.' or '..' between slashes. URL parsers treat a backslash
- * as a slash, and strip control
- * characters and trailing spaces. Some proxies decode %2F and %5C before they resolve the path.
+ * as a slash, and strip control characters and trailing spaces. Some proxies decode %2F and %5C before they resolve the
+ * path.
  */
 const UNSAFE_PATH = /^[^?#]*((\/|\\|%2f|%5c)(\.|%2e){1,2}(\/|\\|%2f|%5c|[?#]|\s*$)|[^ -\uffff])/i
 

@@ -1,8 +1,7 @@
 /**
  * The token: a JWT without personal data. `sub` is the pseudonymous user id, `jti` the session's secret, `aud` the app
  * id, `iat` the time of the login, `exp` the absolute expiry. A valid signature is not enough: the session must also be
- * in
- * the store. The store has only a digest of the secret.
+ * in the store. The store has only a digest of the secret.
  *
  * @see https://www.rfc-editor.org/rfc/rfc7519
  * @see https://www.rfc-editor.org/rfc/rfc8725

@@ -18,7 +18,7 @@ export interface AppUser {
  * FST_WEAPP_SESSION_KICKED. After FST_WEAPP_STORE_UNAVAILABLE the outcome is unknown: repeat the operation.
  *
  * @throws FST_WEAPP_STORE_UNAVAILABLE, FST_WEAPP_APP_UNKNOWN if the app is not configured, FST_WEAPP_INVALID_OPTION if
- * an argument is missing, unknown or not a string
+ *   an argument is missing, unknown or not a string
  */
 export interface SessionAdmin {
   /** Resolves to the user's live sessions, oldest first. */

@@ -7,8 +7,8 @@
  *
  * Three rules apply to every operation:
  * - A store has no clock of its own. `now` decides which sessions are live. Otherwise a store's clock could contradict
- * a token's expiry, and tests would have to sleep. All times are epoch milliseconds. A store may drop what has
- *   expired by `now`, and may use its own clock only for that.
+ *   a token's expiry, and tests would have to sleep. All times are epoch milliseconds. A store may drop what has expired
+ *   by `now`, and may use its own clock only for that.
  * - A session is live while `now < idleExpiresAt`, unless it was ended. `idleExpiresAt <= expiresAt` always holds.
  * - A rejected promise means "unknown". The caller responds with 503, and a write may or may not have happened.
  *
@@ -86,10 +86,7 @@ export type SessionRecord =
   /** The record was written by another program or version, or is damaged. */
   | { status: 'unreadable' }
 
-/**
- * Returns whether a record of a host's store is that of this live session. Checks every field that the plugin relies
- * on.
- */
+/** Returns whether a host's store returned this live session. Checks every field that the plugin relies on. */
 export function isLive (record: SessionRecord | null, sessionId: string): record is LiveRecord {
   if (record?.status !== 'live') return false
   const { openid, unionid, session } = record
@@ -107,7 +104,7 @@ export interface SessionStore {
    * - stores `openid` and `unionid`,
    * - makes `key` the newest key. The previously newest key becomes the previous one, unless one of `fingerprints`
    *   shows that both are the same key. The previous key is kept even if `replaces` or `limit` ends the user's last
-   * other session. It is dropped if no session was live before this step.
+   *   other session. It is dropped if no session was live before this step.
    *
    * Resolves to false, without any change, if the user's pending logins were ended after `startedAt` (see `revokeAll`).
    * Ignores that time if it is at least {@link PENDING_LOGIN_TTL_MS} later than `startedAt`. Such a time comes from a

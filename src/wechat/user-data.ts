@@ -36,8 +36,7 @@ export function decryptUserData (
   if (key?.length !== BLOCK_BYTES) return 'wrong-key'
 
   // The padding is checked here and the text is always parsed, so that a padding failure does not return sooner than a
-  // JSON failure.
-  // Otherwise an attacker who sends chosen ciphertexts could learn the plaintext from the difference.
+  // JSON failure. Otherwise an attacker with chosen ciphertexts could learn the plaintext from the difference.
   const decipher = createDecipheriv('aes-128-cbc', key, ivBytes).setAutoPadding(false)
   const padded = Buffer.concat([decipher.update(ciphertext), decipher.final()])
   const padding = paddingLength(padded)
