@@ -396,9 +396,9 @@ test('routes.login.body: may be any JSON Schema of an object', async (t) => {
 test('login-failed: distinguishes a refusal of the host from a failure', async (t) => {
   const log = captureLog()
   const refusal = Object.assign(new Error('no'), { statusCode: 403 })
-  const thrown: unknown[] = [refusal, new TypeError('a bug'), null, undefined]
+  const thrown: unknown[] = [refusal, { status: 403 }, new TypeError('a bug'), { status: 200 }, null, undefined]
   const { app, wechat } = await startHost(t, { server: log.server, options: { onLogin: () => { throw thrown[0] } } })
-  const codes = ['REFUSED_BY_HOST', 'FAILED_IN_HOST', 'FAILED_IN_HOST', 'FAILED_IN_HOST']
+  const codes = ['REFUSED_BY_HOST', 'REFUSED_BY_HOST', ...Array(4).fill('FAILED_IN_HOST')]
   for (const code of codes) {
     const request = { headers: {}, log: app.log } as unknown as FastifyRequest
     const login = app.weapp.login(request, { code: wechat.login('alice') })

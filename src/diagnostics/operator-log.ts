@@ -126,8 +126,10 @@ export function logLoginFailure (log: FastifyBaseLogger, appId: string | undefin
 /** Returns the code of a failed login. The own code of a host error may be any value, so it is not logged. */
 function loginFailureCode (error: unknown): string {
   if (isWeappError(error)) return error.code
-  const statusCode = (error as { statusCode?: number } | null | undefined)?.statusCode ?? 500
-  return statusCode < 500 ? 'REFUSED_BY_HOST' : 'FAILED_IN_HOST'
+  const { statusCode, status } = (error ?? {}) as { statusCode?: number, status?: number }
+  // Fastify reads both, and responds with 500 to any status that is not an error.
+  const isRefusal = [statusCode, status].some((code) => code !== undefined && code >= 400 && code < 500)
+  return isRefusal ? 'REFUSED_BY_HOST' : 'FAILED_IN_HOST'
 }
 
 /** Logs the logout of one session, or with `all` of every session of its user. */

@@ -1,5 +1,5 @@
 /** `app.weapp.sessions`: the host's operations on the sessions of any user. */
-import { objectOption, stringOption } from '../utils/validate.js'
+import { booleanOption, objectOption, stringOption } from '../utils/validate.js'
 import type { OperatorLog } from '../diagnostics/operator-log.js'
 import type { SessionSummary } from './request-session.js'
 import type { SessionService } from './service.js'
@@ -64,7 +64,10 @@ export function createSessionAdmin (
       objectOption(user, null, ['appId', 'openid', 'unionid', 'session', 'except', 'pendingLogins'])
       const { appId, userId } = await userOf(user)
       const ended = await sessions.revokeAll({
-        userId, reason: 'kicked', except: except === undefined ? null : stringOption(except, 'except'), pendingLogins
+        userId,
+        reason: 'kicked',
+        except: except === undefined ? null : stringOption(except, 'except'),
+        pendingLogins: booleanOption(pendingLogins, 'pendingLogins')
       })
       onSessionsRevoked({ appId, userId, except: loggable(except), ended })
       return ended
