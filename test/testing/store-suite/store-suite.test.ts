@@ -98,7 +98,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
         create: async (input) => input.startedAt >= (ended.get(input.userId) ?? 0) && await good.create(input)
       }
     },
-    fails: 'pendingLogins: a mark an hour or more after a login does not refuse it'
+    fails: 'pendingLogins: a revokeAll an hour or more after the start of a login does not refuse it'
   },
   'every revokeAll ends pending logins': {
     change: (good) => ({ revokeAll: async (ref) => await good.revokeAll({ ...ref, pendingLogins: true }) }),
