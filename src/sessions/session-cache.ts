@@ -1,7 +1,7 @@
 /**
  * A cache of the sessions that this process has read. It requires a store that reports every change. Any change of a
- * user invalidates all sessions of that user. The cache is cleared when the store loses its connection, and not used while
- * the store is silent. `maxAge` limits the age of every entry.
+ * user invalidates all sessions of that user. The cache is cleared when the store loses its connection, and not used
+ * while the store is silent. `maxAge` limits the age of every entry.
  */
 import type { CacheEntry, LoadedSession, SessionToken } from './session-memo.js'
 import { LazyLru, type LruEntry } from '../utils/lazy-lru.js'

@@ -7,8 +7,8 @@
  *
  * Three rules apply to every operation:
  * - A store has no clock of its own. `now` decides which sessions are live. Otherwise a store's clock could contradict
- *   a token's expiry, and tests would have to sleep. All times are epoch milliseconds. A store may drop what has expired
- *   by `now`, and may use its own clock only for that.
+ *   a token's expiry, and tests would have to sleep. All times are epoch milliseconds. A store may drop what has
+ *   expired by `now`, and may use its own clock only for that.
  * - A session is live while `now < idleExpiresAt`, unless it was ended. `idleExpiresAt <= expiresAt` always holds.
  * - A rejected promise means "unknown". The caller responds with 503, and a write may or may not have happened.
  *

@@ -1,4 +1,4 @@
-/** Returns whether a value is an object, and neither null nor an array. */
+/** Returns whether a value is an object other than null or an array. */
 export function isObject (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -12,8 +12,8 @@ export interface AppOptions {
 /** The options of a call for a user. */
 export interface UserOptions extends AppOptions {
   /**
-   * Any name of the user for whom the call is made, such as the openid. It is not sent. Each user gets a share of
-   * `wechat.concurrency`, so one user cannot delay the calls of others.
+   * A name of the user, such as the openid. It is not sent. Each user gets a share of `wechat.concurrency`, so one user
+   * cannot delay the calls of others.
    */
   user?: string | undefined
 }

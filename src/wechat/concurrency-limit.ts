@@ -11,7 +11,7 @@ export interface ConcurrencyLimit {
   /**
    * Runs `work` once a slot is free. Rejects without calling `work` if the queue is full or the wait is too long.
    *
-   * @param user the user for whom the work is done, if known
+   * @param user the user that the work belongs to, if known
    * @throws FST_WEAPP_BUSY
    */
   run<Result> (work: () => Promise<Result>, user?: string): Promise<Result>

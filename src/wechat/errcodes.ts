@@ -26,8 +26,8 @@ const ERRORS: ReadonlyMap<number, WeappErrorConstructor> = new Map([
 /** Retry-After in seconds: 45011 is a limit by the minute, 45009 by the day. */
 const RETRY_AFTER: ReadonlyMap<number, number> = new Map([[45011, 60], [45009, 3600]])
 
-const IP_NOT_LISTED = "this server's IP address is not on the IP whitelist; add it in the WeChat console"
-const TOKEN_NOT_NEWEST = 'WeChat refused a renewed access_token; another process may renew it as well'
+const IP_NOT_LISTED = "this server's IP address is not on the IP whitelist. Add it in the WeChat console"
+const TOKEN_NOT_NEWEST = 'WeChat refused a renewed access_token. Check whether another process renews it'
 
 /**
  * Configuration errors, with a hint for the operator that only the log shows.
@@ -43,18 +43,18 @@ const CONFIG_HINTS: ReadonlyMap<number, string> = new Map([
   [41008, 'the code is missing from the request'],
   [40164, IP_NOT_LISTED],
   [61004, IP_NOT_LISTED],
-  [40002, 'WeChat does not accept the grant_type; a proxy may have changed the request'],
-  [40243, 'the app secret is frozen; unfreeze it in the WeChat console'],
-  [43001, 'WeChat requires GET; a proxy may have changed the request'],
-  [43002, 'WeChat requires POST; a proxy may have changed the request'],
+  [40002, 'WeChat does not accept the grant_type. Check whether a proxy changes requests'],
+  [40243, 'the app secret is frozen. Unfreeze it in the WeChat console'],
+  [43001, 'WeChat requires GET. Check whether a proxy changes requests'],
+  [43002, 'WeChat requires POST. Check whether a proxy changes requests'],
   [43003, 'WeChat requires HTTPS'],
   [48001, 'the app has no permission for this API'],
-  [48004, 'WeChat withdrew this API from the app because of a violation; see the notices in the WeChat console'],
-  [50002, 'the app is frozen, was moved or is closed; see the notices in the WeChat console'],
-  [50004, 'the account of the app may not use this API; see the notices in the WeChat console'],
-  [50007, 'the account of the app is frozen; see the notices in the WeChat console'],
-  [89501, "this server's IP address waits for the app's administrator, who must confirm it in WeChat"],
-  [89503, "this server's call waits for the app's administrator, who must confirm it in WeChat"],
+  [48004, 'WeChat withdrew this API from the app because of a violation. See the notices in the WeChat console'],
+  [50002, 'the app is frozen, was moved or is closed. See the notices in the WeChat console'],
+  [50004, 'the account of the app may not use this API. See the notices in the WeChat console'],
+  [50007, 'the account of the app is frozen. See the notices in the WeChat console'],
+  [89501, "this server's IP address waits for the app's administrator to confirm it in WeChat"],
+  [89503, "this server's call waits for the app's administrator to confirm it in WeChat"],
   [89506, "the app's administrator refused this server's IP address twice; WeChat blocks it for 24 hours"],
   [89507, "the app's administrator refused this server's IP address; WeChat blocks it for an hour"],
   [40014, TOKEN_NOT_NEWEST],

@@ -1,4 +1,4 @@
-/** The visitor of the page, who is one WeChat user. The browser's storage contains the visitor's id. */
+/** The visitor of the page, as one WeChat user. The browser's storage contains the visitor's id. */
 const KEY = 'demo-visitor'
 
 export function visitor (): string {

@@ -16,7 +16,7 @@
  * numbers as 1.7e+12. `order` numbers the user's events: creations of live sessions, endings of ended ones.
  *
  * Versions: a session's value starts with the version of the store that wrote it (RECORD_VERSION). A session of another
- * version, or in any other form, is neither live nor ended. It reads as unreadable, does not count towards the limit,
+ * version, or in any other form, is not live and not ended. It reads as unreadable, does not count towards the limit,
  * and is not listed, touched, updated or revoked, also not by revokeAll. A login adds its own session next to it. No
  * script removes or rewrites its fields, or lets the key expire earlier than before. While it exists, `o`, `k`, `f` and
  * `p` stay as well, until a login or writeKey of this version stores its own.

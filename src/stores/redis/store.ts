@@ -38,7 +38,7 @@ export interface RedisStoreOptions {
  * A write that rejected because of a timeout may have happened before. It does not happen later.
  *
  * Stores of several versions of this package may share a Redis. Each leaves the sessions of the others unchanged and
- * reads them as unreadable: they are neither live nor ended for it.
+ * reads them as unreadable: for it they are not live and not ended.
  *
  * @throws FST_WEAPP_INVALID_OPTION
  */
