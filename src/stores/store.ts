@@ -5,10 +5,12 @@
  * operation is atomic on one key, and signing out everywhere is one write. A store's content grants no access: ids are
  * digests, and WeChat's session_key arrives sealed.
  *
- * Three rules apply to every operation:
- * - A store has no clock of its own. `now` decides which sessions are live. Otherwise a store's clock could contradict
- *   a token's expiry, and tests would have to sleep. All times are epoch milliseconds. A store may drop what has
- *   expired by `now`, and may use its own clock only for that.
+ * Four rules apply to every operation:
+ * - `now` decides which sessions are live. Otherwise a store's clock could contradict a token's expiry, and tests would
+ *   have to sleep. All times are epoch milliseconds. A store may drop what has expired by `now` or by its own clock.
+ * - The store's clock decides whether a login began before an end. The clocks of two servers differ, so the store keeps
+ *   its own time of the end, and computes the start of a login as its own time minus `startedAgo`. Its clock is the one
+ *   that all its servers share: that of the process in memory, that of Redis, that of the database.
  * - A session is live while `now < idleExpiresAt`, unless it was ended. `idleExpiresAt <= expiresAt` always holds.
  * - A rejected promise means "unknown". The caller responds with 503, and a write may or may not have happened.
  *
@@ -60,8 +62,12 @@ export interface SessionRef extends UserRef {
 }
 
 export interface CreateSession extends UserRef {
-  /** When this session's login began: before the requests to WeChat and to the host. */
-  startedAt: number
+  /**
+   * Milliseconds since this session's login began, at the time of this call, by a monotonic clock. The login begins
+   * before the requests to WeChat and to the host. A store adds the time until it reads its own clock. The start may
+   * be taken as earlier than it was, by the duration of this operation, and never as later.
+   */
+  startedAgo: number
   openid: string
   unionid: string | null
   session: StoredSession
@@ -71,6 +77,8 @@ export interface CreateSession extends UserRef {
   limit: number | null
   /** Id of a session of this user that the new one replaces without an end reason, or null. */
   replaces: string | null
+  /** 16 characters of base64url: a digest of the device's id, or null. `list` and `read` never return it. */
+  device: string | null
 }
 
 export interface LiveRecord {
@@ -97,20 +105,24 @@ export function isLive (record: SessionRecord | null, sessionId: string): record
 export interface SessionStore {
   /**
    * Adds a session. The same atomic step
-   * - removes the session in `replaces`,
+   * - removes the session in `replaces`, or its end reason,
+   * - removes the live sessions of the same `device` whose logins began earlier, without an end reason,
    * - drops expired sessions and end reasons,
    * - ends the oldest other sessions with the reason `replaced` if more than `limit` are live. The order is that of
-   *   `createdAt`, then that of creation,
+   *   `createdAt`, then that of creation. Their ends refuse pending logins, as those of `revoke` do,
    * - stores `openid` and `unionid`,
    * - makes `key` the newest key. The previously newest key becomes the previous one, unless one of `fingerprints`
-   *   shows that both are the same key. The previous key is kept even if `replaces` or `limit` ends the user's last
-   *   other session. It is dropped if no session was live before this step.
+   *   shows that both are the same key. The previous key is kept even if `replaces`, `device` or `limit` ends the
+   *   user's last other session. It is dropped if no session was live before this step.
    *
-   * Resolves to false, without any change, if the user's pending logins were ended after `startedAt` (see `revokeAll`).
-   * Ignores that time if it is at least {@link PENDING_LOGIN_TTL_MS} later than `startedAt`. Such a time comes from a
-   * clock that ran ahead.
+   * Resolves to null if the session was added. Resolves to an end reason, without any change, if this login was ended
+   * after it began:
+   * - to the reason of `revokeAll` with `pendingLogins`,
+   * - to the reason of the session in `replaces`, if it ended with `pendingLogins`.
+   *
+   * Ignores an end that is {@link PENDING_LOGIN_TTL_MS} or more later than the start.
    */
-  create (input: CreateSession): Promise<boolean>
+  create (input: CreateSession): Promise<EndReason | null>
 
   /**
    * Returns the session with its user, or why it ended, or null for an unknown session. Every guarded request reads, so
@@ -126,14 +138,17 @@ export interface SessionStore {
 
   /**
    * Ends one session. `read` returns the reason until the session's `idleExpiresAt`. A store keeps the newest
-   * {@link MAX_END_REASONS} reasons per user. Resolves to false if the session is not live.
+   * {@link MAX_END_REASONS} reasons per user. With `pendingLogins` the store also keeps its own time with the reason,
+   * and `create` refuses logins that began before it and bring this session in `replaces`. Resolves to false if the
+   * session is not live.
    */
-  revoke (ref: SessionRef & { reason: EndReason }): Promise<boolean>
+  revoke (ref: SessionRef & { reason: EndReason, pendingLogins: boolean }): Promise<boolean>
 
   /**
    * Ends every live session of the user except `except`, as `revoke` does. Resolves to the number of ended sessions.
-   * With `pendingLogins` the store also keeps `now` for {@link PENDING_LOGIN_TTL_MS}, even for a user without sessions,
-   * and `create` refuses logins that began before it.
+   * With `pendingLogins` the store also keeps the reason and its own time for {@link PENDING_LOGIN_TTL_MS}, even for a
+   * user without sessions, and `create` refuses all logins of the user that began before it. The latest such end
+   * counts.
    */
   revokeAll (ref: UserRef & { reason: EndReason, except: string | null, pendingLogins: boolean }): Promise<number>
 
