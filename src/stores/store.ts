@@ -21,6 +21,11 @@ import { isText } from '../utils/type-checks.js'
 /** Why a session ended before its expiry: its user's sign-out, the host, or a newer login beyond the limit. */
 export type EndReason = 'revoked' | 'kicked' | 'replaced'
 
+/** Returns whether a value of a host's store is an end reason. */
+export function isEndReason (value: unknown): value is EndReason {
+  return value === 'revoked' || value === 'kicked' || value === 'replaced'
+}
+
 export interface StoredSession {
   /** 22 characters of base64url: a digest of the token's secret, safe to show. */
   id: string

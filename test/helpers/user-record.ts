@@ -1,0 +1,52 @@
+/** Inputs and records for the tests of the operations on a user's record. */
+import type { StoredSession } from '../../src/stores/store.js'
+import { create, type CreateInput } from '../../src/stores/user-record/operations.js'
+import type { EndedSession, LiveSession, UserRecord } from '../../src/stores/user-record/record.js'
+import { DAY, HOUR } from './clock.js'
+
+/** The callers' clock. The store's clock is another one, far from it. */
+export const NOW = Date.UTC(2026, 0, 1)
+export const CLOCK = 5 * HOUR
+
+export const REF = { userId: 'u'.repeat(22), now: NOW }
+
+export function session (id: string, fields: Partial<StoredSession> = {}): StoredSession {
+  return { id, createdAt: NOW, expiresAt: NOW + DAY, idleExpiresAt: NOW + HOUR, label: null, data: null, ...fields }
+}
+
+/** Returns the input of a login that began when the store's clock was at `startedAt`. */
+export function login (id: string, fields: Partial<CreateInput> = {}): CreateInput {
+  return {
+    ...REF,
+    startedAt: CLOCK,
+    openid: 'openid',
+    unionid: null,
+    session: session(id),
+    key: null,
+    limit: null,
+    replaces: null,
+    device: null,
+    ...fields
+  }
+}
+
+export function live (id: string, fields: Partial<LiveSession> = {}): LiveSession {
+  return { ...session(id), device: null, startedAt: CLOCK, ...fields }
+}
+
+export function ended (id: string, fields: Partial<EndedSession> = {}): EndedSession {
+  return { id, reason: 'kicked', until: NOW + HOUR, endedAt: null, ...fields }
+}
+
+/** Returns a record with these fields. By default it has no session. */
+export function recordOf (fields: Partial<UserRecord> = {}): UserRecord {
+  const isLive = fields.live !== undefined && fields.live.length > 0
+  return {
+    openid: isLive ? 'openid' : '', unionid: null, live: [], ended: [], keys: null, loginsEnd: null, ...fields
+  }
+}
+
+/** Returns the record after these logins, one after the other. */
+export function signedIn (...logins: CreateInput[]): UserRecord {
+  return logins.reduce<UserRecord | null>((record, input) => create(record, input, CLOCK).record, null)!
+}

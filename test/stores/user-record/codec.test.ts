@@ -1,0 +1,62 @@
+import { test } from 'tap'
+import { decodeRecord, encodeRecord } from '../../../src/stores/user-record/codec.js'
+import { CLOCK, ended, live, NOW, recordOf } from '../../helpers/user-record.js'
+
+const RECORD = recordOf({
+  openid: 'o',
+  unionid: 'u',
+  live: [live('a', { label: 'l', data: '{"a":1}', device: 'd' }), live('b', { startedAt: NOW + 0.5 })],
+  ended: [ended('c', { endedAt: CLOCK }), ended('d', { reason: 'revoked' }), ended('e', { reason: 'replaced' })],
+  keys: { sealed: 's', fingerprint: 'f', previous: 'p' },
+  loginsEnd: { reason: 'kicked', at: CLOCK }
+})
+
+test('codec: decodes what it encodes', async (t) => {
+  for (const record of [
+    RECORD, recordOf(), recordOf({ live: [live('a')], keys: { sealed: 's', fingerprint: 'f', previous: null } })
+  ]) t.strictSame(decodeRecord(encodeRecord(record)), record)
+})
+
+test('codec: the text is ASCII, whatever the values contain', async (t) => {
+  for (const value of [
+    '小明的手机 📱', 'é\u007f\u0080\uffff', '\u0000', '\ud800', '\udc00\ud800', '"\\', '\u2028\n', '\\u0000'
+  ]) {
+    const record = recordOf({ openid: value, unionid: value, live: [live('a', { label: value, data: value })] })
+    const text = encodeRecord(record)
+    t.match(text, /^[ -~]+$/)
+    t.strictSame(decodeRecord(text), record)
+  }
+})
+
+test('codec: text of a newer version is newer, whatever else it contains', async (t) => {
+  for (const text of ['{"version":2}', '{"version":17,"live":"none"}']) t.equal(decodeRecord(text), 'newer')
+})
+
+test('codec: any other text is damaged', async (t) => {
+  const valid = JSON.parse(encodeRecord(RECORD))
+  const [first] = valid.live
+  const changed = (index: number, value: unknown) => first.map((old: unknown, i: number) => i === index ? value : old)
+  const damages: object[] = [
+    ...[undefined, null, 0, -1, 1.5, '1', '2', true].map((version) => ({ version })),
+    ...[undefined, null, 1].map((openid) => ({ openid })),
+    ...[undefined, 1].map((unionid) => ({ unionid })),
+    ...[undefined, null, {}, 'text', [null], [{}], ['text'], [[]]].flatMap((list) => [{ live: list }, { ended: list }]),
+    ...[0, 1, 2, 3, 7].map((index) => ({ live: [changed(index, null)] })),
+    ...[1, 2, 3, 7].map((index) => ({ live: [changed(index, '1')] })),
+    ...[4, 5, 6].map((index) => ({ live: [changed(index, 1)] })),
+    { ended: [[1, 'kicked', 1, null]] },
+    { ended: [['c', 'banned', 1, null]] },
+    { ended: [['c', 'kicked', null, null]] },
+    { ended: [['c', 'kicked', 1, '1']] },
+    ...[undefined, {}, [], ['s'], [1, 'f', null], ['s', 1, null], ['s', 'f', 1]].map((keys) => ({ keys })),
+    ...[undefined, {}, [], ['kicked'], ['banned', 1], ['kicked', '1']].map((loginsEnd) => ({ loginsEnd }))
+  ]
+  for (const damage of damages) {
+    const text = JSON.stringify({ ...valid, ...damage })
+    t.equal(decodeRecord(text), 'damaged', text.slice(0, 80))
+  }
+  for (const text of ['', 'null', '1', '[]', '{}', '"text"', '{', encodeRecord(RECORD).slice(0, -1)]) {
+    t.equal(decodeRecord(text), 'damaged', text)
+  }
+  t.strictSame(Object.keys(Object.prototype), [])
+})
