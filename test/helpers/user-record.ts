@@ -1,7 +1,7 @@
 /** Inputs and records for the tests of the operations on a user's record. */
 import type { StoredSession } from '../../src/stores/store.js'
-import { create, type CreateInput } from '../../src/stores/user-record/operations.js'
-import type { EndedSession, LiveSession, UserRecord } from '../../src/stores/user-record/record.js'
+import type { CreateInput } from '../../src/stores/user-record/operations.js'
+import type { EndedSession, LiveSession, LoginDevice, UserRecord } from '../../src/stores/user-record/record.js'
 import { DAY, HOUR } from './clock.js'
 
 /** The callers' clock. The store's clock is another one, far from it. */
@@ -31,7 +31,12 @@ export function login (id: string, fields: Partial<CreateInput> = {}): CreateInp
 }
 
 export function live (id: string, fields: Partial<LiveSession> = {}): LiveSession {
-  return { ...session(id), device: null, startedAt: CLOCK, ...fields }
+  return { ...session(id), device: null, ...fields }
+}
+
+/** Returns the device of a session whose login began at `startedAt`. */
+export function device (digest: string, startedAt = CLOCK): LoginDevice {
+  return { digest, startedAt }
 }
 
 export function ended (id: string, fields: Partial<EndedSession> = {}): EndedSession {
@@ -44,9 +49,4 @@ export function recordOf (fields: Partial<UserRecord> = {}): UserRecord {
   return {
     openid: isLive ? 'openid' : '', unionid: null, live: [], ended: [], keys: null, loginsEnd: null, ...fields
   }
-}
-
-/** Returns the record after these logins, one after the other. */
-export function signedIn (...logins: CreateInput[]): UserRecord {
-  return logins.reduce<UserRecord | null>((record, input) => create(record, input, CLOCK).record, null)!
 }

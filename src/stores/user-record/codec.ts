@@ -3,7 +3,7 @@
  * encoding, collation or column type can change it.
  */
 import { isEndReason } from '../store.js'
-import type { EndedSession, LiveSession, LoginsEnd, StoredKeys, UserRecord } from './record.js'
+import type { EndedSession, LiveSession, LoginDevice, LoginsEnd, StoredKeys, UserRecord } from './record.js'
 
 /** Version of the text. Raise it if an older version of this package could misread the text. */
 const RECORD_VERSION = 1
@@ -19,7 +19,7 @@ export function encodeRecord ({ openid, unionid, live, ended, keys, loginsEnd }:
     unionid,
     live: live.map((session) => [
       session.id, session.createdAt, session.expiresAt, session.idleExpiresAt, session.label, session.data,
-      session.device, session.startedAt
+      session.device && [session.device.digest, session.device.startedAt]
     ]),
     ended: ended.map(({ id, reason, until, endedAt }) => [id, reason, until, endedAt]),
     keys: keys && [keys.sealed, keys.fingerprint, keys.previous],
@@ -41,8 +41,8 @@ export function decodeRecord (text: string): UserRecord | UnreadableText {
       unionid,
       live: live.map(decodeLive),
       ended: ended.map(decodeEnded),
-      keys: keys === null ? null : decodeKeys(keys),
-      loginsEnd: loginsEnd === null ? null : decodeLoginsEnd(loginsEnd)
+      keys: orNull(keys, decodeKeys),
+      loginsEnd: orNull(loginsEnd, decodeLoginsEnd)
     }
   } catch {
     return 'damaged'
@@ -50,10 +50,17 @@ export function decodeRecord (text: string): UserRecord | UnreadableText {
 }
 
 function decodeLive (item: unknown[]): LiveSession {
-  const [id, createdAt, expiresAt, idleExpiresAt, label, data, device, startedAt] = item
-  assertValid(isString(id) && [createdAt, expiresAt, idleExpiresAt, startedAt].every(Number.isFinite))
-  assertValid([label, data, device].every(isStringOrNull))
-  return { id, createdAt, expiresAt, idleExpiresAt, label, data, device, startedAt } as LiveSession
+  const [id, createdAt, expiresAt, idleExpiresAt, label, data, device] = item
+  assertValid(isString(id) && [createdAt, expiresAt, idleExpiresAt].every(Number.isFinite))
+  assertValid(isStringOrNull(label) && isStringOrNull(data))
+  return {
+    id, createdAt, expiresAt, idleExpiresAt, label, data, device: orNull(device, decodeDevice)
+  } as LiveSession
+}
+
+function decodeDevice ([digest, startedAt]: unknown[]): LoginDevice {
+  assertValid(isString(digest) && Number.isFinite(startedAt))
+  return { digest, startedAt } as LoginDevice
 }
 
 function decodeEnded ([id, reason, until, endedAt]: unknown[]): EndedSession {
@@ -70,6 +77,10 @@ function decodeKeys ([sealed, fingerprint, previous]: unknown[]): StoredKeys {
 function decodeLoginsEnd ([reason, at]: unknown[]): LoginsEnd {
   assertValid(isEndReason(reason) && Number.isFinite(at))
   return { reason, at } as LoginsEnd
+}
+
+function orNull<Value> (item: unknown, decode: (item: unknown[]) => Value): Value | null {
+  return item === null ? null : decode(item as unknown[])
 }
 
 function isString (value: unknown): boolean {

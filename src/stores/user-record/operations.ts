@@ -119,7 +119,7 @@ function refusalOf ({ ended, loginsEnd }: UserRecord, { startedAt, replaces }: C
 
 /** Returns whether a login takes the place of a session of the same device. */
 function isReplacedByDevice (session: LiveSession, { device, startedAt }: CreateInput): boolean {
-  return device !== null && session.device === device && session.startedAt < startedAt
+  return device !== null && session.device?.digest === device && session.device.startedAt < startedAt
 }
 
 function changeSession (
@@ -149,7 +149,17 @@ function endSessions (
 
 /** Copies the known fields. The caller's object is never the stored one, and no other field is stored. */
 function liveSession ({ session, device, startedAt }: CreateInput): LiveSession {
-  return { ...storedSession(session), device, startedAt }
+  const { id, createdAt, expiresAt, idleExpiresAt, label, data } = session
+  // In one literal, because V8 stores fields that are added later in a second object.
+  return {
+    id,
+    createdAt,
+    expiresAt,
+    idleExpiresAt,
+    label,
+    data,
+    device: device === null ? null : { digest: device, startedAt }
+  }
 }
 
 function storedSession ({ id, createdAt, expiresAt, idleExpiresAt, label, data }: StoredSession): StoredSession {

@@ -10,7 +10,12 @@ import {
 } from '../store.js'
 
 export interface LiveSession extends Readonly<StoredSession> {
-  readonly device: string | null
+  readonly device: LoginDevice | null
+}
+
+/** The device of a session. Logins of one device are compared by their starts. */
+export interface LoginDevice {
+  readonly digest: string
   /** Start of the session's login, by the store's clock. */
   readonly startedAt: number
 }

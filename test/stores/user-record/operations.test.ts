@@ -5,7 +5,7 @@ import {
 } from '../../../src/stores/user-record/operations.js'
 import type { UserRecord } from '../../../src/stores/user-record/record.js'
 import { HOUR } from '../../helpers/clock.js'
-import { CLOCK, ended, live, NOW, recordOf, REF, session } from '../../helpers/user-record.js'
+import { CLOCK, device, ended, live, NOW, recordOf, REF, session } from '../../helpers/user-record.js'
 
 const KEYS = { sealed: 'sealed', fingerprint: 'f', previous: 'older' }
 const OVER = { idleExpiresAt: NOW }
@@ -45,10 +45,10 @@ const TABLE: Record<string, Row> = {
     result: false
   },
   'update: replaces the data': {
-    before: { live: [live('a', { label: 'l', data: '{}', device: 'd' })] },
+    before: { live: [live('a', { label: 'l', data: '{}', device: device('d') })] },
     change: (record) => update(record, { ...A, data: null }, CLOCK),
     result: true,
-    after: { live: [live('a', { label: 'l', device: 'd' })] }
+    after: { live: [live('a', { label: 'l', device: device('d') })] }
   },
   'update: the same data': {
     before: { live: [live('a', { data: '{}' })] },
@@ -173,7 +173,7 @@ test(`reasons: the newest ${MAX_END_REASONS} are kept`, async (t) => {
 test('read: a live session, or why it ended, or null', async (t) => {
   const record = recordOf({
     unionid: 'u',
-    live: [live('a', { device: 'd', data: '{}' }), live('b', OVER)],
+    live: [live('a', { device: device('d'), data: '{}' }), live('b', OVER)],
     ended: [ended('c', { endedAt: CLOCK }), ended('d', { until: NOW, endedAt: CLOCK })]
   })
   const reading = (sessionId: string) => read(record, { ...REF, sessionId })
@@ -188,7 +188,7 @@ test('read: a live session, or why it ended, or null', async (t) => {
 })
 
 test('list: copies of the live sessions', async (t) => {
-  const record = recordOf({ live: [live('a', OVER), live('b', { device: 'd' }), live('c')] })
+  const record = recordOf({ live: [live('a', OVER), live('b', { device: device('d') }), live('c')] })
   t.strictSame(list(record, REF), [session('b'), session('c')], 'without the device and the start of the login')
   t.not(list(record, REF)[0], record.live[1])
   t.strictSame(list(null, REF), [])
