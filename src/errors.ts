@@ -75,6 +75,8 @@ export const FST_WEAPP_INVALID_OPTION = createError('FST_WEAPP_INVALID_OPTION', 
 
 export const FST_WEAPP_APP_UNKNOWN = weappError('FST_WEAPP_APP_UNKNOWN', 400,
   'This Mini Program is not configured on the server. Check its app id.')
+export const FST_WEAPP_DEVICE_INVALID = weappError('FST_WEAPP_DEVICE_INVALID', 400,
+  'The header Weapp-Device is invalid. Send 1 to 64 characters of A-Z, a-z, 0-9, "-" and "_", or no such header.')
 export const FST_WEAPP_CODE_INVALID = credentialError('FST_WEAPP_CODE_INVALID',
   'The code is invalid or has expired. ' +
   'Send a new code of wx.login, not a code of the phone number button or a mock code of DevTools.')

@@ -5,6 +5,7 @@ import { logLogin, logLoginFailure } from './diagnostics/operator-log.js'
 import { traced } from './diagnostics/tracing.js'
 import { FST_WEAPP_APP_UNKNOWN } from './errors.js'
 import { parseOnLoginResult, type OnLoginReturn } from './on-login-result.js'
+import { deviceDigest, deviceIdOf } from './device-id.js'
 import type { SessionService } from './sessions/service.js'
 import type { DecryptOptions, SessionKeys } from './sessions/session-keys.js'
 import type { Apps } from './wechat/apps.js'
@@ -84,8 +85,10 @@ export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, 
     return appId
   }
 
-  async function logIn (request: FastifyRequest, appId: string, { code, body }: LoginParams): Promise<LoginResponse> {
-    const startedAt = Date.now()
+  async function logIn (
+    request: FastifyRequest, appId: string, { code, body }: LoginParams, startedAt: number
+  ): Promise<LoginResponse> {
+    const deviceId = deviceIdOf(request)
     const { openid, unionid, sessionKey } = await wechat.code2Session(code, { appId })
     const userId = userIdOf(appId, openid)
     const decrypt: LoginContext['decrypt'] = (encryptedData, iv, options) => {
@@ -100,7 +103,18 @@ export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, 
     const { token, sessionId } = tokens.issue({ appId, userId, ...lifetime })
     const replaces = replacedSessionId(request, { appId, userId }, now)
     await sessions.open({
-      userId, sessionId, startedAt, now, openid, unionid, sessionKey, ...lifetime, data, label, replaces
+      userId,
+      sessionId,
+      startedAt,
+      now,
+      openid,
+      unionid,
+      sessionKey,
+      ...lifetime,
+      data,
+      label,
+      replaces,
+      device: deviceId === null ? null : deviceDigest(userId, deviceId)
     })
     logLogin(request.log, { appId, userId, sessionId })
     const { createdAt, expiresAt } = lifetime
@@ -122,11 +136,12 @@ export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, 
   return async (anyRequest, params) => {
     // `onLogin` and `selectApp` are typed for the request of an HTTP/1 server, which nearly every host has.
     const request = anyRequest as FastifyRequest
+    const startedAt = performance.now()
     let appId: string | undefined
     try {
       const chosen = await chooseApp(request)
       appId = chosen
-      return await traced('fastify-weapp.login', { appId: chosen }, () => logIn(request, chosen, params))
+      return await traced('fastify-weapp.login', { appId: chosen }, () => logIn(request, chosen, params, startedAt))
     } catch (error) {
       logLoginFailure(request.log, appId, error)
       throw error

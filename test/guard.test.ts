@@ -242,7 +242,7 @@ test('guard: reads again when a session ends between read and touch', async (t) 
   const { token } = await signIn()
   clock.advance(24 * 3600_000)
   instead('touch', async (ref) => {
-    await store.revoke({ ...ref, reason: 'kicked' })
+    await store.revoke({ ...ref, reason: 'kicked', pendingLogins: false })
     return false
   })
   assertRefused(t, await get('/me', token), 401, 'FST_WEAPP_SESSION_KICKED')

@@ -19,7 +19,7 @@ export function newSession ({ unionid = null, data = JSON.stringify({ userId: 42
   return {
     userId: randomId(),
     now,
-    startedAt: now,
+    startedAgo: 0,
     openid: randomText(21),
     unionid,
     session: {
@@ -27,7 +27,8 @@ export function newSession ({ unionid = null, data = JSON.stringify({ userId: 42
     },
     key: newKey(),
     limit: 10,
-    replaces: null
+    replaces: null,
+    device: null
   }
 }
 

@@ -52,7 +52,7 @@ export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore
         await db.query(
           `INSERT INTO weapp_users (user_id, logins_ended_at) VALUES ($1, $2)
            ON CONFLICT (user_id) DO UPDATE SET logins_ended_at = excluded.logins_ended_at`,
-          [userId, now])
+          [userId, Math.ceil(await currentTime(db))])
       } else {
         await db.query('SELECT FROM weapp_users WHERE user_id = $1 FOR UPDATE', [userId])
       }
@@ -70,14 +70,16 @@ export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore
   return {
     timeout: timeout + STATEMENT_MS,
 
-    create ({ userId, now, startedAt, openid, unionid, session, key, limit, replaces }) {
+    create ({ userId, now, startedAgo, openid, unionid, session, key, limit, replaces }) {
+      const began = performance.now() - startedAgo
       return transaction(async (db) => {
+        const startedAt = Math.floor(await currentTime(db) - (performance.now() - began))
         const { rowCount } = await db.query(
           `INSERT INTO weapp_users (user_id, openid, unionid) VALUES ($1, $2, $3)
            ON CONFLICT (user_id) DO UPDATE SET openid = excluded.openid, unionid = excluded.unionid
            WHERE weapp_users.logins_ended_at IS NULL OR weapp_users.logins_ended_at - $4 NOT BETWEEN 1 AND $5`,
           [userId, openid, unionid, startedAt, PENDING_LOGIN_TTL_MS - 1])
-        if (rowCount === 0) return false
+        if (rowCount === 0) return 'kicked'
         await db.query('DELETE FROM weapp_sessions WHERE user_id = $1 AND idle_expires_at <= $2', [userId, now])
         // Before any session is removed, because a login that replaces the user's only session preserves the key.
         await deleteUnusedKeys(db, { userId, now })
@@ -96,7 +98,7 @@ export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore
           [
             userId, session.id, session.createdAt, session.expiresAt, session.idleExpiresAt, session.label, session.data
           ])
-        return true
+        return null
       })
     },
 
@@ -200,6 +202,12 @@ async function inTransaction<Result> (
     client.release(true)
     throw error
   }
+}
+
+/** Returns the time of the database in epoch milliseconds. It decides whether a login began before an end. */
+async function currentTime (db: Queryable): Promise<number> {
+  const { rows: [row] } = await db.query<{ now: string }>('SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now')
+  return Number(row?.now)
 }
 
 /** Deletes all but the newest end reasons of a user. */

@@ -20,8 +20,9 @@ export function logoutRoute (options: WeappRouteOptions, sessions: SessionServic
     async handler (request, reply) {
       const { userId, sessionId } = RequestSession.claimsOf(request.weapp!.session)
       const all = (request.query as { all?: string }).all === 'true'
-      if (all) await sessions.revokeAll({ userId, reason: 'revoked', except: null, pendingLogins: false })
-      else await sessions.revoke(userId, sessionId, 'revoked')
+      const ending = { userId, reason: 'revoked', pendingLogins: true } as const
+      if (all) await sessions.revokeAll({ ...ending, except: null })
+      else await sessions.revoke({ ...ending, sessionId })
       logLogout(request.log, { sessionId, all })
       return reply.code(204).send()
     }

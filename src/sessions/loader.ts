@@ -1,12 +1,12 @@
 /** Turns a record of the store into a session, or into the error that says why there is none. */
 import {
   FST_WEAPP_SESSION_EXPIRED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED, FST_WEAPP_SESSION_REVOKED,
-  type WeappErrorConstructor
+  type WeappError, type WeappErrorConstructor
 } from '../errors.js'
 import { decodeData, type SessionData } from './session-data.js'
 import type { LoadedSession, SessionToken } from './session-memo.js'
 import type { SessionPolicy } from './policy.js'
-import { isLive, type EndReason, type SessionRecord } from '../stores/store.js'
+import { isEndReason, isLive, type EndReason, type SessionRecord } from '../stores/store.js'
 import { userIdOf } from '../crypto/tokens.js'
 
 export interface SessionLoaderDependencies {
@@ -48,7 +48,7 @@ export function createSessionLoader ({ policy, onUnreadable }: SessionLoaderDepe
 
   return (token, record) => {
     if (record === null) throw new FST_WEAPP_SESSION_EXPIRED()
-    if (isEnded(record)) throw new ENDED[record.reason]()
+    if (isEnded(record)) throw endedError(record.reason)
     if (!isLive(record, token.sessionId)) throw unreadable(token.sessionId)
     const { openid, unionid, session } = record
     const data = loadData(token, openid, session.data)
@@ -56,7 +56,12 @@ export function createSessionLoader ({ policy, onUnreadable }: SessionLoaderDepe
   }
 }
 
+/** Returns the error of a session, or of a login, that was ended. */
+export function endedError (reason: EndReason): WeappError {
+  return new ENDED[reason]()
+}
+
 /** Returns false if the store reports an unknown reason. */
 function isEnded (record: SessionRecord): record is Extract<SessionRecord, { status: 'ended' }> {
-  return record?.status === 'ended' && Object.hasOwn(ENDED, record.reason)
+  return record?.status === 'ended' && isEndReason(record.reason)
 }

@@ -36,8 +36,9 @@ export interface WeappSession {
    */
   update (data: SessionData): Promise<void>
   /**
-   * Ends the session, as a logout does. A session that has already ended stays ended. After FST_WEAPP_STORE_UNAVAILABLE
-   * the outcome is unknown: repeat the call.
+   * Ends the session, as a logout does. A session that has already ended stays ended. A login in flight that would
+   * replace the session is refused with FST_WEAPP_SESSION_REVOKED. After FST_WEAPP_STORE_UNAVAILABLE the outcome is
+   * unknown: repeat the call.
    *
    * @throws FST_WEAPP_STORE_UNAVAILABLE
    */
@@ -81,7 +82,9 @@ export type SessionSummary = Pick<StoredSession, 'id' | 'createdAt' | 'expiresAt
 export interface SessionOperations {
   /** Replaces the data. Resolves to the new data, frozen. */
   update (userId: string, sessionId: string, data: SessionData): Promise<Readonly<SessionData>>
-  revoke (userId: string, sessionId: string, reason: 'revoked'): Promise<boolean>
+  revoke (
+    ending: { userId: string, sessionId: string, reason: 'revoked', pendingLogins: boolean }
+  ): Promise<boolean>
   readonly keys: SessionKeys
 }
 
@@ -126,7 +129,8 @@ export class RequestSession implements WeappSession {
   }
 
   async revoke (): Promise<void> {
-    await this.#operations.revoke(this.#claims.userId, this.#claims.sessionId, 'revoked')
+    const { userId, sessionId } = this.#claims
+    await this.#operations.revoke({ userId, sessionId, reason: 'revoked', pendingLogins: true })
   }
 
   decrypt (encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData> {

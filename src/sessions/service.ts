@@ -2,8 +2,8 @@
  * Sessions over a store: opens, resumes, updates, lists and ends them. Each operation takes the time once and passes it
  * to the store.
  */
-import { FST_WEAPP_SESSION_ENDED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_STORE_UNAVAILABLE } from '../errors.js'
-import { createSessionLoader } from './loader.js'
+import { FST_WEAPP_SESSION_ENDED, FST_WEAPP_STORE_UNAVAILABLE } from '../errors.js'
+import { createSessionLoader, endedError } from './loader.js'
 import { createSessionPolicy, type SessionPolicy } from './policy.js'
 import { RequestSession, type SessionOperations, type SessionSummary, type WeappIdentity } from './request-session.js'
 import type { CommitRead, SessionCache } from './session-cache.js'
@@ -30,11 +30,11 @@ export interface SessionServiceDependencies {
   onUnreadable: (sessionId: string) => void
 }
 
-/** All times are epoch milliseconds. */
+/** All times except `startedAt` are epoch milliseconds. */
 export interface NewSession {
   userId: string
   sessionId: string
-  /** Start of the login. */
+  /** `performance.now()` at the start of the login. */
   startedAt: number
   now: number
   openid: string
@@ -47,12 +47,16 @@ export interface NewSession {
   label: string | null
   /** Session of the same user on the same device, replaced by this one; null for none. */
   replaces: string | null
+  /** Digest of the device's id, or null. */
+  device: string | null
 }
 
 export interface SessionService extends SessionOperations, Pick<SessionPolicy, 'lifetime'> {
   /**
-   * @throws FST_WEAPP_SESSION_KICKED if the host ended the user's pending logins after `startedAt`,
-   *   FST_WEAPP_STORE_UNAVAILABLE
+   * Stores a session.
+   *
+   * @throws FST_WEAPP_SESSION_REVOKED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED if this login was ended
+   *   after `startedAt`, FST_WEAPP_STORE_UNAVAILABLE
    */
   open (session: NewSession): Promise<void>
   /**
@@ -65,11 +69,16 @@ export interface SessionService extends SessionOperations, Pick<SessionPolicy, '
   resume (token: SessionToken, now: number): WeappIdentity | Promise<WeappIdentity>
   /** Returns the user's live sessions, oldest first. */
   list (userId: string): Promise<SessionSummary[]>
-  /** Ends one session. Resolves to false if the session is not live. */
-  revoke (userId: string, sessionId: string, reason: EndReason): Promise<boolean>
+  /**
+   * Ends one session. Resolves to false if the session is not live. `pendingLogins` also refuses the logins in flight
+   * that would replace it.
+   */
+  revoke (
+    ending: { userId: string, sessionId: string, reason: EndReason, pendingLogins: boolean }
+  ): Promise<boolean>
   /**
    * Ends every session of the user except `except`. Resolves to the number of ended sessions. `pendingLogins` also
-   * refuses logins that are in flight.
+   * refuses all logins of the user that are in flight.
    */
   revokeAll (
     ending: { userId: string, reason: EndReason, except: string | null, pendingLogins: boolean }
@@ -123,20 +132,23 @@ export function createSessionService (
     lifetime: policy.lifetime,
 
     async open ({
-      userId, sessionId, startedAt, now, openid, unionid, sessionKey, createdAt, expiresAt, data, label, replaces
+      userId, sessionId, startedAt, now, openid, unionid, sessionKey, createdAt, expiresAt, data, label, replaces,
+      device
     }) {
-      const isOpen = await store.create({
+      const refusal = await store.create({
         userId,
         now,
-        startedAt,
         openid,
         unionid,
         session: { id: sessionId, createdAt, expiresAt, idleExpiresAt: policy.idleEnd(expiresAt, now), label, data },
         key: keepSessionKey ? seal.seal(sessionKey, userId) : null,
         limit,
-        replaces
+        replaces,
+        device,
+        // Last, so that the store receives it at once.
+        startedAgo: performance.now() - startedAt
       })
-      if (isOpen === false) throw new FST_WEAPP_SESSION_KICKED()
+      if (refusal !== null) throw endedError(refusal)
     },
 
     resume (token, now) {
@@ -164,7 +176,7 @@ export function createSessionService (
       })
     },
 
-    revoke: (userId, sessionId, reason) => store.revoke({ userId, sessionId, reason, now: Date.now() }),
+    revoke: (ending) => store.revoke({ ...ending, now: Date.now() }),
     revokeAll: (ending) => store.revokeAll({ ...ending, now: Date.now() })
   }
   return service

@@ -23,12 +23,16 @@ export interface AppUser {
 export interface SessionAdmin {
   /** Resolves to the user's live sessions, oldest first. */
   list (user: AppUser): Promise<SessionSummary[]>
-  /** Ends one session. Resolves to false if the session was not live. */
-  revoke (session: AppUser & { id: string }): Promise<boolean>
   /**
-   * Ends every session of the user except `except`. Resolves to the number of ended sessions. Logins in flight are
-   * refused with FST_WEAPP_SESSION_KICKED unless `pendingLogins` is false. Within `onLogin` pass false, otherwise that
-   * login is refused too.
+   * Ends one session. Resolves to false if the session was not live. Logins in flight that would replace it are refused
+   * with FST_WEAPP_SESSION_KICKED unless `pendingLogins` is false. Within `onLogin` pass false, otherwise that login may
+   * be refused too.
+   */
+  revoke (session: AppUser & { id: string, pendingLogins?: boolean | undefined }): Promise<boolean>
+  /**
+   * Ends every session of the user except `except`. Resolves to the number of ended sessions. All logins of the user in
+   * flight are refused with FST_WEAPP_SESSION_KICKED unless `pendingLogins` is false. Within `onLogin` pass false,
+   * otherwise that login is refused too.
    */
   revokeAll (user: AppUser & { except?: string | undefined, pendingLogins?: boolean | undefined }): Promise<number>
 }
@@ -52,10 +56,12 @@ export function createSessionAdmin (
       const { userId } = await userOf(user)
       return await sessions.list(userId)
     },
-    async revoke ({ id, ...user }) {
+    async revoke ({ id, pendingLogins = true, ...user }) {
       const { appId, userId } = await userOf(user)
       const sessionId = stringOption(id, 'id')
-      const wasLive = await sessions.revoke(userId, sessionId, 'kicked')
+      const wasLive = await sessions.revoke({
+        userId, sessionId, reason: 'kicked', pendingLogins: booleanOption(pendingLogins, 'pendingLogins')
+      })
       onSessionsRevoked({ appId, userId, sessionId: loggable(sessionId), ended: Number(wasLive) })
       return wasLive
     },

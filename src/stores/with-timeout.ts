@@ -2,7 +2,7 @@ import { FST_WEAPP_STORE_UNAVAILABLE } from '../errors.js'
 import { isTraced, traced } from '../diagnostics/tracing.js'
 import { logSafely } from '../diagnostics/log-safely.js'
 import { Deadline } from '../utils/deadline.js'
-import { isSession, type SessionStore } from './store.js'
+import { isEndReason, isSession, type EndReason, type SessionStore } from './store.js'
 
 /**
  * Runs a host operation with a timeout and replaces its errors. Synchronous results stay synchronous.
@@ -63,7 +63,7 @@ export function storeWithTimeout (store: SessionStore, withTimeout: WithTimeout)
   }
 
   return {
-    create: asyncMethod('create', (input) => store.create(input)),
+    create: asyncMethod('create', (input) => endReasonOrNull(store.create(input))),
     read: method('read', (input) => store.read(input)),
     touch: asyncMethod('touch', (input) => store.touch(input)),
     update: asyncMethod('update', (input) => store.update(input)),
@@ -80,6 +80,13 @@ async function arrayOf<Item> (result: Promise<Item[]>, isItem: (item: unknown) =
   const items: unknown = await result
   if (!Array.isArray(items) || !items.every(isItem)) throw new TypeError('not an array of the expected items')
   return items
+}
+
+/** Validates the result of `create`. Otherwise a session that was not stored would look like a success. */
+async function endReasonOrNull (result: Promise<unknown>): Promise<EndReason | null> {
+  const reason = await result
+  if (reason !== null && !isEndReason(reason)) throw new TypeError('not null or an end reason')
+  return reason
 }
 
 function isString (item: unknown): boolean {

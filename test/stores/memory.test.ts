@@ -4,7 +4,7 @@ import { isMemoryStore, memoryStore } from '../../src/stores/memory.js'
 import type { SessionStore } from '../../src/stores/store.js'
 import { storeSuite } from '../../src/testing/store-suite/store-suite.js'
 import { sealedKey, TestUser } from '../../src/testing/store-suite/test-user.js'
-import { DAY } from '../helpers/clock.js'
+import { DAY, freezeClock } from '../helpers/clock.js'
 import { heapUsed } from '../helpers/heap.js'
 
 test('T37: memoryStore: passes the conformance suite', (t) => storeSuite(t.test, () => memoryStore({ max: 10 }), { rounds: 100 }))
@@ -117,4 +117,34 @@ test('memory: a user takes at most 800 bytes of heap', async (t) => {
   t.comment(`${Math.round(bytes)} bytes of heap per user`)
   t.ok(bytes <= 800, `${Math.round(bytes)} bytes`)
   t.equal(isMemoryStore(store), true, 'the store is still referenced')
+})
+
+test('max: users without live sessions evict no user who is signed in', async (t) => {
+  const store = memoryStore({ max: 2 })
+  const [alice, bob] = [new TestUser(store), new TestUser(store)]
+  const sessions = [await alice.signIn(), await bob.signIn()]
+  for (let i = 0; i < 100; i++) await new TestUser(store).revokeAll('kicked', null, true)
+  t.equal(await alice.isLive(sessions[0]!.id), true)
+  t.equal(await bob.isLive(sessions[1]!.id), true)
+})
+
+test('max: a user who signs in again keeps reasons and ends of pending logins', async (t) => {
+  const user = new TestUser(memoryStore({ max: 1 }))
+  const { id } = await user.signIn()
+  await user.revokeAll('kicked', null, true)
+  await user.signInAfterEnd({})
+  t.strictSame(await user.read(id), { status: 'ended', reason: 'kicked' })
+  await user.signIn({ startedAgo: 60_000 })
+  t.equal(user.refusal, 'kicked')
+})
+
+test('T55: memoryStore: the clock of the machine does not decide whether a login was pending', async (t) => {
+  const user = new TestUser(memoryStore())
+  const clock = freezeClock(t)
+  await user.revokeAll('kicked', null, true)
+  clock.advance(-DAY)
+  await user.signInAfterEnd({})
+  clock.advance(2 * DAY)
+  await user.signIn({ startedAgo: 60_000 })
+  t.equal(user.refusal, 'kicked')
 })

@@ -76,7 +76,7 @@ return 1
 `)
 
 export function createArguments (
-  { now, startedAt, openid, unionid, session, key, limit, replaces }: CreateSession
+  { now, startedAgo, openid, unionid, session, key, limit, replaces }: CreateSession
 ): string[] {
   const { id, createdAt, expiresAt, idleExpiresAt, label, data } = session
   return listOf({
@@ -84,7 +84,7 @@ export function createArguments (
     id,
     times: `${createdAt},${expiresAt},${idleExpiresAt}`,
     idleExpiresAt,
-    startedAt,
+    startedAt: now - startedAgo,
     limit: limit ?? '',
     replaces: replaces ?? '',
     user: encodeUser(openid, unionid),

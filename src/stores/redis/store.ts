@@ -58,7 +58,7 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
     timeout,
 
     async create (input) {
-      return await write(CREATE, input, createArguments(input)) === 1
+      return await write(CREATE, input, createArguments(input)) === 1 ? null : 'kicked'
     },
 
     async read ({ userId, now, sessionId }) {
@@ -81,7 +81,7 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
     },
 
     async revoke (ref) {
-      return await write(END, ref, endArguments({ ...ref, scope: 'only', id: ref.sessionId })) === 1
+      return await write(END, ref, endArguments({ ...ref, scope: 'only', id: ref.sessionId, pendingLogins: false })) === 1
     },
 
     async revokeAll (ref) {

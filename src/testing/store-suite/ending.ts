@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
-import { MAX_END_REASONS, type EndReason, type StoredSession } from '../../stores/store.js'
-import { HOUR, MINUTE, randomId, SECOND, sealedKey, TestUser, type StoreCheck } from './test-user.js'
-
-const REASONS: EndReason[] = ['revoked', 'kicked', 'replaced']
+import { MAX_END_REASONS, type StoredSession } from '../../stores/store.js'
+import { HOUR, MINUTE, randomId, REASONS, SECOND, sealedKey, TestUser, type StoreCheck } from './test-user.js'
 
 /** Checks of sessions that end before their expiry, and of the reasons that a store keeps. */
 export const endingChecks: StoreCheck[] = [

@@ -165,5 +165,36 @@ export const lifecycleChecks: StoreCheck[] = [
       assert.equal(await other.revokeAll(), 1, 'revokeAll')
       assert.deepEqual(await user.list(), [session])
     }
+  },
+  {
+    name: 'users: ids that differ only in case are of two users',
+    async run (store) {
+      const user = new TestUser(store)
+      const other = new TestUser(store, swapCase(user.userId))
+      const [session, another] = [await user.signIn(), await other.signIn()]
+      assert.deepEqual(await user.list(), [session])
+      assert.deepEqual(await other.list(), [another])
+      assert.equal(await user.revokeAll('kicked', null, true), 1)
+      await other.signIn({ startedAgo: MINUTE })
+      assert.equal(other.refusal, null, 'pending logins')
+    }
+  },
+  {
+    name: 'sessions: ids that differ only in case are of two sessions',
+    async run (store) {
+      const user = new TestUser(store)
+      const session = await user.signIn()
+      const other = await user.signIn({ id: swapCase(session.id) })
+      assert.equal(await user.revoke(session.id), true)
+      assert.equal(await user.update(other.id, '{}'), true)
+      assert.deepEqual(await user.read(session.id), { status: 'ended', reason: 'revoked' })
+      assert.deepEqual(await user.list(), [{ ...other, data: '{}' }])
+      const fresh = await user.signIn({ replaces: swapCase(other.id) })
+      assert.deepEqual(await user.liveIds(), [other.id, fresh.id])
+    }
   }
 ]
+
+function swapCase (id: string): string {
+  return id.replace(/[A-Za-z]/g, (letter) => letter < 'a' ? letter.toLowerCase() : letter.toUpperCase())
+}

@@ -1,59 +1,83 @@
 import assert from 'node:assert/strict'
 import { PENDING_LOGIN_TTL_MS } from '../../stores/store.js'
-import { MINUTE, SECOND, sealedKey, TestUser, type StoreCheck } from './test-user.js'
+import { MINUTE, randomDevice, REASONS, sealedKey, SKEWS, TestUser, type StoreCheck } from './test-user.js'
 
-/** Checks of logins that were in flight when the host ended all sessions of their user. */
+/** Checks of logins that were in flight when all sessions of their user were ended. */
 export const pendingLoginChecks: StoreCheck[] = [
   {
-    name: 'create: returns true',
+    name: 'create: resolves to null',
     async run (store) {
       const user = new TestUser(store)
       await user.signIn()
-      assert.equal(user.accepted, true)
+      assert.equal(user.refusal, null)
     }
   },
   {
-    name: 'pendingLogins: a login that began before is refused and changes nothing',
+    name: 'pendingLogins: a login that began before revokeAll is refused with its reason',
     async run (store) {
-      const user = new TestUser(store)
-      const startedAt = user.now
-      const { id } = await user.signIn()
-      user.now += MINUTE
-      await user.revokeAll('kicked', id, true)
-      user.now += SECOND
-      const key = sealedKey()
-      const refused = await user.signIn({ startedAt, key, limit: 1, replaces: id })
-      assert.equal(user.accepted, false)
-      assert.deepEqual(await user.liveIds(), [id])
-      assert.equal(await user.read(refused.id), null)
-      assert.deepEqual(await user.readKeys(), [])
-    }
-  },
-  {
-    name: 'pendingLogins: a login that begins then or later is accepted',
-    async run (store) {
-      const user = new TestUser(store)
-      await user.signIn()
-      await user.revokeAll('kicked', null, true)
-      const startedAt = user.now
-      user.now += SECOND
-      for (const later of [{ startedAt }, {}]) {
-        const { id } = await user.signIn(later)
-        assert.equal(user.accepted, true)
-        assert.equal(await user.isLive(id), true)
+      for (const reason of REASONS) {
+        const user = new TestUser(store)
+        await user.signIn()
+        assert.equal(await user.revokeAll(reason, null, true), 1)
+        const { id } = await user.signIn({ startedAgo: MINUTE })
+        assert.equal(user.refusal, reason)
+        assert.equal(await user.read(id), null)
+        assert.deepEqual(await user.list(), [])
       }
     }
   },
   {
-    name: 'pendingLogins: applies to a user without sessions, for an hour',
+    name: 'pendingLogins: a refused login changes nothing',
     async run (store) {
       const user = new TestUser(store)
-      const startedAt = user.now - 1
+      const [key, device] = [sealedKey(), randomDevice()]
+      const kept = await user.signIn({ key, device, startedAgo: 2 * MINUTE })
+      const other = await user.signIn({ key })
+      await user.revokeAll('kicked', kept.id, true)
+      await user.signIn({
+        startedAgo: MINUTE, unionid: 'u', openid: 'o', key: sealedKey(), limit: 1, replaces: kept.id, device
+      })
+      assert.equal(user.refusal, 'kicked')
+      assert.deepEqual(await user.list(), [kept])
+      assert.deepEqual(await user.read(kept.id), {
+        status: 'live', openid: user.openid, unionid: null, session: kept
+      })
+      assert.deepEqual(await user.read(other.id), { status: 'ended', reason: 'kicked' })
+      assert.deepEqual(await user.readKeys(), [key.sealed])
+    }
+  },
+  {
+    name: 'pendingLogins: a login that begins after revokeAll is accepted',
+    async run (store) {
+      const user = new TestUser(store)
+      await user.signIn()
+      await user.revokeAll('kicked', null, true)
+      const { id } = await user.signInAfterEnd({})
+      assert.equal(await user.isLive(id), true)
+      await user.signIn({ startedAgo: MINUTE })
+      assert.equal(user.refusal, 'kicked', 'a login that began before is still refused')
+    }
+  },
+  {
+    name: 'pendingLogins: revokeAll applies to a user without sessions',
+    async run (store) {
+      const user = new TestUser(store)
       assert.equal(await user.revokeAll('kicked', null, true), 0)
-      user.now += PENDING_LOGIN_TTL_MS - 1
-      await user.signIn({ startedAt })
-      assert.equal(user.accepted, false)
+      await user.signIn({ startedAgo: MINUTE, key: sealedKey() })
+      assert.equal(user.refusal, 'kicked')
       assert.deepEqual(await user.list(), [])
+      assert.deepEqual(await user.readKeys(), [])
+    }
+  },
+  {
+    name: 'pendingLogins: the latest revokeAll counts',
+    async run (store) {
+      const user = new TestUser(store)
+      await user.revokeAll('revoked', null, true)
+      await user.revokeAll('kicked', null, true)
+      await user.revokeAll('replaced', null, false)
+      await user.signIn({ startedAgo: MINUTE })
+      assert.equal(user.refusal, 'kicked')
     }
   },
   {
@@ -61,24 +85,52 @@ export const pendingLoginChecks: StoreCheck[] = [
     async run (store) {
       const user = new TestUser(store)
       await user.revokeAll('kicked', null, true)
-      user.now -= PENDING_LOGIN_TTL_MS
-      await user.signIn({ startedAt: user.now + 1 })
-      assert.equal(user.accepted, false)
-      await user.signIn({ startedAt: user.now })
-      assert.equal(user.accepted, true)
+      await user.signIn({ startedAgo: PENDING_LOGIN_TTL_MS - MINUTE })
+      assert.equal(user.refusal, 'kicked')
+      await user.signIn({ startedAgo: PENDING_LOGIN_TTL_MS + MINUTE })
+      assert.equal(user.refusal, null)
     }
   },
   {
     name: 'pendingLogins: without it, revokeAll and revoke refuse no login',
     async run (store) {
       const user = new TestUser(store)
-      const startedAt = user.now - SECOND
-      const { id } = await user.signIn()
-      await user.revoke(id, 'kicked')
-      for (const reason of ['revoked', 'kicked', 'replaced'] as const) {
+      for (const reason of REASONS) {
+        const [first, second] = [await user.signIn(), await user.signIn()]
+        await user.revoke(first.id, reason)
         await user.revokeAll(reason)
-        await user.signIn({ startedAt })
-        assert.equal(user.accepted, true, reason)
+        for (const replaces of [first.id, second.id]) {
+          await user.signIn({ startedAgo: MINUTE, replaces })
+          assert.equal(user.refusal, null, reason)
+        }
+      }
+    }
+  },
+  {
+    name: "pendingLogins: revokeAll of a server whose clock is half an hour off refuses the user's pending logins only",
+    async run (store) {
+      for (const skew of SKEWS) {
+        const user = new TestUser(store)
+        const { now } = user
+        user.now = now + skew
+        await user.revokeAll('kicked', null, true)
+        user.now = now
+        await user.signIn({ startedAgo: MINUTE })
+        assert.equal(user.refusal, 'kicked')
+        await user.signInAfterEnd({})
+      }
+    }
+  },
+  {
+    name: 'pendingLogins: a login on a server whose clock is half an hour off is refused if it was pending',
+    async run (store) {
+      for (const skew of SKEWS) {
+        const user = new TestUser(store)
+        await user.revokeAll('kicked', null, true)
+        user.now += skew
+        await user.signIn({ startedAgo: MINUTE })
+        assert.equal(user.refusal, 'kicked')
+        await user.signInAfterEnd({})
       }
     }
   }

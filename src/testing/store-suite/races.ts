@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { HOUR, sealedKey, TestUser, type StoreCheck } from './test-user.js'
+import { HOUR, MINUTE, randomDevice, sealedKey, TestUser, type StoreCheck } from './test-user.js'
 
 /** Checks of concurrent operations of one user. Each is atomic, so some order of them explains every result. */
 export function raceChecks (rounds: number): StoreCheck[] {
@@ -46,6 +46,18 @@ export function raceChecks (rounds: number): StoreCheck[] {
       assert.equal(count, survived ? 1 : 2)
       assert.equal((await user.list()).length, survived ? 1 : 0)
       assert.equal((await user.readKeys()).length, survived ? 1 : 0)
+    }),
+    race('two logins of one device: the one that began later stays', async (user, swapped) => {
+      const device = randomDevice()
+      const [earlier, later] = await both(
+        swapped, () => user.signIn({ device, startedAgo: MINUTE }), () => user.signIn({ device })
+      )
+      const survivors = [earlier, later].map(({ id }) => id)
+      const liveIds = await user.liveIds()
+      assert.ok(liveIds.includes(later.id))
+      assert.deepEqual(liveIds.toSorted(), survivors.filter((id) => liveIds.includes(id)).toSorted())
+      const record = await user.read(earlier.id)
+      assert.equal(record?.status, liveIds.includes(earlier.id) ? 'live' : undefined)
     }),
     race('two logins with different keys keep both', async (user) => {
       const keys = [sealedKey(), sealedKey()]

@@ -9,7 +9,7 @@ const OPAQUE_DATA = [
 
 const LABELS = [
   'iPhone 15', '小明的手机 📱', 'a,b,c', 'two\nlines\r\n', ' spaces ', '!r,1,2', '=', 'null', '%d\\"\'',
-  'x'.repeat(128)
+  'nul \u0000', 'lone \ud800 surrogates \udc00', 'x'.repeat(128)
 ]
 
 /** Checks that values are stored unchanged, and that no caller shares a stored object. */
@@ -57,7 +57,7 @@ export const recordChecks: StoreCheck[] = [
       const key = { ...sealedKey(), fingerprints }
       const before = { ...session }
       await store.create({
-        userId, now, startedAt: now, openid, unionid: null, session, key, limit: null, replaces: null
+        userId, now, openid, unionid: null, session, key, limit: null, replaces: null, device: null, startedAgo: 0
       })
       Object.assign(session, { expiresAt: 0, idleExpiresAt: 0, label: 'changed', data: '"changed"' })
       fingerprints[0] = 'changed'
@@ -86,6 +86,21 @@ export const recordChecks: StoreCheck[] = [
       assert.deepEqual(await user.read(session.id), { status: 'live', openid: user.openid, unionid: null, session })
       assert.deepEqual(await user.list(), [session])
       assert.deepEqual(await user.readKeys(), keys)
+    }
+  },
+  {
+    name: 'many sessions: more than 64 KiB of one user',
+    async run (store) {
+      const user = new TestUser(store)
+      const sessions = []
+      for (let i = 0; i < 20; i++) {
+        sessions.push(await user.signIn({ label: `${i}`, data: JSON.stringify({ long: 'x'.repeat(4000), i }) }))
+      }
+      assert.deepEqual(await user.list(), sessions)
+      const [first] = sessions
+      assert.equal(await user.update(first!.id, '{}'), true)
+      assert.equal(await user.revoke(sessions[1]!.id), true)
+      assert.deepEqual(await user.list(), [{ ...first, data: '{}' }, ...sessions.slice(2)])
     }
   },
   {

@@ -4,10 +4,12 @@
  */
 import type { SessionStore } from '../../stores/store.js'
 import { assertKnownKeys } from '../assert-options.js'
+import { deviceChecks } from './devices.js'
 import { endingChecks } from './ending.js'
 import { keyChecks } from './keys.js'
 import { lifecycleChecks } from './lifecycle.js'
 import { pendingLoginChecks } from './pending-logins.js'
+import { pendingReplacementChecks } from './pending-replacements.js'
 import { raceChecks } from './races.js'
 import { recordChecks } from './records.js'
 
@@ -47,7 +49,8 @@ export async function storeSuite (
   assertKnownKeys('storeSuite', options, ['rounds'])
   const { rounds = 20 } = options
   const checks = [
-    lifecycleChecks, endingChecks, pendingLoginChecks, keyChecks, recordChecks, raceChecks(rounds)
+    lifecycleChecks, endingChecks, pendingLoginChecks, pendingReplacementChecks, deviceChecks, keyChecks, recordChecks,
+    raceChecks(rounds)
   ].flat()
   // All at once, because some runners collect tests before they run any, and would miss later ones.
   await Promise.all(checks.map(({ name, run }) => test(name, async () => {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import type {
   CreateSession, EndReason, SealedKey, SessionRecord, SessionStore, StoredSession
@@ -14,6 +15,13 @@ export const MINUTE = 60 * SECOND
 export const HOUR = 60 * MINUTE
 export const DAY = 24 * HOUR
 
+export const REASONS: readonly EndReason[] = ['revoked', 'kicked', 'replaced']
+
+/** How far the clock of a server is off. */
+export const SKEWS = [-30 * MINUTE, 30 * MINUTE]
+
+const MAX_ATTEMPTS = 100
+
 export interface SignIn extends Partial<Omit<CreateSession, 'userId' | 'session'>>, Partial<StoredSession> {}
 
 /**
@@ -21,21 +29,26 @@ export interface SignIn extends Partial<Omit<CreateSession, 'userId' | 'session'
  * check that moves it back may only test `create`, because a store may have dropped expired sessions.
  */
 export class TestUser {
-  readonly userId = randomId()
+  readonly userId: string
   readonly openid = randomBytes(21).toString('base64url')
-  /** The result of the latest `create`. */
-  accepted: unknown
+  /** The result of the latest `create`: null if the session was added. */
+  refusal: unknown
   now = Math.ceil(Date.now() / SECOND) * SECOND
   readonly #store: SessionStore
 
-  constructor (store: SessionStore) {
+  constructor (store: SessionStore, userId = randomId()) {
     this.#store = store
+    this.userId = userId
   }
 
-  /** Creates a session. By default its idle expiry is after an hour, and its absolute expiry after a day. */
+  /**
+   * Creates a session. By default its login began just now, its idle expiry is after an hour, and its absolute expiry
+   * after a day.
+   */
   async signIn (login: SignIn = {}): Promise<StoredSession> {
     const {
-      startedAt = this.now, openid = this.openid, unionid = null, key = null, limit = null, replaces = null, ...fields
+      startedAgo = 0, openid = this.openid, unionid = null, key = null, limit = null, replaces = null, device = null,
+      ...fields
     } = login
     const session: StoredSession = {
       id: randomId(),
@@ -46,10 +59,22 @@ export class TestUser {
       data: null,
       ...fields
     }
-    this.accepted = await this.#store.create({
-      ...this.#ref, startedAt, openid, unionid, key, limit, replaces, session: { ...session }
+    this.refusal = await this.#store.create({
+      ...this.#ref, openid, unionid, key, limit, replaces, device, session: { ...session }, startedAgo
     })
     return session
+  }
+
+  /**
+   * Signs in as soon as the store accepts a login that begins now. A store may take the start as earlier, by the
+   * duration of its operation.
+   */
+  async signInAfterEnd (login: SignIn): Promise<StoredSession> {
+    for (let attempt = 1; ; attempt++) {
+      const session = await this.signIn(login)
+      if (this.refusal === null) return session
+      assert.ok(attempt < MAX_ATTEMPTS, 'a login that began after the end is refused')
+    }
   }
 
   async read (sessionId: string): Promise<SessionRecord | null> {
@@ -73,8 +98,8 @@ export class TestUser {
     return this.#store.update({ ...this.#ref, sessionId, data })
   }
 
-  revoke (sessionId: string, reason: EndReason = 'revoked'): Promise<boolean> {
-    return this.#store.revoke({ ...this.#ref, sessionId, reason })
+  revoke (sessionId: string, reason: EndReason = 'revoked', pendingLogins = false): Promise<boolean> {
+    return this.#store.revoke({ ...this.#ref, sessionId, reason, pendingLogins })
   }
 
   revokeAll (reason: EndReason = 'revoked', except: string | null = null, pendingLogins = false): Promise<number> {
@@ -102,6 +127,11 @@ export class TestUser {
 export function sealedKey (...fingerprints: [string?, ...string[]]): SealedKey {
   const [current = randomId(), ...earlier] = fingerprints
   return { sealed: randomBytes(48).toString('base64url'), fingerprints: [current, ...earlier] as [string, ...string[]] }
+}
+
+/** Returns the digest of a device's id, in the form of the plugin. */
+export function randomDevice (): string {
+  return randomBytes(12).toString('base64url')
 }
 
 export function randomId (): string {

@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { test } from 'tap'
 import { memoryStore } from '../../../src/stores/memory.js'
-import type { SessionStore, StoredSession } from '../../../src/stores/store.js'
+import type { CreateSession, SessionStore, StoredSession } from '../../../src/stores/store.js'
 import { storeSuite, type StoreFactory } from '../../../src/testing/store-suite/store-suite.js'
+import { MINUTE } from '../../helpers/clock.js'
 
 /** Returns a small store, because every check opens one. */
 function createStore (): SessionStore {
@@ -70,9 +71,51 @@ test('storeSuite: all checks may share one store', async (t) => {
 
 /** Stores with one defect each, and the check that must fail. */
 const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<SessionStore>, fails: string }> = {
-  'pending logins are accepted after their end': {
-    change: (good) => ({ create: async (input) => await good.create({ ...input, startedAt: input.now }) }),
-    fails: 'pendingLogins: a login that began before is refused and changes nothing'
+  'create resolves to undefined': {
+    change: (good) => ({
+      create: async (input) => await good.create(input) ?? undefined as unknown as null
+    }),
+    fails: 'create: resolves to null'
+  },
+  'pending logins are accepted after revokeAll': {
+    change: (good) => ({
+      create: async (input) => await good.create({ ...input, startedAgo: 0 })
+    }),
+    fails: 'pendingLogins: a login that began before revokeAll is refused with its reason'
+  },
+  'every refusal has the reason kicked': {
+    change: (good) => ({
+      create: async (input) => await good.create(input) === null ? null : 'kicked'
+    }),
+    fails: 'pendingLogins: a login that brings a session revoked meanwhile is refused with its reason'
+  },
+  'a refused login writes its user': {
+    change: (good) => {
+      const users = new Map<string, { openid: string, unionid: string | null }>()
+      return {
+        create: async (input) => {
+          users.set(input.userId, input)
+          return await good.create(input)
+        },
+        read: async (ref) => {
+          const record = await good.read(ref)
+          if (record?.status !== 'live') return record
+          const { openid, unionid } = users.get(ref.userId)!
+          return { ...record, openid, unionid }
+        }
+      }
+    },
+    fails: 'pendingLogins: a refused login changes nothing'
+  },
+  'a refused login writes its key': {
+    change: (good) => ({
+      create: async (input) => {
+        const refusal = await good.create(input)
+        if (refusal !== null && input.key !== null) await good.writeKey({ ...userOf(input), key: input.key })
+        return refusal
+      }
+    }),
+    fails: 'pendingLogins: a login refused by the end of its session changes nothing'
   },
   'all logins after an end of pending logins are refused': {
     change: (good) => {
@@ -82,37 +125,307 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
           if (ref.pendingLogins) ended.add(ref.userId)
           return await good.revokeAll(ref)
         },
-        create: async (input) => !ended.has(input.userId) && await good.create(input)
+        create: async (input) => ended.has(input.userId) ? 'kicked' : await good.create(input)
       }
     },
-    fails: 'pendingLogins: a login that begins then or later is accepted'
+    fails: 'pendingLogins: a login that begins after revokeAll is accepted'
   },
-  'a mark in the future refuses logins': {
+  'all logins that bring a revoked session are refused': {
     change: (good) => {
-      const ended = new Map<string, number>()
+      const ended = new Set<string>()
       return {
-        revokeAll: async (ref) => {
-          if (ref.pendingLogins) ended.set(ref.userId, ref.now)
-          return await good.revokeAll(ref)
+        revoke: async (ref) => {
+          if (ref.pendingLogins) ended.add(ref.sessionId)
+          return await good.revoke(ref)
         },
-        create: async (input) => input.startedAt >= (ended.get(input.userId) ?? 0) && await good.create(input)
+        create: async (input) => ended.has(input.replaces!) ? 'kicked' : await good.create(input)
       }
     },
+    fails: 'pendingLogins: a login that begins after the revoke is accepted and removes the reason'
+  },
+  'an end refuses logins of any age': {
+    change: (good) => ({
+      create: async (input) => await good.create({ ...input, startedAgo: Math.min(input.startedAgo, 30 * MINUTE) })
+    }),
     fails: 'pendingLogins: a revokeAll an hour or more after the start of a login does not refuse it'
+  },
+  'a revoke refuses logins of any age': {
+    change: (good) => ({
+      create: async (input) => {
+        const startedAgo = input.replaces === null ? input.startedAgo : Math.min(input.startedAgo, 30 * MINUTE)
+        return await good.create({ ...input, startedAgo })
+      }
+    }),
+    fails: 'pendingLogins: a revoke an hour or more after the start of a login does not refuse it'
   },
   'every revokeAll ends pending logins': {
     change: (good) => ({ revokeAll: async (ref) => await good.revokeAll({ ...ref, pendingLogins: true }) }),
     fails: 'pendingLogins: without it, revokeAll and revoke refuse no login'
   },
+  'every revoke ends pending logins': {
+    change: (good) => ({ revoke: async (ref) => await good.revoke({ ...ref, pendingLogins: true }) }),
+    fails: 'pendingLogins: without it, revokeAll and revoke refuse no login'
+  },
+  'revoke ends all pending logins of the user': {
+    change: (good) => ({
+      revoke: async (ref) => {
+        const wasLive = await good.revoke(ref)
+        const { userId, now, reason } = ref
+        const except = (await good.list(ref))[0]?.id ?? null
+        if (ref.pendingLogins) await good.revokeAll({ userId, now, reason, except, pendingLogins: true })
+        return wasLive
+      }
+    }),
+    fails: 'pendingLogins: revoke refuses no login with another session or without one'
+  },
   'pending logins end only for users with sessions': {
     change: (good) => ({
       revokeAll: async (ref) => (await good.list(ref)).length === 0 ? 0 : await good.revokeAll(ref)
     }),
-    fails: 'pendingLogins: applies to a user without sessions, for an hour'
+    fails: 'pendingLogins: revokeAll applies to a user without sessions'
   },
-  'create returns nothing': {
-    change: (good) => ({ create: async (input) => await good.create(input) && undefined as unknown as boolean }),
-    fails: 'create: returns true'
+  'the first end of pending logins counts': {
+    change: (good) => {
+      const ended = new Set<string>()
+      return {
+        revokeAll: async (ref) => {
+          const pendingLogins = ref.pendingLogins && !ended.has(ref.userId)
+          if (pendingLogins) ended.add(ref.userId)
+          return await good.revokeAll({ ...ref, pendingLogins })
+        }
+      }
+    },
+    fails: 'pendingLogins: the latest revokeAll counts'
+  },
+  'revokeAll keeps no time with the reasons': {
+    change: (good) => ({
+      revokeAll: async (ref) => {
+        const ended = await good.revokeAll({ ...ref, pendingLogins: false })
+        await good.revokeAll({ ...ref, except: null, pendingLogins: false })
+        return ended
+      }
+    }),
+    fails: 'pendingLogins: revokeAll with it refuses logins by the end of their session too'
+  },
+  'ends of the limit refuse no login': {
+    change: (good) => ({
+      create: async (input) => {
+        const refusal = await good.create(input)
+        return refusal === 'replaced' ? await good.create({ ...input, replaces: null, startedAgo: 0 }) : refusal
+      }
+    }),
+    fails: 'pendingLogins: a login that brings a session which the limit ended meanwhile is refused'
+  },
+  'the clock of the caller of revokeAll decides': {
+    change: (good) => {
+      const ended = new Map<string, number>()
+      return {
+        revokeAll: async (ref) => {
+          if (ref.pendingLogins) ended.set(ref.userId, ref.now)
+          return await good.revokeAll({ ...ref, pendingLogins: false })
+        },
+        create: async (input) => {
+          const isRefused = input.now - input.startedAgo < (ended.get(input.userId) ?? 0)
+          return isRefused ? 'kicked' : await good.create(input)
+        }
+      }
+    },
+    fails: "pendingLogins: revokeAll of a server whose clock is half an hour off refuses the user's pending logins only"
+  },
+  'the clock of the login server decides': {
+    change: (good) => ({
+      create: async (input) => {
+        const startedAgo = Math.max(0, input.startedAgo + Date.now() - input.now)
+        return await good.create({ ...input, startedAgo })
+      }
+    }),
+    fails: 'pendingLogins: a login on a server whose clock is half an hour off is refused if it was pending'
+  },
+  'the clock of the caller of revoke decides': {
+    change: (good) => {
+      const ended = new Map<string, number>()
+      return {
+        revoke: async (ref) => {
+          if (ref.pendingLogins) ended.set(ref.sessionId, ref.now)
+          return await good.revoke({ ...ref, pendingLogins: false })
+        },
+        create: async (input) => {
+          const isRefused = input.now - input.startedAgo < (ended.get(input.replaces!) ?? 0)
+          return isRefused ? 'kicked' : await good.create(input)
+        }
+      }
+    },
+    fails: 'pendingLogins: revoke by a server whose clock is half an hour off refuses pending logins only'
+  },
+  'an end is dropped by the clock of the login server': {
+    change: (good) => ({
+      create: async (input) => {
+        const record = input.replaces === null ? null : await good.read({ ...input, sessionId: input.replaces })
+        return await good.create({ ...input, replaces: record === null ? null : input.replaces })
+      }
+    }),
+    fails: 'pendingLogins: the end counts although the session has expired by the clock of the login server'
+  },
+  'devices are ignored': {
+    change: (good) => ({ create: async (input) => await good.create({ ...input, device: null }) }),
+    fails: 'device: a login replaces the earlier session of its device without a reason'
+  },
+  'a session of the device ends with a reason': {
+    change: (good) => {
+      const devices = sessionsOfDevices(good)
+      return {
+        create: async (input) => {
+          for (const sessionId of devices.replacedBy(input)) {
+            await good.revoke({ ...userOf(input), sessionId, reason: 'replaced', pendingLogins: false })
+          }
+          return await devices.create(input)
+        }
+      }
+    },
+    fails: 'device: a login replaces the earlier session of its device without a reason'
+  },
+  'a login replaces later sessions of its device': {
+    change: (good) => {
+      const devices = sessionsOfDevices(good)
+      return { create: async (input) => await devices.create({ ...input, startedAgo: -1 }) }
+    },
+    fails: 'device: a login never replaces a session whose login began later'
+  },
+  'all devices are one': {
+    change: (good) => ({
+      create: async (input) => await good.create({ ...input, device: input.device && 'd'.repeat(16) })
+    }),
+    fails: 'device: another device of the user keeps its session'
+  },
+  'a device of one user is that of another': {
+    change: (good) => {
+      const owners = new Map<string, { userId: string, sessionId: string }>()
+      return {
+        create: async (input) => {
+          const owner = owners.get(input.device!)
+          if (owner !== undefined) {
+            const { userId, sessionId } = owner
+            await good.revoke({ userId, sessionId, now: input.now, reason: 'replaced', pendingLogins: false })
+          }
+          if (input.device !== null) owners.set(input.device, { userId: input.userId, sessionId: input.session.id })
+          return await good.create(input)
+        }
+      }
+    },
+    fails: 'device: another user with the same device keeps the session'
+  },
+  'no device is a device': {
+    change: (good) => ({ create: async (input) => await good.create({ ...input, device: input.device ?? '' }) }),
+    fails: 'device: null replaces no session, and no login replaces a session without a device'
+  },
+  'the limit applies before the device': {
+    change: (good) => ({
+      create: async (input) => {
+        const limit = input.limit === null ? null : input.limit - 1
+        return await good.create({ ...input, limit })
+      }
+    }),
+    fails: 'device: its session is removed before the limit applies'
+  },
+  'the previous key is dropped with the session of the device': {
+    change: (good) => {
+      const devices = sessionsOfDevices(good)
+      const users = new Set<string>()
+      return {
+        create: async (input) => {
+          if (devices.replacedBy(input).length > 0) users.add(input.userId)
+          return await devices.create(input)
+        },
+        readKeys: async (ref) => (await good.readKeys(ref)).slice(0, users.has(ref.userId) ? 1 : 2)
+      }
+    },
+    fails: 'device: a login that replaces the only session keeps the previous key'
+  },
+  'update drops the device': {
+    change: (good) => {
+      const changed = new Set<string>()
+      const devices = sessionsOfDevices(good)
+      return {
+        update: async (ref) => {
+          changed.add(ref.sessionId)
+          return await good.update(ref)
+        },
+        create: async (input) => {
+          const isLost = devices.replacedBy(input).some((id) => changed.has(id))
+          return await devices.create(isLost ? { ...input, device: null } : input)
+        }
+      }
+    },
+    fails: 'device: a session keeps its device when it is touched and updated'
+  },
+  'a login removes the reasons of its device': {
+    change: (good) => {
+      const devices = sessionsOfDevices(good)
+      return {
+        create: async (input) => {
+          return await devices.create({ ...input, replaces: input.replaces ?? devices.replacedBy(input)[0] ?? null })
+        }
+      }
+    },
+    fails: 'device: the reason of an ended session of the device stays'
+  },
+  'the order of concurrent logins of a device is that of their arrival': {
+    change: (good) => {
+      let inFlight = 0
+      return {
+        create: async (input) => {
+          inFlight++
+          const startedAgo = inFlight > 1 ? -1 : input.startedAgo
+          return await good.create({ ...input, startedAgo }).finally(() => { inFlight-- })
+        }
+      }
+    },
+    fails: 'race: two logins of one device: the one that began later stays'
+  },
+  'users are not separated by case': {
+    change: (good) => Object.fromEntries(Object.entries(good).map(([operation, run]) => [
+      operation, (ref: { userId: string }) => {
+        return (run as (ref: object) => unknown)({ ...ref, userId: ref.userId.toLowerCase() })
+      }
+    ])),
+    fails: 'users: ids that differ only in case are of two users'
+  },
+  'sessions are not separated by case': {
+    change: (good) => ({
+      revoke: async (ref) => {
+        const sessionId = (await good.list(ref)).find(({ id }) => id.toLowerCase() === ref.sessionId.toLowerCase())?.id
+        return await good.revoke({ ...ref, sessionId: sessionId ?? ref.sessionId })
+      },
+      update: async (ref) => {
+        const sessionId = (await good.list(ref)).find(({ id }) => id.toLowerCase() === ref.sessionId.toLowerCase())?.id
+        return await good.update({ ...ref, sessionId: sessionId ?? ref.sessionId })
+      },
+      create: async (input) => {
+        const replaces = (await good.list(input)).find(({ id }) => id.toLowerCase() === input.replaces?.toLowerCase())?.id
+        return await good.create({ ...input, replaces: replaces ?? input.replaces })
+      }
+    }),
+    fails: 'sessions: ids that differ only in case are of two sessions'
+  },
+  'a user has 64 KiB at most': {
+    change: (good) => ({
+      create: async (input) => {
+        const text = JSON.stringify(await good.list(input)) + JSON.stringify(input.session)
+        if (text.length > 65_535) throw new Error('too long')
+        return await good.create(input)
+      }
+    }),
+    fails: 'many sessions: more than 64 KiB of one user'
+  },
+  'text with U+0000 or lone surrogates is refused': {
+    change: (good) => ({
+      create: async (input) => {
+        const { label } = input.session
+        if (label !== null && /[\0\p{Surrogate}]/u.test(label)) throw new Error('invalid text')
+        return await good.create(input)
+      }
+    }),
+    fails: 'labels: any text is stored unchanged'
   },
   'touch revives': {
     change: (good) => {
@@ -145,13 +458,14 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
         const session = { ...record.session, idleExpiresAt: ref.idleExpiresAt }
         await good.create({
           ...userOf(ref),
-          startedAt: ref.now,
+          startedAgo: 0,
           openid,
           unionid,
           session,
           key: null,
           limit: null,
-          replaces: ref.sessionId
+          replaces: ref.sessionId,
+          device: null
         })
         return true
       }
@@ -178,13 +492,13 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
   'the newest session is ended by the limit': {
     change: (good) => ({
       create: async (input) => {
-        const isOpen = await good.create({ ...input, limit: null })
+        const refusal = await good.create({ ...input, limit: null })
         const live = await good.list(input)
         const extra = input.limit === null ? 0 : Math.max(0, live.length - input.limit)
         for (const { id } of live.toReversed().slice(0, extra)) {
-          await good.revoke({ ...userOf(input), sessionId: id, reason: 'replaced' })
+          await good.revoke({ ...userOf(input), sessionId: id, reason: 'replaced', pendingLogins: false })
         }
-        return isOpen
+        return refusal
       }
     }),
     fails: 'limit: the oldest sessions beyond it end with the reason replaced'
@@ -194,7 +508,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
       create: async (input) => {
         const live = await good.list(input)
         const extra = input.limit === null ? [] : live.slice(0, Math.max(0, live.length + 1 - input.limit))
-        for (const { id } of extra) await good.revoke({ ...userOf(input), sessionId: id, reason: 'replaced' })
+        for (const { id } of extra) await good.revoke({ ...userOf(input), sessionId: id, reason: 'replaced', pendingLogins: false })
         return await good.create({ ...input, limit: null })
       }
     }),
@@ -214,7 +528,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
     change: (good) => ({
       create: async (input) => {
         if (input.replaces !== null) {
-          await good.revoke({ ...userOf(input), sessionId: input.replaces, reason: 'replaced' })
+          await good.revoke({ ...userOf(input), sessionId: input.replaces, reason: 'replaced', pendingLogins: false })
         }
         return await good.create({ ...input, replaces: null })
       }
@@ -311,12 +625,34 @@ function userOf ({ userId, now }: { userId: string, now: number }): { userId: st
   return { userId, now }
 }
 
+/** Keeps which sessions each device has, with the starts of their logins. */
+function sessionsOfDevices (good: SessionStore): {
+  create: SessionStore['create']
+  /** Returns the sessions of the device whose logins began earlier, whether they are live or not. */
+  replacedBy (input: CreateSession): string[]
+} {
+  const created: { input: CreateSession, startedAt: number }[] = []
+  return {
+    create: async (input) => {
+      created.push({ input, startedAt: performance.now() - input.startedAgo })
+      return await good.create(input)
+    },
+    replacedBy: ({ userId, device, startedAgo }) => {
+      const startedAt = performance.now() - startedAgo
+      return created.filter((other) => {
+        return device !== null && other.input.userId === userId && other.input.device === device &&
+          other.startedAt < startedAt
+      }).map(({ input }) => input.session.id)
+    }
+  }
+}
+
 /** Records what was created, and revives it like a store that writes a whole record blindly. */
 function recording (good: SessionStore): {
   operations: Pick<SessionStore, 'create'>
   revive: (id: string, fields: Partial<StoredSession>, now: number) => Promise<boolean>
 } {
-  const created = new Map<string, Parameters<SessionStore['create']>[0]>()
+  const created = new Map<string, CreateSession>()
   return {
     operations: {
       create: async (input) => {
