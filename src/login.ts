@@ -62,7 +62,10 @@ export interface LoginParams {
   body?: object | undefined
 }
 
-/** Logs a user in. The request may be of any server of Fastify, such as HTTP/2. */
+/**
+ * Logs a user in. The request may be of any server of Fastify, such as HTTP/2. Reads the app id by `selectApp`, the
+ * token to replace from `Authorization`, and the id of the device from `Weapp-Device`.
+ */
 export type Login = (
   request: FastifyRequest<RouteGenericInterface, RawServerBase>, params: LoginParams
 ) => Promise<LoginResponse>

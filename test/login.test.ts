@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { test } from 'tap'
-import { memoryStore, type LoginContext, type OnLoginResult } from '../src/index.js'
-import { freezeClock } from './helpers/clock.js'
+import { memoryStore, type CreateSession, type LoginContext, type OnLoginResult } from '../src/index.js'
+import { DAY, freezeClock } from './helpers/clock.js'
 import { faultyStore } from './helpers/faulty-store.js'
 import { partsOf } from './helpers/forged-token.js'
 import { captureLog } from './helpers/log.js'
@@ -169,40 +169,10 @@ test('onLogin: later changes to the reply have no effect', async (t) => {
   t.match(await host.signIn(), { user: { name: 'Alice' } })
 })
 
-test('T55: revokeAll: refuses a pending login of the user, but not the next login', async (t) => {
-  let enter = () => {}
-  let release = () => {}
-  const entered = new Promise<void>((resolve) => { enter = resolve })
-  const released = new Promise<void>((resolve) => { release = resolve })
-  const log = captureLog()
-  const clock = freezeClock(t)
-  const host = await startHost(t, {
-    server: log.server,
-    options: {
-      async onLogin () {
-        enter()
-        await released
-      }
-    }
-  })
-  const login = host.post('/weapp/login', { code: host.wechat.login('alice') })
-  await entered
-  clock.advance(1)
-  t.equal(await host.app.weapp.sessions.revokeAll({ openid: host.wechat.openid('alice') }), 0, 'no session yet')
-  release()
-  assertRefused(t, await login, 401, 'FST_WEAPP_SESSION_KICKED')
-  t.match(log.events().at(-1), { event: 'login-failed', code: 'FST_WEAPP_SESSION_KICKED' })
-  t.strictSame(await host.app.weapp.sessions.list({ openid: host.wechat.openid('alice') }), [])
-  const { token } = await host.signIn()
-  t.equal((await host.get('/me', token)).statusCode, 200)
-})
-
 test('onLogin: may end all other sessions of the user', async (t) => {
-  const clock = freezeClock(t)
   const host = await startHost(t, {
     options: {
       async onLogin ({ appId, openid, request }) {
-        clock.advance(1)
         const pendingLogins = !('x-alone' in request.headers)
         await host.app.weapp.sessions.revokeAll({ appId, openid, pendingLogins })
       }
@@ -217,13 +187,36 @@ test('onLogin: may end all other sessions of the user', async (t) => {
   assertRefused(t, await login(), 401, 'FST_WEAPP_SESSION_KICKED')
 })
 
-test('store.create: undefined means that the login was accepted', async (t) => {
+test('store.create: each end reason is the error of its code', async (t) => {
   const { store, instead } = faultyStore()
-  const inner = memoryStore()
-  instead('create', async (input) => { await inner.create(input) })
-  instead('read', (input) => inner.read(input))
   const host = await startHost(t, { options: { store } })
-  t.equal((await host.get('/me', (await host.signIn()).token)).statusCode, 200)
+  for (const reason of ['revoked', 'kicked', 'replaced']) {
+    instead('create', async () => reason)
+    const login = await host.post('/weapp/login', { code: host.wechat.login('alice') })
+    assertRefused(t, login, 401, `FST_WEAPP_SESSION_${reason.toUpperCase()}`)
+  }
+})
+
+test('store.create: any other result is a 503 without a token', async (t) => {
+  const log = captureLog()
+  const { store, instead } = faultyStore()
+  const host = await startHost(t, { server: log.server, options: { store } })
+  for (const result of [undefined, true, false, '', 'banned', {}, ['kicked']]) {
+    instead('create', async () => result)
+    const login = await host.post('/weapp/login', { code: host.wechat.login('alice') })
+    assertRefused(t, login, 503, 'FST_WEAPP_STORE_UNAVAILABLE', 5)
+    t.match(log.events().at(-1), { event: 'login-failed', code: 'FST_WEAPP_STORE_UNAVAILABLE' })
+  }
+})
+
+test('store.create: gets the age of the login, not a time', async (t) => {
+  const { store, calls } = faultyStore()
+  const clock = freezeClock(t)
+  const host = await startHost(t, { options: { store, onLogin: () => clock.advance(DAY) } })
+  const begin = performance.now()
+  await host.signIn()
+  const { startedAgo } = calls.find(({ operation }) => operation === 'create')!.input as CreateSession
+  t.ok(startedAgo > 0 && startedAgo <= performance.now() - begin, `${startedAgo} ms`)
 })
 
 test('store.create: an error is a 503 without a token', async (t) => {

@@ -2,7 +2,7 @@ import type { RouteOptions } from 'fastify'
 import type { Login, LoginBody } from '../login.js'
 import type { LoginRouteOptions } from '../options.js'
 import { pluginRoute } from './plugin-route.js'
-import { errorResponses, loginBody, LoginResponseSchema } from './schemas.js'
+import { errorResponses, loginBody, LoginHeadersSchema, LoginResponseSchema } from './schemas.js'
 
 /** Creates `POST {prefix}/login`, which exchanges a code for a token. */
 export function loginRoute ({ body, ...options }: LoginRouteOptions, login: Login): RouteOptions {
@@ -12,6 +12,7 @@ export function loginRoute ({ body, ...options }: LoginRouteOptions, login: Logi
     guarded: false,
     summary: 'Sign in with the code of wx.login',
     schema: {
+      headers: LoginHeadersSchema,
       body: loginBody(body),
       response: { 200: LoginResponseSchema, ...errorResponses(400, 401, 403, 409, 429, 500, 502, 503, 504) }
     },

@@ -16,6 +16,14 @@ export function loginBody (
   return { ...rest, properties: { code, ...properties }, required: ['code', ...required], additionalProperties: false }
 }
 
+/** Documents the header. The login validates it, also in a route of the host. */
+export const LoginHeadersSchema = Type.Object({
+  'weapp-device': Type.Optional(Type.String({
+    description: 'A random id of the device: 1 to 64 characters of A-Z, a-z, 0-9, "-" and "_". ' +
+      'The login replaces the session of the same user on the same device.'
+  }))
+})
+
 export const LoginResponseSchema = Type.Object({
   token: Type.String({ description: 'The token for the header Authorization: Bearer <token>' }),
   tokenType: Type.Literal('Bearer'),

@@ -66,15 +66,17 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
   function store ({ userId, now }: UserRef, record: UserRecord, clock: number): void {
     const user = users.peek(userId)
     if (record.live.length === 0) {
+      // Notifies the watchers, as an eviction does.
       users.delete(userId)
       endedUsers.set(userId, record, now, clock)
-    } else if (user !== undefined) {
-      user.record = record
-    } else {
+    } else if (user === undefined) {
+      // No watcher has a session of this user.
       endedUsers.delete(userId)
       users.set(userId, { record, promotedAt: 0 })
+    } else {
+      user.record = record
+      notify(userId)
     }
-    notify(userId)
   }
 
   const memory: SessionStore = {

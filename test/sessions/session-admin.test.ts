@@ -83,6 +83,7 @@ test('revokeAll: an unknown key ends nothing, and a whole identity is accepted',
   await t.rejects(sessions.revokeAll(misspelt), { code: 'FST_WEAPP_INVALID_OPTION', message: /execpt is not a valid option/ })
   const notBoolean = { ...userOf(host, 'alice'), pendingLogins: 'false' as never }
   await t.rejects(sessions.revokeAll(notBoolean), { code: 'FST_WEAPP_INVALID_OPTION', message: /pendingLogins must be/ })
+  await t.rejects(sessions.revoke({ ...notBoolean, id: 'x' }), { code: 'FST_WEAPP_INVALID_OPTION', message: /pendingLogins must be/ })
   t.equal((await sessions.list(userOf(host, 'alice'))).length, 2)
   t.strictSame((await host.get('/elsewhere', token)).json(), { ended: 1, all: 1 })
 })

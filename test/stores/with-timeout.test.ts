@@ -47,6 +47,23 @@ test('storeWithTimeout: a result that is not an array of items is a failure', as
   }
 })
 
+test('storeWithTimeout: a result of create is null or an end reason', async (t) => {
+  const faulty = faultyStore()
+  const failures: [string, unknown][] = []
+  const onFailure = (operation: string, error: unknown) => failures.push([operation, error])
+  const store = storeWithTimeout(faulty.store, createTimeout(60_000, onFailure))
+  for (const result of [null, 'revoked', 'kicked', 'replaced']) {
+    faulty.instead('create', async () => result)
+    t.equal(await store.create({} as never), result)
+  }
+  t.strictSame(failures, [])
+  for (const result of [undefined, true, false, 0, '', 'banned', {}, []]) {
+    faulty.instead('create', async () => result)
+    await t.rejects(store.create({} as never), UNAVAILABLE, String(result))
+    t.match(failures.at(-1), ['create', { name: 'TypeError' }])
+  }
+})
+
 for (const outcome of ['resolves', 'rejects'] as const) {
   test(`createTimeout: an operation that ${outcome} too late is ignored`, async (t) => {
     const failures: unknown[] = []
