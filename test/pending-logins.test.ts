@@ -40,7 +40,7 @@ async function startPendingHost (t: Test): Promise<PendingHost> {
   }
 }
 
-test('T55: revokeAll: refuses a pending login of the user, but not the next login', async (t) => {
+test('T55: revokeAll: refuses a pending login of the user, but not the next', async (t) => {
   const { app, alice, log, ...host } = await startPendingHost(t)
   const login = await host.logInWhile(null, async () => {
     t.equal(await app.weapp.sessions.revokeAll(alice), 0, 'no session yet')
@@ -52,7 +52,7 @@ test('T55: revokeAll: refuses a pending login of the user, but not the next logi
   t.equal((await host.get('/me', token)).statusCode, 200)
 })
 
-test('T55: revoke: refuses a pending login that brings the ended session, but not the next login', async (t) => {
+test('T55: revoke: refuses a pending login with the session, but not the next', async (t) => {
   const { app, alice, ...host } = await startPendingHost(t)
   const { token } = await host.signIn()
   const [session] = await app.weapp.sessions.list(alice)
@@ -64,7 +64,7 @@ test('T55: revoke: refuses a pending login that brings the ended session, but no
   t.equal((await host.get('/me', next.token)).statusCode, 200)
 })
 
-test('revoke: without pendingLogins, and for a login of another device, no login is refused', async (t) => {
+test('revoke: refuses no login without pendingLogins, or of another phone', async (t) => {
   const { app, alice, ...host } = await startPendingHost(t)
   const { token } = await host.signIn()
   const [session] = await app.weapp.sessions.list(alice)
@@ -92,7 +92,7 @@ test('T55: logout?all=true: refuses every pending login of the user', async (t) 
   await host.signIn()
 })
 
-test('T55: limit: refuses a pending login that brings a session which the limit has ended', async (t) => {
+test('T55: limit: refuses a pending login with a session that it ended', async (t) => {
   const host = await startPendingHost(t)
   const { token } = await host.signIn()
   const login = await host.logInWhile(token, async () => [await host.signIn(), await host.signIn()])

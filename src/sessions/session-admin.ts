@@ -25,8 +25,8 @@ export interface SessionAdmin {
   list (user: AppUser): Promise<SessionSummary[]>
   /**
    * Ends one session. Resolves to false if the session was not live. Logins in flight that would replace it are refused
-   * with FST_WEAPP_SESSION_KICKED unless `pendingLogins` is false. Within `onLogin` pass false, otherwise that login may
-   * be refused too.
+   * with FST_WEAPP_SESSION_KICKED unless `pendingLogins` is false. Within `onLogin` pass false, otherwise that login
+   * may be refused too.
    */
   revoke (session: AppUser & { id: string, pendingLogins?: boolean | undefined }): Promise<boolean>
   /**

@@ -125,8 +125,8 @@ export interface SessionStore {
    * - to the reason of `revokeAll` with `pendingLogins`,
    * - to the reason of the session in `replaces`, if it ended with `pendingLogins`.
    *
-   * Ignores an end that is {@link PENDING_LOGIN_TTL_MS} or more later than the start. Looks for these ends before it drops
-   * what has expired by `now`, because the caller's clock may be ahead.
+   * Ignores an end that is {@link PENDING_LOGIN_TTL_MS} or more later than the start. Looks for these ends before it
+   * drops what has expired by `now`, because the caller's clock may be ahead.
    */
   create (input: CreateSession): Promise<EndReason | null>
 

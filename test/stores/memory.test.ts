@@ -138,7 +138,7 @@ test('max: a user who signs in again keeps reasons and ends of pending logins', 
   t.equal(user.refusal, 'kicked')
 })
 
-test('T55: memoryStore: the clock of the machine does not decide whether a login was pending', async (t) => {
+test('T55: memoryStore: the clock of the machine does not count', async (t) => {
   const user = new TestUser(memoryStore())
   const clock = freezeClock(t)
   await user.revokeAll('kicked', null, true)

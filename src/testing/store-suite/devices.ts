@@ -49,7 +49,7 @@ export const deviceChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'device: null replaces no session, and no login replaces a session without a device',
+    name: 'device: null replaces no session, and is replaced by no login',
     async run (store) {
       const user = new TestUser(store)
       const device = randomDevice()

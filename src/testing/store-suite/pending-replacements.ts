@@ -5,7 +5,7 @@ import { MINUTE, randomDevice, REASONS, sealedKey, SKEWS, TestUser, type StoreCh
 /** Checks of logins that were in flight when the session in their `replaces` was ended. */
 export const pendingReplacementChecks: StoreCheck[] = [
   {
-    name: 'pendingLogins: a login that brings a session revoked meanwhile is refused with its reason',
+    name: 'pendingLogins: a login with a session revoked meanwhile is refused',
     async run (store) {
       for (const reason of REASONS) {
         const user = new TestUser(store)
@@ -40,7 +40,7 @@ export const pendingReplacementChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'pendingLogins: a login that begins after the revoke is accepted and removes the reason',
+    name: 'pendingLogins: a login that begins after revoke removes the reason',
     async run (store) {
       const user = new TestUser(store)
       const old = await user.signIn()
@@ -63,7 +63,7 @@ export const pendingReplacementChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'pendingLogins: revokeAll with it refuses logins by the end of their session too',
+    name: 'pendingLogins: revokeAll keeps the time with each reason too',
     async run (store) {
       const user = new TestUser(store)
       const [old, kept] = [await user.signIn(), await user.signIn()]
@@ -74,7 +74,7 @@ export const pendingReplacementChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'pendingLogins: a revoke an hour or more after the start of a login does not refuse it',
+    name: 'pendingLogins: revoke an hour after the start of a login is ignored',
     async run (store) {
       const user = new TestUser(store)
       const old = await user.signIn()
@@ -86,7 +86,7 @@ export const pendingReplacementChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'pendingLogins: a login that brings a session which the limit ended meanwhile is refused',
+    name: 'pendingLogins: a login with a session ended by the limit is refused',
     async run (store) {
       const user = new TestUser(store)
       const old = await user.signIn()
@@ -98,7 +98,7 @@ export const pendingReplacementChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'pendingLogins: revoke by a server whose clock is half an hour off refuses pending logins only',
+    name: 'pendingLogins: the clock of the caller of revoke does not count',
     async run (store) {
       for (const skew of SKEWS) {
         const user = new TestUser(store)
@@ -114,7 +114,7 @@ export const pendingReplacementChecks: StoreCheck[] = [
     }
   },
   {
-    name: 'pendingLogins: the end counts although the session has expired by the clock of the login server',
+    name: 'pendingLogins: the end counts although the caller sees an expired session',
     async run (store) {
       const user = new TestUser(store)
       const old = await user.signIn({ idleExpiresAt: user.now + MINUTE })

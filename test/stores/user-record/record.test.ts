@@ -12,7 +12,7 @@ test('expiresAt: the latest expiry of anything in the record', async (t) => {
   t.equal(expiresAt(recordOf({ live: [live('a')], loginsEnd: { reason: 'kicked', at: NOW + 1 } })), NOW + HOUR + 1)
 })
 
-test('withoutExpired: keeps an end for an hour of the store, by a clock that was set too', async (t) => {
+test('withoutExpired: keeps an end for an hour of the store, also of a set clock', async (t) => {
   const record = recordOf({ loginsEnd: { reason: 'kicked', at: CLOCK } })
   for (const clock of [CLOCK - HOUR + 1, CLOCK, CLOCK + HOUR - 1]) t.equal(withoutExpired(record, NOW, clock), record)
   for (const clock of [CLOCK - HOUR, CLOCK + HOUR]) {
