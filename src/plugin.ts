@@ -19,7 +19,7 @@ import { resolveOptions } from './resolve-options.js'
 import { checkProtection } from './route-protection.js'
 import { loginRoute } from './routes/login.js'
 import { logoutRoute } from './routes/logout.js'
-import { isolateScope } from './routes/plugin-route.js'
+import { followErrorHandler, isolateScope } from './routes/plugin-route.js'
 import { sessionRoute } from './routes/session.js'
 import type { WeappIdentity } from './sessions/request-session.js'
 import { createSessionService } from './sessions/service.js'
@@ -115,6 +115,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
 
   await fastify.register(async (scope) => {
     isolateScope(scope)
+    followErrorHandler(scope, fastify)
     if (routes.login !== false) scope.route(loginRoute(routes.login, login))
     if (routes.logout !== false) scope.route(logoutRoute(routes.logout, sessions))
     if (routes.session !== false) scope.route(sessionRoute(routes.session, sessions))

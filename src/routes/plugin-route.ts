@@ -1,7 +1,7 @@
 /** The common part of the plugin's routes, independent of the host's configuration of Fastify. */
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
-import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
 import type { WeappRouteOptions } from '../options.js'
 
 interface PluginRoute {
@@ -52,5 +52,18 @@ export function isolateScope (scope: FastifyInstance): void {
   scope.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') done(null, undefined)
     else parse(request, body, done)
+  })
+}
+
+/**
+ * Applies the error handler that the host has when an error happens. Fastify would keep the one of the registration,
+ * and a host may set its error handler after its plugins are loaded.
+ */
+export function followErrorHandler (scope: FastifyInstance, host: FastifyInstance): void {
+  const { errorHandler: inherited } = scope
+  scope.setErrorHandler((error, request, reply) => {
+    // Fastify continues with the inherited handler. It would send a value that is not an Error as a response.
+    if (host.errorHandler === inherited && error instanceof Error) throw error
+    return host.errorHandler(error as FastifyError, request, reply)
   })
 }
