@@ -19,9 +19,14 @@ export interface RouteDocumentation {
 
 /** Fastify's route options, except those that define the route. */
 export interface WeappRouteOptions extends Omit<Partial<RouteOptions>,
-  'method' | 'url' | 'handler' | 'schema' | 'validatorCompiler' | 'serializerCompiler'> {
+  'method' | 'url' | 'handler' | 'schema' | 'validatorCompiler' | 'serializerCompiler' | 'bodyLimit'> {
   /** The path of the route below the prefix. */
   path?: string | undefined
+  /**
+   * The limit of the body in bytes. Raise it if a login carries more, such as a picture.
+   * @default 8192
+   */
+  bodyLimit?: number | undefined
   /** The documentation for @fastify/swagger. The plugin defines the schemas of bodies and responses. */
   schema?: RouteDocumentation | undefined
 }

@@ -116,6 +116,8 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   await fastify.register(async (scope) => {
     isolateScope(scope)
     followErrorHandler(scope, fastify)
+    // Refuses strangers before their body is read, and after a rate limit of the host in onRequest.
+    scope.addHook('preParsing', (request, reply, _payload, done) => guard.hook(request, reply, done))
     if (routes.login !== false) scope.route(loginRoute(routes.login, login))
     if (routes.logout !== false) scope.route(logoutRoute(routes.logout, sessions))
     if (routes.session !== false) scope.route(sessionRoute(routes.session, sessions))
