@@ -9,7 +9,7 @@ export interface WeappError extends FastifyError {
   code: WeappErrorCode
   statusCode: number
   /**
-   * The headers of the response, which the onError hook of plugin.ts sets:
+   * The headers of the response, which response-headers.ts sets:
    * - `weapp-error`: the code, which a phone can read under any error envelope of the host
    * - `cache-control: no-store`
    * - `www-authenticate` on every 401

@@ -9,11 +9,11 @@ import {
 } from './errors.js'
 import { isTraced, traced } from './diagnostics/tracing.js'
 import { logRefused } from './diagnostics/operator-log.js'
-import type { RouteProtection } from './route-protection.js'
+import { recordThrown, setGuestHeaders } from './response-headers.js'
 import type { SessionKeys } from './sessions/session-keys.js'
 import type { SessionToken, SessionTokens } from './sessions/session-memo.js'
 import type { SessionService } from './sessions/service.js'
-import type { WeappIdentity } from './sessions/request-session.js'
+import { RequestSession, type WeappIdentity } from './sessions/request-session.js'
 import { userIdOf } from './crypto/tokens.js'
 import type { Apps } from './wechat/apps.js'
 
@@ -109,6 +109,7 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardDep
   }
 
   function accept (request: GuardedRequest, identity: WeappIdentity): WeappIdentity {
+    RequestSession.recordErrors(identity.session, request)
     request.weapp = request[kOutcome] = identity
     return identity
   }
@@ -139,17 +140,25 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardDep
 
   return {
     async authenticate (request) {
-      await authenticate(request as GuardedRequest)
+      try {
+        await authenticate(request as GuardedRequest)
+      } catch (error) {
+        recordThrown(request, error)
+        throw error
+      }
     },
 
     identity (request) {
       const outcome = (request as GuardedRequest)[kOutcome]
       if (outcome === undefined || outcome instanceof Promise) throw new FST_WEAPP_NOT_GUARDED()
-      if (outcome instanceof Rejected) throw outcome.error
+      if (outcome instanceof Rejected) {
+        recordThrown(request, outcome.error)
+        throw outcome.error
+      }
       return outcome
     },
 
-    hook (request, _reply, done) {
+    hook (request, reply, done) {
       const { weapp: protection = protect === 'all' } = request.routeOptions.config
       if (protection === false) return done()
       // Undefined in a scope that was created before the plugin was registered.
@@ -159,7 +168,14 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardDep
         assertFreshKey(guarded).then(() => done(), done)
         return
       }
-      const fail = (error: unknown) => done(errorUnlessOptional(protection, error))
+      const fail = (error: unknown) => {
+        if (protection === 'optional' && isUnauthenticated(error)) {
+          if (error.code !== 'FST_WEAPP_TOKEN_MISSING') setGuestHeaders(reply, error.code)
+          return done()
+        }
+        // Any value but false and 'optional' protects the route, even an unknown one.
+        done(error as Error)
+      }
       try {
         const found = authenticate(guarded)
         if (found instanceof Promise) {
@@ -174,9 +190,6 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardDep
   }
 }
 
-/** Returns undefined if the route is optional and the request is unauthenticated, or else the error to throw. */
-function errorUnlessOptional (protection: RouteProtection, error: unknown): Error | undefined {
-  const isUnauthenticated = isWeappError(error) && error.statusCode === 401
-  // Any value but false and 'optional' protects the route, even an unknown one.
-  return protection === 'optional' && isUnauthenticated ? undefined : error as Error
+function isUnauthenticated (error: unknown): error is WeappError {
+  return isWeappError(error) && error.statusCode === 401
 }

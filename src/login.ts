@@ -6,6 +6,7 @@ import { traced } from './diagnostics/tracing.js'
 import { FST_WEAPP_APP_UNKNOWN } from './errors.js'
 import { parseOnLoginResult, type OnLoginReturn } from './on-login-result.js'
 import { deviceDigest, deviceIdOf } from './device-id.js'
+import { recordThrown } from './response-headers.js'
 import type { SessionService } from './sessions/service.js'
 import type { DecryptOptions, SessionKeys } from './sessions/session-keys.js'
 import type { Apps } from './wechat/apps.js'
@@ -147,6 +148,7 @@ export function createLogin ({ selectApp, apps, wechat, tokens, sessions, keys, 
       return await traced('fastify-weapp.login', { appId: chosen }, () => logIn(request, chosen, params, startedAt))
     } catch (error) {
       logLoginFailure(request.log, appId, error)
+      recordThrown(request, error)
       throw error
     }
   }

@@ -11,11 +11,11 @@ import fp from 'fastify-plugin'
 import { createSeal, deriveKeys } from './crypto/seal.js'
 import { createTokens, MIN_REMEMBERED_TOKENS } from './crypto/tokens.js'
 import { createOperatorLog } from './diagnostics/operator-log.js'
-import { isWeappError } from './errors.js'
 import { createGuard, type RequestLike } from './guard.js'
 import { createLogin, type Login } from './login.js'
 import type { WeappOptions } from './options.js'
 import { resolveOptions } from './resolve-options.js'
+import { addHeaderHooks } from './response-headers.js'
 import { checkProtection } from './route-protection.js'
 import { loginRoute } from './routes/login.js'
 import { logoutRoute } from './routes/logout.js'
@@ -105,11 +105,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
 
   fastify.addHook('onRoute', (route) => checkProtection(route, keepSessionKey))
   fastify.addHook(options.hook, guard.hook)
-  // onError runs before the error handler of the host, which would drop the headers of an error. It runs only if the
-  // error is sent: not on an optional route, and not if another strategy of @fastify/auth succeeds.
-  fastify.addHook('onError', async (_request, reply, error) => {
-    if (isWeappError(error)) reply.headers(error.headers)
-  })
+  addHeaderHooks(fastify)
   fastify.addHook('onClose', () => wechat.close())
   if (cache !== null) fastify.addHook('onClose', watchStore(options.store, cache, log.cacheUnavailable))
 

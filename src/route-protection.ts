@@ -4,7 +4,15 @@ import { FST_WEAPP_INVALID_OPTION } from './errors.js'
 import { isObject } from './utils/type-checks.js'
 
 /**
- * The protection of a route. `true` requires a live session, `'optional'` also lets unauthenticated requests pass.
+ * The protection of a route.
+ *
+ * `true` requires a live session.
+ *
+ * `'optional'` also lets unauthenticated requests pass. If the request has a token and its session has ended or expired,
+ * the response has the header `Weapp-Session` with the error code, such as FST_WEAPP_SESSION_EXPIRED, and
+ * `Cache-Control: no-store`. The client then renews the session for its next request, or reports the sign-out. It does
+ * not repeat the request.
+ *
  * `freshKey: true` requires a live session with a session_key that WeChat has accepted within the last minute. Use it
  * for handlers that decrypt.
  */

@@ -2,6 +2,7 @@
 import type { DecryptOptions, SessionKeyOwner, SessionKeys } from './session-keys.js'
 import type { SessionData } from './session-data.js'
 import type { StoredSession } from '../stores/store.js'
+import { recordThrown } from '../response-headers.js'
 import type { TokenClaims } from '../crypto/tokens.js'
 import type { UserData } from '../wechat/user-data.js'
 
@@ -99,6 +100,8 @@ export class RequestSession implements WeappSession {
   readonly #openid: string
   readonly #operations: SessionOperations
   #data: Readonly<SessionData>
+  /** The request that records the errors of the operations. */
+  #request: object = this
 
   constructor (
     claims: TokenClaims, openid: string, stored: StoredSession, data: Readonly<SessionData>,
@@ -120,33 +123,49 @@ export class RequestSession implements WeappSession {
     return (session as RequestSession).#claims
   }
 
+  /** Records the errors of the operations on the request, because a framework of the host may hide them. */
+  static recordErrors (session: WeappSession, request: object): void {
+    (session as RequestSession).#request = request
+  }
+
   get data (): Readonly<SessionData> {
     return this.#data
   }
 
   async update (data: SessionData): Promise<void> {
-    this.#data = await this.#operations.update(this.#claims.userId, this.#claims.sessionId, data)
+    const { userId, sessionId } = this.#claims
+    this.#data = await this.#recorded(this.#operations.update(userId, sessionId, data))
   }
 
   async revoke (): Promise<void> {
     const { userId, sessionId } = this.#claims
-    await this.#operations.revoke({ userId, sessionId, reason: 'revoked', pendingLogins: true })
+    const ending = { userId, sessionId, reason: 'revoked', pendingLogins: true } as const
+    await this.#recorded(this.#operations.revoke(ending))
   }
 
   decrypt (encryptedData: string, iv: string, options?: DecryptOptions): Promise<UserData> {
-    return this.#operations.keys.decrypt(this.#keyOwner(), encryptedData, iv, options)
+    return this.#recorded(this.#operations.keys.decrypt(this.#keyOwner(), encryptedData, iv, options))
   }
 
   verifySignature (rawData: string, signature: string): Promise<true> {
-    return this.#operations.keys.verifySignature(this.#keyOwner(), rawData, signature)
+    return this.#recorded(this.#operations.keys.verifySignature(this.#keyOwner(), rawData, signature))
   }
 
   checkSessionKey (): Promise<boolean> {
-    return this.#operations.keys.isAlive(this.#keyOwner())
+    return this.#recorded(this.#operations.keys.isAlive(this.#keyOwner()))
   }
 
   resetSessionKey (): Promise<void> {
-    return this.#operations.keys.reset(this.#keyOwner())
+    return this.#recorded(this.#operations.keys.reset(this.#keyOwner()))
+  }
+
+  async #recorded<Result> (operation: Promise<Result>): Promise<Result> {
+    try {
+      return await operation
+    } catch (error) {
+      recordThrown(this.#request, error)
+      throw error
+    }
   }
 
   #keyOwner (): SessionKeyOwner {

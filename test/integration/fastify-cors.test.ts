@@ -9,7 +9,7 @@ test("@fastify/cors: a preflight passes even under protect 'all'", async (t) => 
   const host = await startHost(t, {
     options: { protect: 'all' },
     before: async (app) => {
-      await app.register(cors, { origin, exposedHeaders: ['Weapp-Error', 'Retry-After'], methods: ['GET', 'POST'] })
+      await app.register(cors, { origin, exposedHeaders: ['Weapp-Error', 'Weapp-Session', 'Retry-After'], methods: ['GET', 'POST'] })
     }
   })
   await assertRoutes(t, host, { nextHeaders: () => ({ origin }) })
@@ -29,7 +29,12 @@ test("@fastify/cors: a preflight passes even under protect 'all'", async (t) => 
   const refused = await host.app.inject({ url: '/me', headers: { origin } })
   t.match(refused.headers, {
     'access-control-allow-origin': origin,
-    'access-control-expose-headers': 'Weapp-Error, Retry-After',
+    'access-control-expose-headers': 'Weapp-Error, Weapp-Session, Retry-After',
     'weapp-error': 'FST_WEAPP_TOKEN_MISSING'
   }, 'a page can read the error code')
+  const guest = await host.app.inject({ url: '/feed', headers: { origin, authorization: 'Bearer a.b.c' } })
+  t.match(guest.headers, {
+    'access-control-expose-headers': 'Weapp-Error, Weapp-Session, Retry-After',
+    'weapp-session': 'FST_WEAPP_TOKEN_INVALID'
+  }, 'a page can read why its session ended')
 })

@@ -11,6 +11,7 @@ test('T44: no response of the plugin and no refusal may be cached', async (t) =>
     options: { store: faulty.store },
     after (app) {
       app.get('/cacheable', { config: { weapp: true } }, async (_request, reply) => reply.header('cache-control', 'max-age=60').send('x'))
+      app.get('/optional', { config: { weapp: 'optional' } }, async (_request, reply) => reply.header('cache-control', 'max-age=60').send('x'))
       app.get('/public', async (_request, reply) => reply.header('cache-control', 'public').send('x'))
     }
   })
@@ -43,6 +44,7 @@ test('T44: no response of the plugin and no refusal may be cached', async (t) =>
   await noStore("the host's route without a token", 401, { url: '/cacheable' })
   await noStore("the host's route with a bad token", 401, { url: '/cacheable', token: 'x' })
   await noStore("the host's route with a forged token", 401, { url: '/cacheable', token: forge(someClaims()) })
+  await noStore('an optional route with a bad token', 200, { url: '/optional', token: 'x' })
   faulty.instead('read', FAILURES.rejects)
   await noStore("the host's route without a store", 503, { url: '/cacheable', token })
   faulty.heal()

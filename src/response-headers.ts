@@ -1,0 +1,57 @@
+/**
+ * The response headers that tell a phone about its session. They are set under any error handler and framework:
+ * - `weapp-error` and the other headers of a WeappError, if the response is that error
+ * - `weapp-session`, if an optional route served a request as a guest because its token was refused
+ */
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { isWeappError, type WeappError, type WeappErrorCode } from './errors.js'
+
+/** A symbol that is not declared to Fastify, which would set it on every request. */
+const kThrown = Symbol('fastify-weapp.thrown')
+
+interface RequestWithError {
+  [kThrown]?: WeappError
+}
+
+/**
+ * Records an error that the plugin throws into code of the host. Frameworks such as NestJS catch it and reply with a
+ * body of their own, so Fastify's `onError` never runs.
+ */
+export function recordThrown (request: object, error: unknown): void {
+  if (isWeappError(error)) (request as RequestWithError)[kThrown] = error
+}
+
+/** Tells the phone that its token was refused and the route serves it as a guest. */
+export function setGuestHeaders (reply: FastifyReply, code: WeappErrorCode): void {
+  reply.headers({ 'weapp-session': code, 'cache-control': 'no-store' })
+}
+
+/** Adds the hooks that set the headers to the scope of the host. */
+export function addHeaderHooks (fastify: FastifyInstance): void {
+  // onError runs before the error handler of the host, which would drop the headers of an error. It runs only if the
+  // error is sent: not on an optional route, and not if another strategy of @fastify/auth succeeds.
+  fastify.addHook('onError', async (_request, reply, error) => {
+    if (isWeappError(error)) setErrorHeaders(reply, error)
+  })
+
+  fastify.addHook('onSend', (request, reply, _payload, done) => {
+    const thrown = (request as RequestWithError)[kThrown]
+    // With another status, the host has handled the error itself.
+    if (thrown !== undefined && thrown.statusCode === reply.statusCode && !reply.hasHeader('weapp-error')) {
+      setErrorHeaders(reply, thrown)
+    }
+    // The host may allow caches to store its response. They would tell other phones the code.
+    if (reply.hasHeader('weapp-session')) forbidStoring(reply)
+    done()
+  })
+}
+
+function setErrorHeaders (reply: FastifyReply, error: WeappError): void {
+  if (reply.getHeader('weapp-session') === error.code) reply.removeHeader('weapp-session')
+  reply.headers(error.headers)
+}
+
+/** Keeps a header of the host that forbids storing too. */
+function forbidStoring (reply: FastifyReply): void {
+  if (!/\bno-store\b/i.test(String(reply.getHeader('cache-control')))) reply.header('cache-control', 'no-store')
+}
