@@ -11,6 +11,7 @@ import fp from 'fastify-plugin'
 import { createSeal, deriveKeys } from './crypto/seal.js'
 import { createTokens, MIN_REMEMBERED_TOKENS } from './crypto/tokens.js'
 import { createOperatorLog } from './diagnostics/operator-log.js'
+import { warnMemoryStore } from './diagnostics/process-warnings.js'
 import { createGuard, type RequestLike } from './guard.js'
 import { createLogin, type Login } from './login.js'
 import type { WeappOptions } from './options.js'
@@ -64,7 +65,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   const options = resolveOptions(opts)
   const { keepSessionKey, routes } = options
   if (isMemoryStore(options.store) && (cluster.isWorker || process.env.NODE_ENV === 'production')) {
-    warnAboutMemoryStore()
+    warnMemoryStore()
   }
 
   const log = createOperatorLog(fastify.log, redisErrorCode)
@@ -123,15 +124,6 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
 /** Wraps the app lookup of the host. Like a store, it can fail or hang. */
 function appsWithTimeout (apps: AppSecrets, withTimeout: WithTimeout): AppSecrets {
   return typeof apps === 'function' ? (appId) => withTimeout('apps', apps, appId) : apps
-}
-
-let hasWarned = false
-
-function warnAboutMemoryStore (): void {
-  if (hasWarned) return
-  hasWarned = true
-  const warning = 'fastify-weapp stores sessions only in the memory of this process. Pass a store that outlives it.'
-  process.emitWarning(warning, { code: 'FST_WEAPP_MEMORY_STORE' })
 }
 
 /** Without encapsulation: the decorators, the guard and the hooks belong to the scope of the host. */

@@ -16,7 +16,7 @@ const installed = join(project, 'node_modules', 'fastify-weapp')
 test('T51: dependencies: no more than these', async (t) => {
   t.strictSame(Object.keys(manifest.dependencies).sort(), [
     '@fastify/error', '@fastify/jwt', '@lukeed/ms', '@sinclair/typebox', 'ajv', 'ajv-formats', 'fastify-plugin',
-    'lru-cache', 'undici'
+    'lru-cache', 'process-warning', 'undici'
   ])
   t.strictSame(Object.keys(manifest.peerDependencies).sort(), ['@fastify/redis', 'fastify'])
 })

@@ -5,6 +5,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { isWeappError, type ErrorDetails, type WeappErrorCode } from '../errors.js'
 import { logSafely } from './log-safely.js'
+import { warnConfigError, warnStoreFailure } from './process-warnings.js'
 import type { DecryptFailure } from './tracing.js'
 
 /** The events that belong to the server. */
@@ -65,6 +66,7 @@ export function createOperatorLog (
       oncePerMinute(`errcode ${errcode} ${appId}`, () => {
         const weapp = { event: 'wechat-config', appId, errcode, rid, ip }
         log.error({ weapp }, `weapp: WeChat refused this server: ${hint}`)
+        if (isOff(log)) warnConfigError(appId, errcode, hint)
       })
     },
 
@@ -72,9 +74,10 @@ export function createOperatorLog (
       // Not the error itself: clients add commands and their arguments to errors.
       const failure = (error ?? { name: 'timeout' }) as { name?: unknown, code?: unknown }
       const { name, code = storeErrorCode(error) } = failure
-      const subject = operation === 'apps' ? 'the apps() lookup' : 'the session store'
+      const subject = operation === 'apps' ? 'apps() lookup' : 'session store'
       oncePerMinute(`store ${operation}`, () => {
-        log.error({ weapp: { event: 'store-failed', operation, name, code } }, `weapp: ${subject} failed`)
+        log.error({ weapp: { event: 'store-failed', operation, name, code } }, `weapp: the ${subject} failed`)
+        if (isOff(log)) warnStoreFailure(subject, operation, [name, code].join(' ').trim())
       })
     },
 
@@ -109,6 +112,11 @@ export function createOperatorLog (
       logSafely(() => log.debug({ weapp }, 'weapp: user data or a signature failed'))
     }
   }
+}
+
+/** Returns whether a logger discards errors. Pino, and Fastify without a logger, then have one method for all levels. */
+function isOff ({ error, trace }: FastifyBaseLogger): boolean {
+  return error === trace
 }
 
 /** Logs a login. */
