@@ -16,7 +16,7 @@ const IMPORTS = {
 
 /** Files at the root of src that a folder may import: shared types, and what the routes answer with. */
 const ROOT_FILES = {
-  routes: ['errors.ts', 'login.ts', 'guard.ts', 'options.ts'],
+  routes: ['errors.ts', 'login.ts', 'guard.ts', 'options.ts', 'response-headers.ts'],
   sessions: ['errors.ts', 'response-headers.ts'],
   client: [],
   testing: []

@@ -34,15 +34,15 @@ export function addHeaderHooks (fastify: FastifyInstance): void {
     if (isWeappError(error)) setErrorHeaders(reply, error)
   })
 
-  fastify.addHook('onSend', (request, reply, _payload, done) => {
+  fastify.addHook('onSend', (request, reply, payload, done) => {
     const thrown = (request as RequestWithError)[kThrown]
+    if (thrown === undefined && !reply.hasHeader('weapp-session')) return done()
+    const body = isResponse(payload) ? unwrap(reply, payload) : payload
     // With another status, the host has handled the error itself.
-    if (thrown !== undefined && thrown.statusCode === reply.statusCode && !reply.hasHeader('weapp-error')) {
-      setErrorHeaders(reply, thrown)
-    }
+    if (thrown?.statusCode === reply.statusCode && !reply.hasHeader('weapp-error')) setErrorHeaders(reply, thrown)
     // The host may allow caches to store its response. They would tell other phones the code.
     if (reply.hasHeader('weapp-session')) forbidStoring(reply)
-    done()
+    done(null, body)
   })
 }
 
@@ -51,7 +51,19 @@ function setErrorHeaders (reply: FastifyReply, error: WeappError): void {
   reply.headers(error.headers)
 }
 
-/** Keeps a header of the host that forbids storing too. */
-function forbidStoring (reply: FastifyReply): void {
+/** Recognizes a Response of any implementation, as Fastify does. */
+function isResponse (payload: unknown): payload is Response {
+  return Object.prototype.toString.call(payload) === '[object Response]'
+}
+
+/** Moves the status and headers of a Response to the reply. Fastify would do so after all hooks. Returns the body. */
+function unwrap (reply: FastifyReply, { status, headers, body }: Response): unknown {
+  reply.code(status)
+  for (const [name, value] of headers) reply.header(name, value)
+  return body
+}
+
+/** Sets `Cache-Control: no-store`, unless a header of the host contains it. */
+export function forbidStoring (reply: FastifyReply): void {
   if (!/\bno-store\b/i.test(String(reply.getHeader('cache-control')))) reply.header('cache-control', 'no-store')
 }

@@ -94,6 +94,33 @@ test('Weapp-Session: no cache stores the response, and a stricter header of the 
   }
 })
 
+test('Weapp-Session, Weapp-Error: are set on a Response of the Fetch API', async (t) => {
+  const { get } = await startHost(t, {
+    after (app) {
+      const headers = [['cache-control', 'public'], ['set-cookie', 'a=1'], ['set-cookie', 'b=2']] as [string, string][]
+      app.get('/served', { config: { weapp: 'optional' } }, async () => new Response('served', { status: 203, headers }))
+      app.get('/caught', async (request) => {
+        await app.weapp.authenticate(request).catch(() => {})
+        const { status } = request.query as { status: string }
+        return new Response('caught', { status: Number(status), headers })
+      })
+      app.get('/empty', { config: { weapp: 'optional' } }, async () => new Response(null, { status: 204 }))
+    }
+  })
+  const served = await get('/served', 'a.b.c')
+  t.strictSame([served.statusCode, served.body], [203, 'served'])
+  t.strictSame(headersOf(served), { 'weapp-session': 'FST_WEAPP_TOKEN_INVALID', 'cache-control': 'no-store' })
+  t.strictSame(served.headers['set-cookie'], ['a=1', 'b=2'])
+  t.strictSame(headersOf(await get('/served')), { 'cache-control': 'public' }, 'without a token')
+  const caught = await get('/caught?status=401', 'a.b.c')
+  t.strictSame([caught.statusCode, caught.body], [401, 'caught'])
+  t.match(headersOf(caught), { 'weapp-error': 'FST_WEAPP_TOKEN_INVALID', 'cache-control': 'no-store' })
+  const handled = await get('/caught?status=200', 'a.b.c')
+  t.strictSame([handled.statusCode, handled.body, headersOf(handled)], [200, 'caught', { 'cache-control': 'public' }])
+  const empty = await get('/empty', 'a.b.c')
+  t.strictSame([empty.statusCode, empty.body, empty.headers['weapp-session']], [204, '', 'FST_WEAPP_TOKEN_INVALID'])
+})
+
 test('Weapp-Session: stays on an error of the host, without a Weapp-Error', async (t) => {
   const { get, wechat } = await startHost(t, {
     after (app) {

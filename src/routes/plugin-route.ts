@@ -1,8 +1,11 @@
 /** The common part of the plugin's routes, independent of the host's configuration of Fastify. */
 import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, RouteOptions } from 'fastify'
+import type {
+  FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, onSendHookHandler, RouteOptions
+} from 'fastify'
 import type { WeappRouteOptions } from '../options.js'
+import { forbidStoring } from '../response-headers.js'
 
 interface PluginRoute {
   method: 'GET' | 'POST'
@@ -21,7 +24,7 @@ const BODY_LIMIT = 8 * 1024
 
 /** Merges the route options of the host with the definition of the route, which takes precedence. */
 export function pluginRoute (options: WeappRouteOptions, route: PluginRoute): RouteOptions {
-  const { path = route.path, bodyLimit = BODY_LIMIT, schema, config, ...hostOptions } = options
+  const { path = route.path, bodyLimit = BODY_LIMIT, schema, config, onSend = [], ...hostOptions } = options
   return {
     ...hostOptions,
     bodyLimit,
@@ -29,8 +32,15 @@ export function pluginRoute (options: WeappRouteOptions, route: PluginRoute): Ro
     url: path,
     schema: { tags: ['weapp'], summary: route.summary, ...schema, ...route.schema } as FastifySchema,
     config: { ...config, weapp: route.guarded },
+    // Runs last, because a hook of the host may allow caches to store every response.
+    onSend: [onSend, noStoreOnSend].flat(),
     handler: route.handler
   }
+}
+
+const noStoreOnSend: onSendHookHandler = (_request, reply, _payload, done) => {
+  forbidStoring(reply)
+  done()
 }
 
 /** Fastify's own error handler sends the Error itself, and JSON.stringify would omit its fields. */
@@ -48,8 +58,9 @@ export function isolateScope (scope: FastifyInstance): void {
   }))
   scope.setValidatorCompiler(({ schema }) => ajv.compile(schema))
   scope.setSerializerCompiler(() => serialize)
-  scope.addHook('onSend', (_request, reply, _payload, done) => {
-    reply.header('cache-control', 'no-store')
+  // Also covers a response whose onSend hooks fail.
+  scope.addHook('onRequest', (_request, reply, done) => {
+    forbidStoring(reply)
     done()
   })
 

@@ -1,3 +1,4 @@
+import type { FastifyReply } from 'fastify'
 import { test } from 'tap'
 import { freezeClock } from '../helpers/clock.js'
 import { FAILURES, faultyStore } from '../helpers/faulty-store.js'
@@ -53,6 +54,29 @@ test('T44: no response of the plugin and no refusal may be cached', async (t) =>
   clock.advance(31 * 24 * 3600_000)
   await noStore('an expired token', 401, { url: '/cacheable', token })
   t.equal((await app.inject('/public')).headers['cache-control'], 'public', 'other answers are left alone')
+})
+
+test('T44: a hook of the host cannot make a response of the plugin cacheable', async (t) => {
+  const cache = async (_request: unknown, reply: FastifyReply) => { reply.header('cache-control', 'public') }
+  const { wechat, signIn, get, post } = await startHost(t, {
+    options: { routes: { login: { onSend: cache }, session: { onSend: [cache, cache] } } },
+    after: (app) => app.addHook('onSend', cache)
+  })
+  const { token } = await signIn()
+  const login = () => post('/weapp/login', { code: wechat.login('alice') })
+  t.equal((await login()).headers['cache-control'], 'no-store')
+  for (const given of [token, 'x', undefined]) {
+    t.equal((await get('/weapp/session', given)).headers['cache-control'], 'no-store')
+  }
+  t.equal((await post('/weapp/logout', undefined, token)).headers['cache-control'], 'no-store')
+})
+
+test('T44: a response whose onSend hook fails is not cacheable', async (t) => {
+  const { wechat, post } = await startHost(t, {
+    after: (app) => app.addHook('onSend', async () => { throw new Error('broken') })
+  })
+  const { statusCode, headers } = await post('/weapp/login', { code: wechat.login('alice') })
+  t.strictSame([statusCode, headers['cache-control']], [500, 'no-store'])
 })
 
 test('T46: 1,000 interleaved users see only their own identity', async (t) => {
