@@ -50,9 +50,11 @@ test('error handler: set before the plugin, after it, or both', async (t) => {
   }), { handler: 'after' })
   t.strictSame(await failedLogin(t, async (app, register) => {
     mask('before')(app)
-    await register(app)
-    mask('after')(app)
-  }, {}, Fastify({ allowErrorHandlerOverride: true })), { handler: 'after' })
+    await app.register(async (scope) => {
+      await register(scope)
+      mask('after')(scope)
+    })
+  }), { handler: 'after' })
 })
 
 test('error handler: set after plugins are loaded, as in fastify/demo', async (t) => {
