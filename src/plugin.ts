@@ -22,6 +22,7 @@ import { loginRoute } from './routes/login.js'
 import { logoutRoute } from './routes/logout.js'
 import { followErrorHandler, isolateScope } from './routes/plugin-route.js'
 import { sessionRoute } from './routes/session.js'
+import { isolateValidation } from './routes/validation.js'
 import type { WeappIdentity } from './sessions/request-session.js'
 import { createSessionService } from './sessions/service.js'
 import { createSessionAdmin, type SessionAdmin } from './sessions/session-admin.js'
@@ -112,6 +113,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
 
   await fastify.register(async (scope) => {
     isolateScope(scope)
+    isolateValidation(scope, routes.login !== false && routes.login.body !== undefined)
     followErrorHandler(scope, fastify)
     // Refuses strangers before their body is read, and after a rate limit of the host in onRequest.
     scope.addHook('preParsing', (request, reply, _payload, done) => guard.hook(request, reply, done))

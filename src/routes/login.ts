@@ -1,8 +1,10 @@
 import type { RouteOptions } from 'fastify'
 import type { Login, LoginBody } from '../login.js'
 import type { LoginRouteOptions } from '../options.js'
+import { errorResponses } from './error-responses.js'
+import { loginBody } from './login-body.js'
 import { pluginRoute } from './plugin-route.js'
-import { errorResponses, loginBody, LoginHeadersSchema, LoginResponseSchema } from './schemas.js'
+import { LoginHeadersSchema, LoginResponseSchema } from './schemas.js'
 
 /** Creates `POST {prefix}/login`, which exchanges a code for a token. */
 export function loginRoute ({ body, ...options }: LoginRouteOptions, login: Login): RouteOptions {

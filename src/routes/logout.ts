@@ -3,8 +3,9 @@ import { logLogout } from '../diagnostics/operator-log.js'
 import type { WeappRouteOptions } from '../options.js'
 import { RequestSession } from '../sessions/request-session.js'
 import type { SessionService } from '../sessions/service.js'
+import { errorResponses } from './error-responses.js'
 import { pluginRoute } from './plugin-route.js'
-import { errorResponses, LogoutQuerySchema, NoContentSchema } from './schemas.js'
+import { LogoutQuerySchema, NoContentSchema } from './schemas.js'
 
 /** Creates `POST {prefix}/logout`, which ends this session, or with `?all=true` every session of its user. */
 export function logoutRoute (options: WeappRouteOptions, sessions: SessionService): RouteOptions {

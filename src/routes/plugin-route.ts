@@ -1,6 +1,4 @@
 /** The common part of the plugin's routes, independent of the host's configuration of Fastify. */
-import { Ajv } from 'ajv'
-import addFormats from 'ajv-formats'
 import type {
   FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchema, onSendHookHandler, RouteOptions
 } from 'fastify'
@@ -50,13 +48,8 @@ function serialize (payload: unknown): string {
   return JSON.stringify({ statusCode, code, error, message })
 }
 
-/** Isolates a scope from the host's validators, serializers and JSON parsers. Its responses are never cached. */
+/** Isolates a scope from the host's serializers and JSON parsers. Its responses are never cached. */
 export function isolateScope (scope: FastifyInstance): void {
-  // Fastify's own options, except coercion: it would turn `{ code: 123 }` and `{ code: ['a'] }` into strings.
-  const ajv = addFormats.default(new Ajv({
-    coerceTypes: false, useDefaults: true, removeAdditional: true, addUsedSchema: false, strict: false
-  }))
-  scope.setValidatorCompiler(({ schema }) => ajv.compile(schema))
   scope.setSerializerCompiler(() => serialize)
   // Also covers a response whose onSend hooks fail.
   scope.addHook('onRequest', (_request, reply, done) => {

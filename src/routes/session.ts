@@ -2,8 +2,9 @@ import type { RouteOptions } from 'fastify'
 import type { WeappRouteOptions } from '../options.js'
 import { RequestSession, type WeappSession } from '../sessions/request-session.js'
 import type { SessionService } from '../sessions/service.js'
+import { errorResponses } from './error-responses.js'
 import { pluginRoute } from './plugin-route.js'
-import { errorResponses, SessionResponseSchema } from './schemas.js'
+import { SessionResponseSchema } from './schemas.js'
 
 /** Creates `GET {prefix}/session`, which returns this session and all sessions of its user. */
 export function sessionRoute (options: WeappRouteOptions, sessions: SessionService): RouteOptions {
