@@ -1,13 +1,42 @@
-import { Agent } from 'undici'
+import type { Agent, Dispatcher } from 'undici'
+
+/** The plugin's own agent, which is created with the first request. */
+export interface LazyAgent {
+  /** Sends a request. Rejects after `close`, or if undici cannot be loaded. */
+  dispatch (options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): Promise<boolean>
+  /** Waits for pending requests, then closes the connections. */
+  close (): Promise<void>
+}
 
 /**
- * Creates the plugin's own agent. Its number of connections is unlimited, so that no call waits for another.
- * The concurrency limits of the client limit the calls.
+ * Creates the plugin's own agent. undici is loaded with the first request, because that takes as long as loading
+ * Fastify. The path is for Bun, whose own module `undici` cannot dispatch requests.
  *
  * @param timeout timeout of a call in milliseconds
  */
-export function createAgent (timeout: number): Agent {
-  return new Agent({
+export function createAgent (timeout: number, importUndici = () => import('undici/index.js')): LazyAgent {
+  let agent: Promise<Agent> | undefined
+  let closed: Promise<void> | undefined
+
+  return {
+    dispatch (options, handler) {
+      if (closed !== undefined) return Promise.reject(new Error('closed'))
+      agent ??= importUndici().then(({ Agent }) => new Agent(agentOptions(timeout)))
+      // Not awaited before: close() closes the agent after the requests that came first.
+      return agent.then((loaded) => loaded.dispatch(options, handler))
+    },
+
+    close () {
+      // A second close() of the agent would reject. If undici was not loaded, there is nothing to close.
+      closed ??= agent === undefined ? Promise.resolve() : agent.then((loaded) => loaded.close(), () => {})
+      return closed
+    }
+  }
+}
+
+/** The number of connections is unlimited, so that no call waits for another. The client limits the calls. */
+function agentOptions (timeout: number): Agent.Options {
+  return {
     connectTimeout: timeout,
     connect: {
       // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED=0 changes the default of Node.js.
@@ -16,5 +45,5 @@ export function createAgent (timeout: number): Agent {
       // Half the timeout leaves time for an address of the other family if the first one is unreachable.
       autoSelectFamilyAttemptTimeout: Math.ceil(timeout / 2)
     }
-  })
+  }
 }

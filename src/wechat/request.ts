@@ -56,9 +56,8 @@ const FIRST_BACKOFF_MS = 100
 export function createTransport (
   { baseUrl, timeout, retries, dispatcher }: TransportOptions, onRounded: (path: string) => void
 ): Transport {
-  const ownAgent = dispatcher === undefined ? createAgent(timeout) : null
-  const connections = dispatcher ?? ownAgent!
-  let closed: Promise<void> | undefined
+  const agent = createAgent(timeout)
+  const connections = dispatcher ?? agent
 
   /** Sends the request, again after a failure that allows it, until the deadline. */
   function send<Result> (
@@ -86,41 +85,36 @@ export function createTransport (
 
     download: (call) => send(call, (response) => readFile(response, call)),
 
-    async close () {
-      // A second close() of the agent would reject.
-      await (closed ??= ownAgent?.close())
-    }
+    close: agent.close
   }
 
   /** Sends one request. Never rejects: resolves to a Failure if there is no response. */
-  function ask (
-    { path, query, body, maxBytes = DEFAULT_MAX_BYTES }: WechatCall, deadline: Deadline
-  ): Promise<HttpResponse | Failure> {
+  function ask (call: WechatCall, deadline: Deadline): Promise<HttpResponse | Failure> {
     return new Promise((resolve) => {
       const fail = (error: unknown): void => {
         resolve(failed(FST_WEAPP_WECHAT_UNAVAILABLE, systemErrorCode(error), failedBeforeSending(error)))
       }
-      const exchange = new HttpExchange({ resolve, reject: fail }, maxBytes)
+      const exchange = new HttpExchange({ resolve, reject: fail }, call.maxBytes ?? DEFAULT_MAX_BYTES)
       deadline.expire = () => exchange.abort()
-      try {
-        // URLSearchParams escapes each value, so a code cannot inject a parameter.
-        const search = new URLSearchParams(query).toString()
-        connections.dispatch({
-          origin: baseUrl,
-          path: search === '' ? path : `${path}?${search}`,
-          headersTimeout: 0,
-          bodyTimeout: 0,
-          // One connection for each request. A response does not name its request. If a proxy sends one twice,
-          // the copy would answer the next request on the same connection: the login of another user.
-          reset: true,
-          ...body === undefined
-            ? { method: 'GET' }
-            : { method: 'POST', headers: { 'content-type': 'application/json' }, body }
-        }, exchange)
-      } catch (error) {
-        fail(error)
-      }
+      dispatch(call, exchange).catch(fail)
     })
+  }
+
+  async function dispatch ({ path, query, body }: WechatCall, exchange: HttpExchange): Promise<void> {
+    // URLSearchParams escapes each value, so a code cannot inject a parameter.
+    const search = new URLSearchParams(query).toString()
+    await connections.dispatch({
+      origin: baseUrl,
+      path: search === '' ? path : `${path}?${search}`,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      // One connection for each request. A response does not name its request. If a proxy sends one twice,
+      // the copy would answer the next request on the same connection: the login of another user.
+      reset: true,
+      ...body === undefined
+        ? { method: 'GET' }
+        : { method: 'POST', headers: { 'content-type': 'application/json' }, body }
+    }, exchange)
   }
 }
 

@@ -1,7 +1,7 @@
 /** wx.request and wx.uploadFile over real HTTP. */
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { FormData, request } from 'undici'
+import { FormData, request } from 'undici/index.js'
 
 export interface WxCallbacks<Result> {
   success?: (result: Result) => void
