@@ -7,7 +7,7 @@
  * Other programs disturb absolute times. Each round therefore runs every side once, and only ratios of a round count.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -59,15 +59,15 @@ function measureTimes () {
   }))
 }
 
-/** Returns the size in megabytes of the packages that npm installs, as the sum of the bytes of their files. */
+/** Returns the disk usage in megabytes of the packages that npm installs, in whole blocks as `du` counts it. */
 function installedSize (...packages) {
   const folder = mkdtempSync(join(tmpdir(), 'fastify-weapp-size-'))
   try {
     writeFileSync(join(folder, 'package.json'), '{ "private": true }')
-    execFileSync('npm', ['install', '--no-audit', '--no-fund', '--no-package-lock', ...packages], { cwd: folder })
-    const files = readdirSync(join(folder, 'node_modules'), { recursive: true, withFileTypes: true })
-    const bytes = files.filter((file) => file.isFile()).map((file) => statSync(join(file.parentPath, file.name)).size)
-    return bytes.reduce((sum, size) => sum + size, 0) / 1e6
+    execFileSync('npm', ['install', '--silent', '--no-package-lock', ...packages], { cwd: folder })
+    const paths = readdirSync(join(folder, 'node_modules'), { recursive: true })
+    const blocks = paths.map((path) => lstatSync(join(folder, 'node_modules', path)).blocks)
+    return blocks.reduce((sum, ofFile) => sum + ofFile, 0) * 512 / 2 ** 20
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

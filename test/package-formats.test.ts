@@ -1,6 +1,6 @@
 /** Tests the built package as ES modules and as CommonJS, and what it loads. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import swagger from '@fastify/swagger'
@@ -17,12 +17,14 @@ const TYPESCRIPT_5 = fileURLToPath(new URL('../node_modules/typescript-5/bin/tsc
 const OPTIONS = { appId: APP_ID, appSecret: APP_SECRET, secret: SECRET }
 const project = installedProject(tap)
 
-/** Runs Node.js in the project and returns what it printed, with its errors. */
-function runNode (...args: string[]): string {
-  const { stdout, stderr } = spawnSync(process.execPath, args, {
-    cwd: project, encoding: 'utf8', env: childEnvironment()
-  })
+/** Runs a program in the project and returns its output, with its errors. */
+function run (command: string, ...args: string[]): string {
+  const { stdout, stderr } = spawnSync(command, args, { cwd: project, encoding: 'utf8', env: childEnvironment() })
   return stdout + stderr
+}
+
+function runNode (...args: string[]): string {
+  return run(process.execPath, ...args)
 }
 
 /** A host that prints the result of a login. `inject` would load an ES module of Fastify's own dependencies. */
@@ -66,6 +68,13 @@ test('formats: a login works with require, also where ES modules cannot be requi
   t.equal(runNode('--no-experimental-require-module', '--input-type=commonjs', '-e', program), LOGGED_IN)
 })
 
+const hasBun = spawnSync('bun', ['--version'], { env: childEnvironment() }).status === 0
+
+test('formats: a login works on Bun', { skip: !hasBun && 'Bun is not installed' }, async (t) => {
+  writeFileSync(join(project, 'bun.mjs'), IMPORTS + LOGIN_JS)
+  t.equal(run('bun', 'bun.mjs'), LOGGED_IN)
+})
+
 test('formats: import and require return the same module', async (t) => {
   const program = `
     import { createRequire } from 'node:module'
@@ -95,6 +104,14 @@ test('formats: TypeScript 5.9 compiles a commonjs project, and Node.js runs it',
   `)
   t.equal(runNode(TYPESCRIPT_5, '-p', folder), '')
   t.equal(runNode(join(folder, 'index.js')), LOGGED_IN)
+})
+
+test('undici: is imported by a path that Bun does not replace', async (t) => {
+  const folder = join(project, 'node_modules/fastify-weapp/dist')
+  for (const path of ['index.js', 'index.cjs', 'testing/index.js', 'testing/index.cjs']) {
+    const imports = readFileSync(join(folder, path), 'utf8').match(/["']undici\b[^"']*["']/g)
+    t.strictSame([...new Set(imports)], ['"undici/index.js"'], path)
+  }
 })
 
 test('start-up: loads neither TypeBox nor undici', async (t) => {

@@ -5,6 +5,9 @@ import { Agent } from 'undici'
 import { Agent as Agent6 } from 'undici-6'
 import { test, type Test } from 'tap'
 import { createWechatClient, type WechatClientOptions } from '../../src/index.js'
+import { createAgent } from '../../src/wechat/agent.js'
+import { HttpExchange, type HttpResponse } from '../../src/wechat/http-exchange.js'
+import { deferred } from '../helpers/deferred.js'
 import { selfSignedCertificate } from '../helpers/self-signed.js'
 import { APP_ID, APP_SECRET } from '../helpers/host.js'
 
@@ -111,4 +114,39 @@ test('agent: an attempt to connect may take half the timeout, whatever the defau
     code: 'FST_WEAPP_WECHAT_UNAVAILABLE'
   })
   t.match(attempts(), [{ args: [{ autoSelectFamilyAttemptTimeout: 4500 }] }])
+})
+
+const GET = { path: '/?js_code=a', method: 'GET' as const }
+
+test('agent: close waits for a request that came while undici was loading', async (t) => {
+  const origin = await startTwice(t, [0])
+  const loading = deferred()
+  const agent = createAgent(1000, async () => {
+    await loading.promise
+    return await import('undici')
+  })
+  let dispatched!: Promise<boolean>
+  const response = new Promise<HttpResponse>((resolve, reject) => {
+    dispatched = agent.dispatch({ ...GET, origin }, new HttpExchange({ resolve, reject }, 1024))
+  })
+  const closed = Promise.all([agent.close(), agent.close()])
+  loading.resolve()
+  t.equal(await dispatched, true)
+  t.match(await response, { statusCode: 200 })
+  await closed
+})
+
+test('agent: a call after close is refused, and undici is not loaded', async (t) => {
+  const client = startClient(t, {})
+  await client.close()
+  await t.rejects(client.code2Session('code'), { code: 'FST_WEAPP_WECHAT_UNAVAILABLE' })
+  await client.close()
+})
+
+test('agent: requests are refused if undici cannot be loaded, and close succeeds', async (t) => {
+  const failure = Object.assign(new Error('no module'), { code: 'ERR_MODULE_NOT_FOUND' })
+  const agent = createAgent(1000, () => Promise.reject(failure))
+  const handler = new HttpExchange({ resolve () {}, reject () {} }, 1024)
+  await t.rejects(agent.dispatch({ ...GET, origin: 'http://127.0.0.1:1' }, handler), failure)
+  await agent.close()
 })
