@@ -4,8 +4,8 @@ import addFormats from 'ajv-formats'
 import type { FastifyInstance, FastifySchemaCompiler } from 'fastify'
 
 /**
- * Isolates a scope from the validators of the host. A schema is compiled with the first request, because compilation
- * takes a tenth of the start-up.
+ * Isolates a scope from the validators of the host. Schemas are compiled with the first request, because that takes a
+ * tenth of the time in which Fastify starts.
  *
  * @param hasHostSchema whether to validate and compile the schemas now, so that an invalid one fails the boot
  */
