@@ -55,8 +55,11 @@ export class RedisConnection {
   #unanswered = 0
   /** Commands that wait for the client's first connection, outside of ioredis. Null after that connection. */
   #awaitingReady: Set<() => void> | null = null
-  /** The server's clock minus `performance.now()`, or a little less. Null before the first reply to a write. */
-  #clockOffset: number | null = null
+  /**
+   * The server's clock minus `performance.now()`, or a little less. Zero before the first reply to a write. The server
+   * then rejects any write.
+   */
+  #clockOffset = 0
 
   /** @param timeout milliseconds for one operation */
   constructor (client: RedisClient, timeout: number) {
@@ -81,16 +84,20 @@ export class RedisConnection {
     return withDeadline(this.#timeout, (deadline) => this.#script(script, key, args, deadline))
   }
 
-  /** Runs a script with a fence. */
-  write (script: RedisScript, key: string, args: string[]): Promise<number> {
+  /**
+   * Runs a script with a fence. `createArgs` is called for each attempt. It gets the server's clock minus
+   * `performance.now()`, or a little less.
+   */
+  write (script: RedisScript, key: string, createArgs: (clockOffset: number) => string[]): Promise<unknown> {
     return withDeadline(this.#timeout, async (deadline) => {
       // A rejection returns the server's time, so the next attempt has the right fence. A second rejection is rare:
       // this process read the reply late, or a clock was set.
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        const fence = this.#clockOffset === null ? 0 : Math.floor(deadline.until + this.#clockOffset)
-        const [time, ...result] = await this.#script(script, key, [String(fence), ...args], deadline) as unknown[]
+        const fence = Math.floor(deadline.until + this.#clockOffset)
+        const args = [String(fence), ...createArgs(this.#clockOffset)]
+        const [time, ...result] = await this.#script(script, key, args, deadline) as unknown[]
         this.#clockOffset = Number(time) - performance.now()
-        if (result.length > 0) return Number(result[0])
+        if (result.length > 0) return result[0]
       }
       throw redisError(TIMEOUT)
     })

@@ -1,4 +1,30 @@
-/** Encodes and decodes the values of a user's hash. scripts.ts describes the hash. */
+/**
+ * The hash of one user, and the functions that encode and decode its values. The fields are:
+ *
+ *     o  openid and unionid
+ *     m<session>  a live session: 1,order,createdAt,expiresAt,idleExpiresAt
+ *                 an ended session: 1,!reason,order,until,endedAt
+ *     d<session>  label and data: the label is a first line :"label" and data is =data
+ *     v<session>  device,startedAt: the device of a live session, and when its login began
+ *     k  newest sealed key
+ *     f  its fingerprint
+ *     p  previous sealed key
+ *     n  reason and time of the latest end of all pending logins, such as k1700000000000.000
+ *
+ * An absent field is null. Times of the caller's clock are 13 digits of epoch milliseconds. Those of the server's clock
+ * have three decimals as well: `startedAt`, `endedAt` and `n`. `endedAt` is 0 if the end refuses no pending login. A
+ * session whose reason a later login removed has an `until` of zeros: only its `endedAt` still counts. `order` numbers
+ * the user's events: creations of live sessions, endings of ended ones.
+ *
+ * Fields of ordinary users have at most 64 bytes, because Redis stores such a hash in half the memory. The guard reads
+ * only `m`, `o` and `d`, because each further field costs the client time.
+ *
+ * Versions: a session's value starts with the version of the store that wrote it. A session of another version, or in
+ * any other form, is not live and not ended. It reads as unreadable, does not count towards the limit, and is not
+ * listed, touched, updated or revoked, also not by revokeAll. A login adds its own session next to it. No script
+ * removes or rewrites its fields, or lets the key expire earlier than before. While it exists, `o`, `k`, `f` and `p`
+ * stay as well, until a login or writeKey of this version stores its own.
+ */
 import type { EndReason, SessionRecord, StoredSession } from '../store.js'
 
 /**
@@ -11,7 +37,7 @@ export const REASON_LETTERS = { revoked: 'r', kicked: 'k', replaced: 'p' } as co
 const REASONS: Readonly<Record<string, EndReason>> = { r: 'revoked', k: 'kicked', p: 'replaced' }
 
 const LIVE = new RegExp(`^${RECORD_VERSION},\\d+,(\\d{13}),(\\d{13}),(\\d{13})$`)
-const ENDED = new RegExp(`^${RECORD_VERSION},!([rkp]),\\d+,(\\d{13})$`)
+const ENDED = new RegExp(`^${RECORD_VERSION},!([rkp]),\\d+,(\\d{13}),\\d+\\.?\\d*$`)
 const LABEL_AND_DATA = /^:("[^\n]*")\n(?:=([^]*))?$/
 
 /** Encodes data as `=data`. A script's argument cannot be null, so '' means null. */
@@ -30,6 +56,11 @@ export function encodeContent (label: string | null, data: string | null): strin
  */
 export function encodeUser (openid: string, unionid: string | null): string {
   return unionid === null ? `=${openid}` : `${openid.length},${openid}${unionid}`
+}
+
+/** Decodes the letter of a reason. */
+export function decodeReason (letter: string): EndReason {
+  return REASONS[letter]!
 }
 
 /** Decodes the values that a guarded request reads. Branches are in the order of likelihood. */
@@ -62,7 +93,7 @@ export function decodeSession (id: string, value: string, content: string | null
 function decodeEnded (value: string, now: number): SessionRecord | null {
   const [, letter, until] = ENDED.exec(value) ?? []
   if (letter === undefined) return { status: 'unreadable' }
-  return now < Number(until) ? { status: 'ended', reason: REASONS[letter]! } : null
+  return now < Number(until) ? { status: 'ended', reason: decodeReason(letter) } : null
 }
 
 /** Decodes what `encodeContent` returns. Anything else becomes data that is not JSON, which its reader rejects. */

@@ -7,8 +7,10 @@ export const PRELUDE = `
 local now = tonumber(ARGV[1])
 local VERSION = '${RECORD_VERSION},'
 local TIME = ('%d'):rep(13)
+local CLOCK = TIME .. '%.%d%d%d'
 local LIVE = '^' .. VERSION .. '(%d+),(' .. TIME .. '),(' .. TIME .. '),(' .. TIME .. ')$'
-local ENDED = '^' .. VERSION .. '!([rkp]),(%d+),(' .. TIME .. ')$'
+local ENDED = '^' .. VERSION .. '!([rkp]),(%d+),(' .. TIME .. '),(%d+%.?%d*)$'
+local LOGINS_ENDED = '^([rkp])(' .. CLOCK .. ')$'
 
 -- A key of another type contains no sessions and is left alone. Any other failure of a command fails the operation.
 local keyType = redis.call('TYPE', KEYS[1]).ok
@@ -18,9 +20,22 @@ local isHash = keyType == 'hash' or keyType == 'none'
 local function allowWithoutMemory()
   if isHash then redis.call('HDEL', KEYS[1], '-') end
 end
+
+-- Returns the reason and the time of the latest end of all pending logins, or nil.
+local function loginsEnded()
+  return (isHash and redis.call('HGET', KEYS[1], 'n') or ''):match(LOGINS_ENDED)
+end
+
+-- Returns the time until which an end may refuse a login that is in flight.
+local function refusesUntil(endedAt)
+  return tonumber(endedAt) + ${PENDING_LOGIN_TTL_MS}
+end
 `
 
-/** Reads the whole user: live sessions by age, ended ones by order of ending, and expired ones of both kinds. */
+/**
+ * Reads the whole user: live sessions by age, ended ones by order of ending, and expired ones of both kinds. An expired
+ * reason stays with the ended ones while the time of its end may refuse a login.
+ */
 export const LOAD = `
 local live, ended, over, order = {}, {}, {}, 0
 local hasUnknown = false
@@ -30,17 +45,20 @@ local function load()
   for i = 1, #fields, 2 do
     local id = fields[i]:match('^m(.+)$')
     if id then
-      local value, list = fields[i + 1], live
-      local count, created, expires, last = value:match(LIVE)
+      local session, list = { id = id, endedAt = '0' }, live
+      local count
+      count, session.created, session.expires, session.last = fields[i + 1]:match(LIVE)
       if not count then
-        local _
         list = ended
-        _, count, last = value:match(ENDED)
+        session.reason, count, session.last, session.endedAt = fields[i + 1]:match(ENDED)
       end
       if count then
         order = math.max(order, tonumber(count))
-        if tonumber(last) <= now then list = over end
-        list[#list + 1] = { id = id, order = tonumber(count), created = tonumber(created), last = last }
+        local isOver = tonumber(session.last) <= now
+        -- A reason that read does not return any more is the first to be dropped.
+        session.order = isOver and 0 or tonumber(count)
+        if isOver and refusesUntil(session.endedAt) <= clock then list = over end
+        list[#list + 1] = session
       else
         hasUnknown = true
       end
@@ -61,8 +79,14 @@ local function nextOrder()
   return string.format('%.0f', order)
 end
 
+local function sessionOf(list, id)
+  for _, session in ipairs(list) do
+    if session.id == id then return session end
+  end
+end
+
 local function removeSession(id)
-  redis.call('HDEL', KEYS[1], 'm' .. id, 'd' .. id)
+  redis.call('HDEL', KEYS[1], 'm' .. id, 'd' .. id, 'v' .. id)
 end
 
 -- Returns the items of a list after the first \`count\`. Removing those one by one would move all others each time.
@@ -72,13 +96,34 @@ local function after(list, count)
   return rest
 end
 
+local function setEnded(session, count)
+  local value = '!' .. session.reason .. ',' .. count .. ',' .. session.last .. ',' .. session.endedAt
+  redis.call('HSET', KEYS[1], 'm' .. session.id, VERSION .. value)
+end
+
+-- Removes a reason. The time of its end still refuses logins that began before.
+local function removeReason(session)
+  local rest = {}
+  if refusesUntil(session.endedAt) > clock then
+    session.last = ('0'):rep(13)
+    setEnded(session, 0)
+    rest[1] = session
+  else
+    removeSession(session.id)
+  end
+  for _, other in ipairs(ended) do
+    if other ~= session then rest[#rest + 1] = other end
+  end
+  ended = rest
+end
+
 -- Ends sessions, oldest first. Writes no more reasons than \`save\` keeps.
-local function endSessions(sessions, reason)
+local function endSessions(sessions, reason, endedAt)
   for i, session in ipairs(sessions) do
     removeSession(session.id)
     if i > #sessions - ${MAX_END_REASONS} then
-      local value = VERSION .. '!' .. reason .. ',' .. nextOrder() .. ',' .. session.last
-      redis.call('HSET', KEYS[1], 'm' .. session.id, value)
+      session.reason, session.endedAt = reason, endedAt
+      setEnded(session, nextOrder())
       ended[#ended + 1] = session
     end
   end
@@ -106,19 +151,19 @@ local function save()
     removeKeys()
     redis.call('HDEL', KEYS[1], 'o')
   end
-  local loginsEnded = redis.call('HGET', KEYS[1], 'n')
-  local latest = loginsEnded and string.format('%.0f', tonumber(loginsEnded) + ${PENDING_LOGIN_TTL_MS}) or '0'
+  local _, loginsEndedAt = loginsEnded()
+  local latest = refusesUntil(loginsEndedAt or '0')
   for _, list in ipairs({ live, ended }) do
     for _, session in ipairs(list) do
-      if tonumber(session.last) > tonumber(latest) then latest = session.last end
+      latest = math.max(latest, tonumber(session.last), refusesUntil(session.endedAt))
     end
   end
   -- A session of another version is not read, so its expiry is unknown: the key may only expire later than before.
   if hasUnknown then
     local left = redis.call('PTTL', KEYS[1])
-    if left < 0 or clock + left >= tonumber(latest) then return end
+    if left < 0 or clock + left >= latest then return end
   end
-  redis.call('PEXPIREAT', KEYS[1], latest)
+  redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', latest))
 end
 `
 

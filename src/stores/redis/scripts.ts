@@ -1,25 +1,10 @@
 /**
  * The scripts of the Redis store. Each is atomic on the hash of one user, KEYS[1], so each runs on a Cluster.
- * They need Redis 6.0 or later. Proxies that parse scripts (Alibaba Cloud's clusters) require that each command's key
- * is written as KEYS[1], not as a variable, and do not support `unpack`.
+ * records.ts describes the hash. The scripts need Redis 6.0 or later. Proxies that parse scripts (Alibaba Cloud's
+ * clusters) require that each command's key is written as KEYS[1], not as a variable, and do not support `unpack`.
  *
- * Fields of ordinary users have at most 64 bytes, because Redis stores such a hash in half the memory. The guard reads
- * only `m`, `o` and `d`, because each further field costs the client time. The fields are:
- *
- *     o  openid and unionid             m<session>  a live session: 1,order,createdAt,expiresAt,idleExpiresAt
- *     k  newest sealed key                          an ended session: 1,!reason,order,until
- *     f  its fingerprint                d<session>  label and data: the label is a first line :"label"
- *     p  previous sealed key                        and data is =data
- *     n  when pending logins were ended, while one of those logins may still be in flight
- *
- * An absent field is null. Times are 13 digits of epoch milliseconds. The caller formats them, because Lua prints such
- * numbers as 1.7e+12. `order` numbers the user's events: creations of live sessions, endings of ended ones.
- *
- * Versions: a session's value starts with the version of the store that wrote it (RECORD_VERSION). A session of another
- * version, or in any other form, is not live and not ended. It reads as unreadable, does not count towards the limit,
- * and is not listed, touched, updated or revoked, also not by revokeAll. A login adds its own session next to it. No
- * script removes or rewrites its fields, or lets the key expire earlier than before. While it exists, `o`, `k`, `f` and
- * `p` stay as well, until a login or writeKey of this version stores its own.
+ * Clocks: `now` comes from the caller and decides which sessions are live. `clock` is the server's own and decides
+ * which logins began before an end.
  *
  * Memory: Redis checks `maxmemory` once per script, at its first write that may need memory. END and TOUCH write a
  * harmless HDEL first, so a full Redis still ends and keeps sessions. CREATE, UPDATE and WRITE_KEY begin with the HSET
@@ -34,49 +19,66 @@ import { readScript, writeScript } from './fence.js'
 import { encodeContent, encodeDataField, encodeUser, REASON_LETTERS } from './records.js'
 import { LOAD, ONE, PRELUDE, SAVE } from './script-parts.js'
 
-/** Returns 0 if pending logins were ended after startedAt. */
+/** Returns the letter of the reason that refuses the login, otherwise false. Returns nothing to reject the attempt. */
 export const CREATE = writeScript(PRELUDE, LOAD, SAVE, `
 local id = ARGV[2]
 local times = ARGV[3]
 local idleExpiresAt = ARGV[4]
 local startedAt = tonumber(ARGV[5])
-local limit = tonumber(ARGV[6])
-local replaces = ARGV[7]
-local user = ARGV[8]
-local content = ARGV[9]
-local sealed, fingerprints = ARGV[10], after(ARGV, 10)
+local duration = tonumber(ARGV[6])
+local limit = tonumber(ARGV[7])
+local replaces = ARGV[8]
+local device = ARGV[9]
+local user = ARGV[10]
+local content = ARGV[11]
+local sealed, fingerprints = ARGV[12], after(ARGV, 12)
 
-local loginsEnded = isHash and redis.call('HGET', KEYS[1], 'n')
-if loginsEnded then
-  local age = tonumber(loginsEnded) - startedAt
-  if age > 0 and age < ${PENDING_LOGIN_TTL_MS} then return 0 end
+local function refusal(reason, endedAt)
+  local age = (tonumber(endedAt) or 0) - startedAt
+  return age > 0 and age < ${PENDING_LOGIN_TTL_MS} and reason
 end
+
+local function takesPlaceOf(session)
+  if session.id == replaces then return true end
+  local value = device ~= '' and redis.call('HGET', KEYS[1], 'v' .. session.id) or ''
+  local owner, began = value:match('^(%S+),(' .. CLOCK .. ')$')
+  return owner == device and tonumber(began) < startedAt
+end
+
+-- The caller's estimate of the clock is too late: the clock was set back, or is that of another server of a Cluster.
+if startedAt > clock - duration then return end
 load()
+local replaced = sessionOf(ended, replaces)
+local refused = refusal(loginsEnded()) or replaced and refusal(replaced.reason, replaced.endedAt)
+if refused then return refused end
+-- A client may repeat a command after it lost the connection. The first one added the session.
+if sessionOf(live, id) or sessionOf(ended, id) then return false end
+
 -- First, because Redis refuses a script without free memory at this write only. A refused login changes nothing.
 redis.call('HSET', KEYS[1], 'o', user, 'm' .. id, VERSION .. nextOrder() .. ',' .. times)
-if content == '' then redis.call('HDEL', KEYS[1], 'd' .. id) else redis.call('HSET', KEYS[1], 'd' .. id, content) end
--- Before \`replaces\` is removed, so that a login that replaces the user's only session keeps the previous key.
+if content ~= '' then redis.call('HSET', KEYS[1], 'd' .. id, content) end
+if device ~= '' then redis.call('HSET', KEYS[1], 'v' .. id, device .. ',' .. ('%.3f'):format(startedAt)) end
+-- Before sessions are removed, so that a login that takes the place of the user's only session keeps the previous key.
 if #live == 0 and not hasUnknown then removeKeys() end
-for _, list in ipairs({ live, ended }) do
-  for i = #list, 1, -1 do
-    if list[i].id == replaces then
-      removeSession(replaces)
-      table.remove(list, i)
-    end
-  end
+local others = {}
+for _, session in ipairs(live) do
+  if takesPlaceOf(session) then removeSession(session.id) else others[#others + 1] = session end
 end
-local excess, oldest = limit and math.min(#live, #live - limit + 1) or 0, {}
-for i = 1, excess do oldest[i] = live[i] end
-endSessions(oldest, '${REASON_LETTERS.replaced}')
-live = after(live, excess)
-live[#live + 1] = { id = id, last = idleExpiresAt }
+if replaced then removeReason(replaced) end
+local excess, oldest = limit and math.min(#others, #others - limit + 1) or 0, {}
+for i = 1, excess do oldest[i] = others[i] end
+endSessions(oldest, '${REASON_LETTERS.replaced}', clockText)
+live = after(others, excess)
+live[#live + 1] = { id = id, last = idleExpiresAt, endedAt = '0' }
 if sealed then setKey(sealed, fingerprints) else removeKeys() end
 save()
-return 1
+return false
 `)
 
+/** @param clockOffset the server's clock minus `performance.now()`, or a little less */
 export function createArguments (
-  { now, startedAgo, openid, unionid, session, key, limit, replaces }: CreateSession
+  { now, openid, unionid, session, key, limit, replaces, device }: CreateSession,
+  startedAt: number, clockOffset: number
 ): string[] {
   const { id, createdAt, expiresAt, idleExpiresAt, label, data } = session
   return listOf({
@@ -84,9 +86,11 @@ export function createArguments (
     id,
     times: `${createdAt},${expiresAt},${idleExpiresAt}`,
     idleExpiresAt,
-    startedAt: now - startedAgo,
+    startedAt: (startedAt + clockOffset).toFixed(3),
+    duration: (performance.now() - startedAt).toFixed(3),
     limit: limit ?? '',
     replaces: replaces ?? '',
+    device: device ?? '',
     user: encodeUser(openid, unionid),
     content: encodeContent(label, data)
   }).concat(key === null ? [] : keyArguments(key))
@@ -131,7 +135,8 @@ export const END = writeScript(PRELUDE, LOAD, SAVE, `
 local reason = ARGV[2]
 local isOnly = ARGV[3] == 'only'
 local id = ARGV[4]
-local endsLogins = ARGV[5] == 'logins' and isHash
+local endsLogins = ARGV[5] == 'logins'
+local endsAllLogins = endsLogins and not isOnly and isHash
 
 allowWithoutMemory()
 load()
@@ -139,16 +144,16 @@ local rest, ending = {}, {}
 for _, session in ipairs(live) do
   table.insert((session.id == id) == isOnly and ending or rest, session)
 end
-if endsLogins then redis.call('HSET', KEYS[1], 'n', ARGV[1]) end
-endSessions(ending, reason)
+if endsAllLogins then redis.call('HSET', KEYS[1], 'n', reason .. clockText) end
+endSessions(ending, reason, endsLogins and clockText or '0')
 live = rest
-if endsLogins or #ending > 0 or #over > 0 then save() end
+if endsAllLogins or #ending > 0 or #over > 0 then save() end
 return #ending
 `)
 
 export function endArguments (
-  { now, reason, scope, id, pendingLogins = false }:
-  UserRef & { reason: EndReason, scope: 'only' | 'except', id: string | null, pendingLogins?: boolean }
+  { now, reason, scope, id, pendingLogins }:
+  UserRef & { reason: EndReason, scope: 'only' | 'except', id: string | null, pendingLogins: boolean }
 ): string[] {
   return listOf({
     now,

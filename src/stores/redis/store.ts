@@ -1,6 +1,6 @@
 /**
- * Sessions in Redis, for any number of servers: one hash for each user. scripts.ts describes and changes the hash. The
- * guard's read is one HMGET.
+ * Sessions in Redis, for any number of servers: one hash for each user. records.ts describes the hash, and scripts.ts
+ * changes it. The guard's read is one HMGET.
  */
 import { LONGEST_TIMER, parseDuration } from '../../utils/duration.js'
 import { isObject } from '../../utils/type-checks.js'
@@ -8,7 +8,7 @@ import { invalidOption, objectOption } from '../../utils/validate.js'
 import { isReply, RedisConnection, type RedisClient } from './connection.js'
 import type { RedisScript } from './fence.js'
 import { watchRedis } from './invalidation.js'
-import { decodeRecord, decodeSession } from './records.js'
+import { decodeReason, decodeRecord, decodeSession } from './records.js'
 import {
   CREATE, createArguments, END, endArguments, LIST, READ_KEYS, readArguments, TOUCH, touchArguments, UPDATE,
   updateArguments, WRITE_KEY, writeKeyArguments
@@ -50,15 +50,19 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
     return connection.run(script, prefix + user.userId, readArguments(user))
   }
 
-  function write (script: RedisScript, { userId }: UserRef, args: string[]): Promise<number> {
-    return connection.write(script, prefix + userId, args)
+  async function write (script: RedisScript, { userId }: UserRef, args: string[]): Promise<number> {
+    return Number(await connection.write(script, prefix + userId, () => args))
   }
 
   return {
     timeout,
 
     async create (input) {
-      return await write(CREATE, input, createArguments(input)) === 1 ? null : 'kicked'
+      const startedAt = performance.now() - input.startedAgo
+      const refused = await connection.write(CREATE, prefix + input.userId, (clockOffset) => {
+        return createArguments(input, startedAt, clockOffset)
+      })
+      return refused === null ? null : decodeReason(String(refused))
     },
 
     async read ({ userId, now, sessionId }) {
@@ -81,7 +85,7 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
     },
 
     async revoke (ref) {
-      return await write(END, ref, endArguments({ ...ref, scope: 'only', id: ref.sessionId, pendingLogins: false })) === 1
+      return await write(END, ref, endArguments({ ...ref, scope: 'only', id: ref.sessionId })) === 1
     },
 
     async revokeAll (ref) {

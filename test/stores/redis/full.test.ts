@@ -40,7 +40,8 @@ test('T52: full Redis: sessions can be used and ended', async (t) => {
   await client.call('CONFIG', 'SET', 'maxmemory', '1')
 
   const before = await client.hgetall(`weapp:${user.userId}`)
-  await t.rejects(user.signIn({ key: sealedKey(), replaces: id, limit: 1 }), { message: /^OOM/ }, 'create')
+  const login = { key: sealedKey(), replaces: id, limit: 1, device: 'A'.repeat(16) }
+  await t.rejects(user.signIn(login), { message: /^OOM/ }, 'create')
   await t.rejects(user.update(id, '{"a":1}'), { message: /^OOM/ }, 'update')
   await t.rejects(user.writeKey(sealedKey()), { message: /^OOM/ }, 'writeKey')
   t.strictSame(await client.hgetall(`weapp:${user.userId}`), before, 'a refused write changes nothing')

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import { test, type Test } from 'tap'
 import type { RedisClient } from '../../../src/stores/redis/connection.js'
+import { CREATE } from '../../../src/stores/redis/scripts.js'
 import { redisStore } from '../../../src/stores/redis/store.js'
 import { sealedKey, TestUser } from '../../../src/testing/store-suite/test-user.js'
 import { HOUR } from '../../helpers/clock.js'
@@ -73,6 +74,30 @@ test('late writes: a server that hung for less than the timeout runs them', asyn
   t.strictSame(await user.liveIds(), [(await login).id])
 })
 
+// ioredis does so after it lost the connection before the reply.
+test('late writes: a login that is sent twice adds one session', async (t) => {
+  const server = await startRedis(t)
+  const client = connect(t, server)
+  const store = redisStore({ client: sendingTwice(client) })
+  const user = new TestUser(store)
+  for (const limit of [1, 2]) {
+    const [before] = await user.liveIds()
+    const { id } = await user.signIn({ limit, key: sealedKey() })
+    const ids = before === undefined || limit === 1 ? [id] : [before, id]
+    t.strictSame(await user.liveIds(), ids)
+    t.equal((await user.readKeys()).length, ids.length)
+  }
+  // The second one may arrive after the session has ended.
+  const other = new TestUser(redisStore({
+    client: sendingTwice(client, async (key) => {
+      const [field] = (await client.hkeys(key)).filter((name) => name.startsWith('m'))
+      await other.revoke(field!.slice(1))
+    })
+  }))
+  const { id } = await other.signIn()
+  t.strictSame(await other.read(id), { status: 'ended', reason: 'revoked' })
+})
+
 test("clock: no write fails because the server's clock differs or is set", async (t) => {
   const server = await startRedis(t)
   const clock = shiftedClock(connect(t, server))
@@ -108,7 +133,26 @@ interface ShiftedClock {
   commands: number
 }
 
-/** Shifts the server's clock, in the fence of each write and in its reply. */
+/** Sends every script twice and returns the second reply. `between` runs once. */
+function sendingTwice (client: Redis, between?: (key: string) => Promise<void>): RedisClient {
+  return new Proxy(client, {
+    get (target, name) {
+      if (name !== 'evalsha' && name !== 'eval') return Reflect.get(target, name, target)
+      return async (script: string, keys: number, key: string, ...rest: string[]) => {
+        const [, ...result] = await target[name](script, keys, key, ...rest) as unknown[]
+        const run = between
+        if (result.length > 0) between = undefined
+        if (result.length > 0) await run?.(key)
+        return await target[name](script, keys, key, ...rest)
+      }
+    }
+  }) as RedisClient
+}
+
+/** The position of the start of a login in the arguments of CREATE, after the fence. */
+const STARTED_AT = 4
+
+/** Shifts the server's clock, in the fence and the start of a login, and in the reply of each write. */
 function shiftedClock (client: Redis): ShiftedClock {
   const clock = {
     shift: 0,
@@ -122,10 +166,12 @@ function shiftedClock (client: Redis): ShiftedClock {
           clock.shift += clock.jump
           const isWrite = rest.length > 0
           const fence = isWrite ? `${Number(first) - clock.shift}` : first
+          const isLogin = script === CREATE.sha1 || script === CREATE.source
+          if (isLogin) rest[STARTED_AT] = `${Number(rest[STARTED_AT]) - clock.shift}`
           const reply = await target[name](script, keys, key, fence, ...rest)
           if (!isWrite) return reply
-          const [time, ...result] = reply as number[]
-          return [time! + clock.shift, ...result]
+          const [time, ...result] = reply as unknown[]
+          return [Number(time) + clock.shift, ...result]
         }
       }
     }) as RedisClient

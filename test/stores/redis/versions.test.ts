@@ -5,6 +5,7 @@ import { DAY, HOUR, SECOND } from '../../helpers/clock.js'
 import { connectRedis, redisUrl, uniquePrefix } from '../../helpers/redis.js'
 
 const url = await redisUrl(tap)
+const DEVICE = 'AAAAAAAAAAAAAAAA'
 
 /** Another version's session in the same form, so that only the version differs. */
 function sessionOfVersion2 (user: TestUser, order = 1): string {
@@ -24,6 +25,7 @@ test('versions: no operation ends, changes or removes a session of another versi
     f: 'fingerprint of version 2',
     [`m${live}`]: sessionOfVersion2(user),
     [`d${live}`]: 'content of version 2',
+    [`v${live}`]: `${DEVICE},1700000000000.000`,
     [`m${ended}`]: `2,!r,9,${user.now + HOUR}`
   }
   await client.hset(key, written)
@@ -53,7 +55,7 @@ test('versions: no operation ends, changes or removes a session of another versi
   const { o: _o, k: _k, p: _p, f: _f, ...sessions } = written
   user.now += SECOND
   const login = sealedKey()
-  const first = await user.signIn({ limit: 1, key: login, replaces: live })
+  const first = await user.signIn({ limit: 1, key: login, replaces: live, device: DEVICE })
   t.strictSame(await user.liveIds(), [first.id], 'the login adds its own session')
   t.strictSame(await user.readKeys(), [login.sealed, written.k], 'and its key, before the other')
   user.now -= SECOND
