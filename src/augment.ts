@@ -13,8 +13,8 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     /**
-     * true: requires a live session. 'optional': an unauthenticated request passes, with `request.weapp` null. If it has
-     * a token, the response has the header Weapp-Session. false: the route is not guarded.
+     * true: requires a live session. 'optional': an unauthenticated request passes, and `request.weapp` is null. With
+     * a refused token, the response has the header Weapp-Session. false: the route is not guarded.
      */
     weapp?: RouteProtection | undefined
   }

@@ -8,7 +8,7 @@ import { isObject } from './utils/type-checks.js'
  *
  * `true` requires a live session.
  *
- * `'optional'` also lets unauthenticated requests pass. If the request has a token and its session has ended or expired,
+ * `'optional'` also lets unauthenticated requests pass. If the request has a token and its session ended or expired,
  * the response has the header `Weapp-Session` with the error code, such as FST_WEAPP_SESSION_EXPIRED, and
  * `Cache-Control: no-store`. The client then renews the session for its next request, or reports the sign-out. It does
  * not repeat the request.

@@ -19,7 +19,7 @@ export function newSession ({ unionid = null, data = JSON.stringify({ userId: 42
   return {
     userId: randomId(),
     now,
-    startedAgo: 0,
+    startedAt: performance.now(),
     openid: randomText(21),
     unionid,
     session: {

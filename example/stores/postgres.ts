@@ -70,8 +70,8 @@ export function postgresStore (pool: Pool, { timeout = 800 } = {}): SessionStore
   return {
     timeout: timeout + STATEMENT_MS,
 
-    create ({ userId, now, startedAgo, openid, unionid, session, key, limit, replaces }) {
-      const began = performance.now() - startedAgo
+    create ({ userId, now, startedAt, openid, unionid, session, key, limit, replaces }) {
+      const began = startedAt
       return transaction(async (db) => {
         const startedAt = Math.floor(await currentTime(db) - (performance.now() - began))
         const { rowCount } = await db.query(

@@ -114,7 +114,7 @@ export function createOperatorLog (
   }
 }
 
-/** Returns whether a logger discards errors. Pino, and Fastify without a logger, then have one method for all levels. */
+/** Returns whether a logger discards errors. Pino and Fastify without a logger then have one method for all levels. */
 function isOff ({ error, trace }: FastifyBaseLogger): boolean {
   return error === trace
 }

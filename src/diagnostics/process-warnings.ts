@@ -1,4 +1,4 @@
-/** Warnings of the process, each once. They reach an operator whose Fastify has no logger. No warning contains a secret. */
+/** Warnings of the process, once each. They reach an operator whose Fastify has no logger. None contains a secret. */
 import processWarning from 'process-warning'
 
 const name = 'FastifyWeappWarning'

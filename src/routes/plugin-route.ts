@@ -15,8 +15,8 @@ interface PluginRoute {
 }
 
 /**
- * The limit of a body, in bytes. It is four times the largest `encryptedData` of WeChat: the step counts of a month take
- * 2 KiB. Deeply nested JSON of this size is harmless to parse.
+ * The limit of a body, in bytes. It is four times the largest `encryptedData` of WeChat: the step counts of a month
+ * take 2 KiB. Deeply nested JSON of this size is harmless to parse.
  */
 const BODY_LIMIT = 8 * 1024
 

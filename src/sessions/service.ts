@@ -138,15 +138,14 @@ export function createSessionService (
       const refusal = await store.create({
         userId,
         now,
+        startedAt,
         openid,
         unionid,
         session: { id: sessionId, createdAt, expiresAt, idleExpiresAt: policy.idleEnd(expiresAt, now), label, data },
         key: keepSessionKey ? seal.seal(sessionKey, userId) : null,
         limit,
         replaces,
-        device,
-        // Last, so that the store receives it at once.
-        startedAgo: performance.now() - startedAt
+        device
       })
       if (refusal !== null) throw endedError(refusal)
     },

@@ -55,8 +55,9 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
 
   /** Applies an operation to the record of a user. `clock` is this process's monotonic clock. */
   function apply<Input extends UserRef, Result> (
-    operation: Operation<Input, Result>, input: Input, clock = performance.now()
+    operation: Operation<Input, Result>, input: Input
   ): Result {
+    const clock = performance.now()
     const before = recordOf(input)
     const { record, result } = operation(before, input, clock)
     if (record !== null && record !== before) store(input, record, clock)
@@ -80,10 +81,7 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
   }
 
   const memory: SessionStore = {
-    async create ({ startedAgo, ...input }) {
-      const clock = performance.now()
-      return apply(create, { ...input, startedAt: clock - startedAgo }, clock)
-    },
+    create: async (input) => apply(create, input),
     read: (ref) => read(recordOf(ref), ref),
     touch: async (ref) => apply(touch, ref),
     update: async (ref) => apply(update, ref),

@@ -9,8 +9,8 @@
  * - `now` decides which sessions are live. Otherwise a store's clock could contradict a token's expiry, and tests would
  *   have to sleep. All times are epoch milliseconds. A store may drop what has expired by `now` or by its own clock.
  * - The store's clock decides whether a login began before an end. The clocks of two servers differ, so the store keeps
- *   its own time of the end, and computes the start of a login as its own time minus `startedAgo`. Its clock is the one
- *   that all its servers share: that of the process in memory, that of Redis, that of the database.
+ *   its own time of the end, and computes the start of a login as its own time minus the age of the login. Its clock is
+ *   the one that all its servers share: that of the process in memory, that of Redis, that of the database.
  * - A session is live while `now < idleExpiresAt`, unless it was ended. `idleExpiresAt <= expiresAt` always holds.
  * - A rejected promise means "unknown". The caller responds with 503, and a write may or may not have happened.
  *
@@ -68,11 +68,12 @@ export interface SessionRef extends UserRef {
 
 export interface CreateSession extends UserRef {
   /**
-   * Milliseconds since this session's login began, at the time of this call, by a monotonic clock. The login begins
-   * before the requests to WeChat and to the host. A store adds the time until it reads its own clock. The start may
-   * be taken as earlier than it was, by the duration of this operation, and never as later.
+   * When this session's login began, by `performance.now()` of this process: before the requests to WeChat and to the
+   * host. A store converts it to its own clock. The result may be earlier than the start, by the duration of this
+   * operation, and never later: read the store's clock first, and subtract `performance.now() - startedAt` after the
+   * reply.
    */
-  startedAgo: number
+  startedAt: number
   openid: string
   unionid: string | null
   session: StoredSession
@@ -123,7 +124,8 @@ export interface SessionStore {
    * Resolves to null if the session was added. Resolves to an end reason, without any change, if this login was ended
    * after it began:
    * - to the reason of `revokeAll` with `pendingLogins`,
-   * - to the reason of the session in `replaces`, if it ended with `pendingLogins`.
+   * - to the reason of the session in `replaces`, or of a session of the same `device`, if it ended with
+   *   `pendingLogins`.
    *
    * Ignores an end that is {@link PENDING_LOGIN_TTL_MS} or more later than the start. Looks for these ends before it
    * drops what has expired by `now`, because the caller's clock may be ahead.
@@ -144,9 +146,10 @@ export interface SessionStore {
 
   /**
    * Ends one session. `read` returns the reason until the session's `idleExpiresAt`. A store keeps the newest
-   * {@link MAX_END_REASONS} reasons per user. With `pendingLogins` the store also keeps its own time with the reason,
-   * and `create` refuses logins that began before it and bring this session in `replaces`. Resolves to false if the
-   * session is not live.
+   * {@link MAX_END_REASONS} reasons per user. Resolves to false if the session is not live.
+   *
+   * With `pendingLogins` the store also keeps its own time and the session's device with the reason. `create` then
+   * refuses logins that began before and have this session in `replaces`, or the same `device`.
    */
   revoke (ref: SessionRef & { reason: EndReason, pendingLogins: boolean }): Promise<boolean>
 

@@ -4,7 +4,9 @@ import type { CreateSession, EndReason, SessionRecord, SessionStore, StoredSessi
 import { randomId } from '../../src/testing/store-suite/test-user.js'
 import { DAY } from './clock.js'
 
-export interface LoginOptions extends Partial<Omit<CreateSession, 'session'>> {
+export interface LoginOptions extends Partial<Omit<CreateSession, 'session' | 'startedAt'>> {
+  /** Milliseconds since the login began. By default it began with `begin`. */
+  startedAgo?: number
   session?: Partial<StoredSession>
 }
 
@@ -54,8 +56,7 @@ export class SkewedServer {
         replaces: null,
         device: null,
         ...options,
-        // The system may pause this process between here and the store, which would make the start look later.
-        get startedAgo () { return options.startedAgo ?? performance.now() - beganAt }
+        startedAt: options.startedAgo === undefined ? beganAt : performance.now() - options.startedAgo
       })
     }
     return { sessionId, complete }

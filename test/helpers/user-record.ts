@@ -1,6 +1,5 @@
 /** Inputs and records for the tests of the operations on a user's record. */
-import type { StoredSession } from '../../src/stores/store.js'
-import type { CreateInput } from '../../src/stores/user-record/operations.js'
+import type { CreateSession, StoredSession } from '../../src/stores/store.js'
 import type { EndedSession, LiveSession, LoginDevice, UserRecord } from '../../src/stores/user-record/record.js'
 import { DAY, HOUR } from './clock.js'
 
@@ -15,7 +14,7 @@ export function session (id: string, fields: Partial<StoredSession> = {}): Store
 }
 
 /** Returns the input of a login that began when the store's clock was at `startedAt`. */
-export function login (id: string, fields: Partial<CreateInput> = {}): CreateInput {
+export function login (id: string, fields: Partial<CreateSession> = {}): CreateSession {
   return {
     ...REF,
     startedAt: CLOCK,
@@ -40,7 +39,7 @@ export function device (digest: string, startedAt = CLOCK): LoginDevice {
 }
 
 export function ended (id: string, fields: Partial<EndedSession> = {}): EndedSession {
-  return { id, reason: 'kicked', until: NOW + HOUR, endedAt: null, ...fields }
+  return { id, reason: 'kicked', until: NOW + HOUR, endedAt: null, device: null, ...fields }
 }
 
 /** Returns a record with these fields. By default it has no session. */

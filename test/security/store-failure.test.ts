@@ -165,7 +165,7 @@ test('T35: memoryStore returns and stores copies', async (t) => {
   const store = memoryStore()
   const session = { id: 's'.repeat(22), createdAt: 0, expiresAt: 9000, idleExpiresAt: 9000, label: null, data: null }
   const ref = { userId: 'u'.repeat(22), now: 0 }
-  await store.create({ ...ref, startedAgo: 0, openid: 'o', unionid: null, session, key: null, limit: null, replaces: null, device: null })
+  await store.create({ ...ref, startedAt: performance.now(), openid: 'o', unionid: null, session, key: null, limit: null, replaces: null, device: null })
   const before = await store.read({ ...ref, sessionId: session.id })
   const changed = structuredClone(before)
 
@@ -182,7 +182,7 @@ test('T35: any number of logins stays within max', async (t) => {
   const user = (i: number) => ({ userId: String(i).padStart(22, 'u'), now: 0 })
   const session = { id: 's'.repeat(22), createdAt: 0, expiresAt: 9000, idleExpiresAt: 9000, label: null, data: null }
   for (let i = 0; i < 100_000; i++) {
-    await store.create({ ...user(i), startedAgo: 0, openid: 'o', unionid: null, session, key: null, limit: null, replaces: null, device: null })
+    await store.create({ ...user(i), startedAt: performance.now(), openid: 'o', unionid: null, session, key: null, limit: null, replaces: null, device: null })
   }
   let count = 0
   for (let i = 0; i < 100_000; i++) count += (await store.list(user(i))).length

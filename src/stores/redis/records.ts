@@ -5,16 +5,15 @@
  *     m<session>  a live session: 1,order,createdAt,expiresAt,idleExpiresAt
  *                 an ended session: 1,!reason,order,until,endedAt
  *     d<session>  label and data: the label is a first line :"label" and data is =data
- *     v<session>  device,startedAt: the device of a live session, and when its login began
+ *     v<session>  device,startedAt: the device of the session, and when its login began
  *     k  newest sealed key
  *     f  its fingerprint
  *     p  previous sealed key
  *     n  reason and time of the latest end of all pending logins, such as k1700000000000.000
  *
  * An absent field is null. Times of the caller's clock are 13 digits of epoch milliseconds. Those of the server's clock
- * have three decimals as well: `startedAt`, `endedAt` and `n`. `endedAt` is 0 if the end refuses no pending login. A
- * session whose reason a later login removed has an `until` of zeros: only its `endedAt` still counts. `order` numbers
- * the user's events: creations of live sessions, endings of ended ones.
+ * have three decimals as well: `startedAt`, `endedAt` and `n`. `endedAt` is 0 if the end refuses no pending login.
+ * `order` numbers the user's events: creations of live sessions, endings of ended ones.
  *
  * Fields of ordinary users have at most 64 bytes, because Redis stores such a hash in half the memory. The guard reads
  * only `m`, `o` and `d`, because each further field costs the client time.

@@ -37,14 +37,16 @@ end
  * reason stays with the ended ones while the time of its end may refuse a login.
  */
 export const LOAD = `
-local live, ended, over, order = {}, {}, {}, 0
+local live, ended, over, devices, order = {}, {}, {}, {}, 0
 local hasUnknown = false
 
 local function load()
   local fields = isHash and redis.call('HGETALL', KEYS[1]) or {}
   for i = 1, #fields, 2 do
-    local id = fields[i]:match('^m(.+)$')
-    if id then
+    local kind, id = fields[i]:match('^([mv])(.+)$')
+    if kind == 'v' then
+      devices[id] = fields[i + 1]
+    elseif id then
       local session, list = { id = id, endedAt = '0' }, live
       local count
       count, session.created, session.expires, session.last = fields[i + 1]:match(LIVE)
@@ -54,10 +56,8 @@ local function load()
       end
       if count then
         order = math.max(order, tonumber(count))
-        local isOver = tonumber(session.last) <= now
-        -- A reason that read does not return any more is the first to be dropped.
-        session.order = isOver and 0 or tonumber(count)
-        if isOver and refusesUntil(session.endedAt) <= clock then list = over end
+        session.order = tonumber(count)
+        if tonumber(session.last) <= now and refusesUntil(session.endedAt) <= clock then list = over end
         list[#list + 1] = session
       else
         hasUnknown = true
@@ -96,34 +96,25 @@ local function after(list, count)
   return rest
 end
 
-local function setEnded(session, count)
-  local value = '!' .. session.reason .. ',' .. count .. ',' .. session.last .. ',' .. session.endedAt
-  redis.call('HSET', KEYS[1], 'm' .. session.id, VERSION .. value)
-end
-
--- Removes a reason. The time of its end still refuses logins that began before.
-local function removeReason(session)
+-- Removes the chosen sessions of a list. Returns the others.
+local function removeWhere(list, isChosen)
   local rest = {}
-  if refusesUntil(session.endedAt) > clock then
-    session.last = ('0'):rep(13)
-    setEnded(session, 0)
-    rest[1] = session
-  else
-    removeSession(session.id)
+  for _, session in ipairs(list) do
+    if isChosen(session) then removeSession(session.id) else rest[#rest + 1] = session end
   end
-  for _, other in ipairs(ended) do
-    if other ~= session then rest[#rest + 1] = other end
-  end
-  ended = rest
+  return rest
 end
 
--- Ends sessions, oldest first. Writes no more reasons than \`save\` keeps.
+-- Ends sessions, oldest first. Writes no more reasons than \`save\` keeps. An end that refuses logins keeps the device.
 local function endSessions(sessions, reason, endedAt)
   for i, session in ipairs(sessions) do
+    local device = endedAt ~= '0' and devices[session.id]
     removeSession(session.id)
     if i > #sessions - ${MAX_END_REASONS} then
-      session.reason, session.endedAt = reason, endedAt
-      setEnded(session, nextOrder())
+      session.endedAt = endedAt
+      local value = VERSION .. '!' .. reason .. ',' .. nextOrder() .. ',' .. session.last .. ',' .. endedAt
+      redis.call('HSET', KEYS[1], 'm' .. session.id, value)
+      if device then redis.call('HSET', KEYS[1], 'v' .. session.id, device) end
       ended[#ended + 1] = session
     end
   end

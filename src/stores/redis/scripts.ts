@@ -38,18 +38,24 @@ local function refusal(reason, endedAt)
   return age > 0 and age < ${PENDING_LOGIN_TTL_MS} and reason
 end
 
+-- Returns the device of a session and the start of its login, or nil.
+local function deviceOf(session)
+  return (devices[session.id] or ''):match('^(%S+),(' .. CLOCK .. ')$')
+end
+
 local function takesPlaceOf(session)
-  if session.id == replaces then return true end
-  local value = device ~= '' and redis.call('HGET', KEYS[1], 'v' .. session.id) or ''
-  local owner, began = value:match('^(%S+),(' .. CLOCK .. ')$')
-  return owner == device and tonumber(began) < startedAt
+  local owner, began = deviceOf(session)
+  return session.id == replaces or owner == device and tonumber(began) < startedAt
 end
 
 -- The caller's estimate of the clock is too late: the clock was set back, or is that of another server of a Cluster.
 if startedAt > clock - duration then return end
 load()
-local replaced = sessionOf(ended, replaces)
-local refused = refusal(loginsEnded()) or replaced and refusal(replaced.reason, replaced.endedAt)
+local refused = refusal(loginsEnded())
+for _, session in ipairs(ended) do
+  local isOwn = session.id == replaces or deviceOf(session) == device
+  refused = refused or isOwn and refusal(session.reason, session.endedAt)
+end
 if refused then return refused end
 -- A client may repeat a command after it lost the connection. The first one added the session.
 if sessionOf(live, id) or sessionOf(ended, id) then return false end
@@ -60,11 +66,8 @@ if content ~= '' then redis.call('HSET', KEYS[1], 'd' .. id, content) end
 if device ~= '' then redis.call('HSET', KEYS[1], 'v' .. id, device .. ',' .. ('%.3f'):format(startedAt)) end
 -- Before sessions are removed, so that a login that takes the place of the user's only session keeps the previous key.
 if #live == 0 and not hasUnknown then removeKeys() end
-local others = {}
-for _, session in ipairs(live) do
-  if takesPlaceOf(session) then removeSession(session.id) else others[#others + 1] = session end
-end
-if replaced then removeReason(replaced) end
+local others = removeWhere(live, takesPlaceOf)
+ended = removeWhere(ended, function (session) return session.id == replaces end)
 local excess, oldest = limit and math.min(#others, #others - limit + 1) or 0, {}
 for i = 1, excess do oldest[i] = others[i] end
 endSessions(oldest, '${REASON_LETTERS.replaced}', clockText)
@@ -77,8 +80,7 @@ return false
 
 /** @param clockOffset the server's clock minus `performance.now()`, or a little less */
 export function createArguments (
-  { now, openid, unionid, session, key, limit, replaces, device }: CreateSession,
-  startedAt: number, clockOffset: number
+  { now, startedAt, openid, unionid, session, key, limit, replaces, device }: CreateSession, clockOffset: number
 ): string[] {
   const { id, createdAt, expiresAt, idleExpiresAt, label, data } = session
   return listOf({

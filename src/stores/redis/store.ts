@@ -58,9 +58,8 @@ export function redisStore (options: RedisStoreOptions): SessionStore {
     timeout,
 
     async create (input) {
-      const startedAt = performance.now() - input.startedAgo
       const refused = await connection.write(CREATE, prefix + input.userId, (clockOffset) => {
-        return createArguments(input, startedAt, clockOffset)
+        return createArguments(input, clockOffset)
       })
       return refused === null ? null : decodeReason(String(refused))
     },

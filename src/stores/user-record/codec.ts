@@ -21,7 +21,7 @@ export function encodeRecord ({ openid, unionid, live, ended, keys, loginsEnd }:
       session.id, session.createdAt, session.expiresAt, session.idleExpiresAt, session.label, session.data,
       session.device && [session.device.digest, session.device.startedAt]
     ]),
-    ended: ended.map(({ id, reason, until, endedAt }) => [id, reason, until, endedAt]),
+    ended: ended.map(({ id, reason, until, endedAt, device }) => [id, reason, until, endedAt, device]),
     keys: keys && [keys.sealed, keys.fingerprint, keys.previous],
     loginsEnd: loginsEnd && [loginsEnd.reason, loginsEnd.at]
   })
@@ -63,10 +63,10 @@ function decodeDevice ([digest, startedAt]: unknown[]): LoginDevice {
   return { digest, startedAt } as LoginDevice
 }
 
-function decodeEnded ([id, reason, until, endedAt]: unknown[]): EndedSession {
+function decodeEnded ([id, reason, until, endedAt, device]: unknown[]): EndedSession {
   assertValid(isString(id) && isEndReason(reason) && Number.isFinite(until))
-  assertValid(endedAt === null || Number.isFinite(endedAt))
-  return { id, reason, until, endedAt } as EndedSession
+  assertValid((endedAt === null || Number.isFinite(endedAt)) && isStringOrNull(device))
+  return { id, reason, until, endedAt, device } as EndedSession
 }
 
 function decodeKeys ([sealed, fingerprint, previous]: unknown[]): StoredKeys {

@@ -19,11 +19,8 @@ export interface Outcome<Result> {
 /** An operation that may change a record. Null is the record of an unknown user. */
 export type Operation<Input, Result> = (record: UserRecord | null, input: Input, clock: number) => Outcome<Result>
 
-/** The input of `create`, with the start of the login by the store's clock: its time minus the age of the login. */
-export type CreateInput = Omit<CreateSession, 'startedAgo'> & { startedAt: number }
-
-/** Adds a session, unless the login was ended after it began. */
-export const create: Operation<CreateInput, EndReason | null> = (record, input, clock) => {
+/** Adds a session, unless the login was ended after it began. `startedAt` is a time of the store's clock. */
+export const create: Operation<CreateSession, EndReason | null> = (record, input, clock) => {
   // Before anything is dropped, because the caller's clock may be ahead of the session's expiry.
   const refusal = record === null ? null : refusalOf(record, input)
   if (refusal !== null) return { record, result: refusal }
@@ -111,14 +108,19 @@ export function readKeys (record: UserRecord | null, { now }: UserRef): string[]
 }
 
 /** Returns why a login is refused, or null. */
-function refusalOf ({ ended, loginsEnd }: UserRecord, { startedAt, replaces }: CreateInput): EndReason | null {
+function refusalOf (
+  { ended, loginsEnd }: UserRecord, { startedAt, replaces, device }: CreateSession
+): EndReason | null {
   if (loginsEnd !== null && wasPending(startedAt, loginsEnd.at)) return loginsEnd.reason
-  const replaced = ended.find(({ id }) => id === replaces)
-  return typeof replaced?.endedAt === 'number' && wasPending(startedAt, replaced.endedAt) ? replaced.reason : null
+  const end = ended.find((session) => {
+    const isOwn = session.id === replaces || (device !== null && session.device === device)
+    return isOwn && session.endedAt !== null && wasPending(startedAt, session.endedAt)
+  })
+  return end?.reason ?? null
 }
 
 /** Returns whether a login takes the place of a session of the same device. */
-function isReplacedByDevice (session: LiveSession, { device, startedAt }: CreateInput): boolean {
+function isReplacedByDevice (session: LiveSession, { device, startedAt }: CreateSession): boolean {
   return device !== null && session.device?.digest === device && session.device.startedAt < startedAt
 }
 
@@ -148,7 +150,7 @@ function endSessions (
 }
 
 /** Copies the known fields. The caller's object is never the stored one, and no other field is stored. */
-function liveSession ({ session, device, startedAt }: CreateInput): LiveSession {
+function liveSession ({ session, device, startedAt }: CreateSession): LiveSession {
   const { id, createdAt, expiresAt, idleExpiresAt, label, data } = session
   // In one literal, because V8 stores fields that are added later in a second object.
   return {

@@ -27,6 +27,8 @@ export interface EndedSession {
   readonly until: number
   /** Time of the end by the store's clock if the end refuses pending logins, or null. */
   readonly endedAt: number | null
+  /** Digest of the session's device, or null. An end that refuses pending logins refuses those of the device. */
+  readonly device: string | null
 }
 
 export interface StoredKeys {
@@ -110,7 +112,9 @@ export function addEnded (
   ended: readonly EndedSession[], ending: readonly LiveSession[], reason: EndReason, endedAt: number | null
 ): readonly EndedSession[] {
   if (ending.length === 0) return ended
-  const added = ending.map(({ id, idleExpiresAt }) => ({ id, reason, until: idleExpiresAt, endedAt }))
+  const added = ending.map(({ id, idleExpiresAt, device }) => {
+    return { id, reason, until: idleExpiresAt, endedAt, device: device && endedAt !== null ? device.digest : null }
+  })
   return ended.concat(added).slice(-MAX_END_REASONS)
 }
 

@@ -63,6 +63,34 @@ export const pendingReplacementChecks: StoreCheck[] = [
     }
   },
   {
+    name: 'pendingLogins: a login of the device of a session revoked meanwhile is refused',
+    async run (store) {
+      const user = new TestUser(store)
+      const device = randomDevice()
+      const old = await user.signIn({ device, startedAgo: 2 * MINUTE })
+      await user.revoke(old.id, 'kicked', true)
+      // The phone lost the answer to its latest login, so it has no token of the session.
+      await user.signIn({ device, startedAgo: MINUTE })
+      assert.equal(user.refusal, 'kicked')
+      assert.deepEqual(await user.list(), [])
+      await user.signIn({ device: randomDevice(), startedAgo: MINUTE })
+      assert.equal(user.refusal, null, 'of another device')
+      await user.signInAfterEnd({ device })
+      assert.deepEqual(await user.read(old.id), { status: 'ended', reason: 'kicked' })
+    }
+  },
+  {
+    name: 'pendingLogins: without it, revoke refuses no login of the device',
+    async run (store) {
+      const user = new TestUser(store)
+      const device = randomDevice()
+      const old = await user.signIn({ device, startedAgo: 2 * MINUTE })
+      await user.revoke(old.id, 'kicked')
+      await user.signIn({ device, startedAgo: MINUTE })
+      assert.equal(user.refusal, null)
+    }
+  },
+  {
     name: 'pendingLogins: revokeAll keeps the time with each reason too',
     async run (store) {
       const user = new TestUser(store)

@@ -57,7 +57,16 @@ export const recordChecks: StoreCheck[] = [
       const key = { ...sealedKey(), fingerprints }
       const before = { ...session }
       await store.create({
-        userId, now, openid, unionid: null, session, key, limit: null, replaces: null, device: null, startedAgo: 0
+        userId,
+        now,
+        openid,
+        unionid: null,
+        session,
+        key,
+        limit: null,
+        replaces: null,
+        device: null,
+        startedAt: performance.now()
       })
       Object.assign(session, { expiresAt: 0, idleExpiresAt: 0, label: 'changed', data: '"changed"' })
       fingerprints[0] = 'changed'

@@ -22,7 +22,12 @@ export const SKEWS = [-30 * MINUTE, 30 * MINUTE]
 
 const MAX_ATTEMPTS = 100
 
-export interface SignIn extends Partial<Omit<CreateSession, 'userId' | 'session'>>, Partial<StoredSession> {}
+type LoginFields = Omit<CreateSession, 'userId' | 'session' | 'startedAt'>
+
+export interface SignIn extends Partial<LoginFields>, Partial<StoredSession> {
+  /** Milliseconds since the login began. */
+  startedAgo?: number
+}
 
 /**
  * A user unknown to every store, with a clock of its own: `now` is passed to every operation. Checks move it forward. A
@@ -60,7 +65,15 @@ export class TestUser {
       ...fields
     }
     this.refusal = await this.#store.create({
-      ...this.#ref, openid, unionid, key, limit, replaces, device, session: { ...session }, startedAgo
+      ...this.#ref,
+      openid,
+      unionid,
+      key,
+      limit,
+      replaces,
+      device,
+      session: { ...session },
+      startedAt: performance.now() - startedAgo
     })
     return session
   }

@@ -76,27 +76,27 @@ test('device: its session is replaced before the limit applies, and keeps the ke
   t.strictSame(await here.store.readKeys({ userId: alone, now: here.now }), [keys[1]!.sealed, keys[0]!.sealed])
 })
 
-test('device: is removed with its session, and is not returned', async (t) => {
+test('device: is removed with its session or reason, and is not returned', async (t) => {
   const all = servers(t)
   const { here, admin, prefix } = all
   const userId = randomId()
   const signIn = () => here.signIn(userId, { device: randomId().slice(0, 16) })
-  const [revoked, replaced, expired] = [await signIn(), await signIn(), await signIn()]
-  t.strictSame(await withDevice(all, userId), [revoked, replaced, expired].sort())
+  const [revoked, replaced, ended] = [await signIn(), await signIn(), await signIn()]
+  t.strictSame(await withDevice(all, userId), [revoked, replaced, ended].sort())
   const { session } = await here.read(userId, revoked) as { session: object }
   const [listed] = await here.store.list({ userId, now: here.now })
   const fields = ['createdAt', 'data', 'expiresAt', 'id', 'idleExpiresAt', 'label']
   for (const returned of [session, listed!]) t.strictSame(Object.keys(returned).sort(), fields)
   for (const value of Object.values(await admin.hgetall(prefix + userId))) t.ok(value.length <= 64)
 
-  await here.revoke(userId, revoked)
-  t.strictSame(await withDevice(all, userId), [replaced, expired].sort())
+  await here.revoke(userId, revoked, { pendingLogins: false })
+  t.strictSame(await withDevice(all, userId), [replaced, ended].sort())
   const kept = await here.signIn(userId, { device: DEVICE, replaces: replaced })
-  t.strictSame(await withDevice(all, userId), [expired, kept].sort())
+  t.strictSame(await withDevice(all, userId), [ended, kept].sort())
   await here.signIn(userId, { limit: 2 })
-  t.strictSame(await withDevice(all, userId), [kept])
+  t.strictSame(await withDevice(all, userId), [ended, kept].sort(), 'an end that refuses logins keeps the device')
   await here.signIn(userId, { now: here.now + 8 * 24 * HOUR })
-  t.strictSame(await withDevice(all, userId), [])
+  t.strictSame(await withDevice(all, userId), [ended])
 })
 
 test('device: a value in another form belongs to no device, and stays with its session', async (t) => {

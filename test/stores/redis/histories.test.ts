@@ -122,21 +122,14 @@ class User {
       limit: pick([null, 1, 2, 3]),
       replaces: pick([null, pick(this.#ids), pick(this.#ids)]),
       device: pick(DEVICES),
-      // The system may pause this process between here and the store, which would make the start look later.
-      get startedAgo () { return performance.now() - login.beganAt }
+      startedAt: login.beganAt
     }
     const result = await store.create(input)
     const { clock, args } = this.#lastWrite()
     const startedAt = Number(args[5])
-    const hidden = this.#record?.ended.find(({ id, endedAt }) => {
-      return id === input.replaces && endedAt !== null && endedAt + PENDING_LOGIN_TTL_MS > clock
-    })
     const outcome = operations.create(this.#record, { ...input, startedAt }, clock)
-    // redisStore keeps the time of an end after a later login removed the reason.
-    const isHidden = hidden !== undefined && result === null
-    const ended = isHidden ? [{ ...hidden, until: 0 }, ...outcome.record!.ended] : outcome.record?.ended
-    this.#keep(outcome.record && { ...outcome.record, ended: ended! }, clock)
-    const { now: _now, ...logged } = input
+    this.#keep(outcome.record, clock)
+    const { now: _now, startedAt: _startedAt, ...logged } = input
     this.#log.push({ operation: 'create', skew: ref.now - Date.now(), startedAt, clock, ...logged, result })
     const wasBefore = this.#ends.slice(login.endsBefore).every((end) => startedAt < end)
     if (!wasBefore) this.#log.push('the login counts as begun later')

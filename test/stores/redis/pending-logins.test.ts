@@ -3,12 +3,12 @@ import type { Redis } from 'ioredis'
 import tap, { test, type Test } from 'tap'
 import type { RedisClient } from '../../../src/stores/redis/connection.js'
 import { redisStore } from '../../../src/stores/redis/store.js'
-import { MAX_END_REASONS, PENDING_LOGIN_TTL_MS } from '../../../src/stores/store.js'
+import { PENDING_LOGIN_TTL_MS } from '../../../src/stores/store.js'
 import { randomId } from '../../../src/testing/store-suite/test-user.js'
 import { HOUR, MINUTE, SECOND } from '../../helpers/clock.js'
 import { startProxy } from '../../helpers/proxy.js'
 import { connectRedis, redisUrl, uniquePrefix } from '../../helpers/redis.js'
-import { SkewedServer, type LoginOptions } from '../../helpers/skewed-server.js'
+import { SkewedServer } from '../../helpers/skewed-server.js'
 
 const url = await redisUrl(tap)
 const SKEWS = [SECOND, -SECOND, 3 * MINUTE, -3 * MINUTE, HOUR, -HOUR]
@@ -184,44 +184,4 @@ test('T55: a kick outlasts its session, on servers whose clocks are ahead', asyn
   t.equal(await ahead.read(userId, brief), null)
   t.ok(await here.hasEnded(userId, brief, 'kicked'))
   t.equal(await login.complete({ replaces: brief }), 'kicked')
-})
-
-test('T55: a kick counts after a later login removed its reason', async (t) => {
-  const { server } = servers(t)
-  const [here, there] = [server(), server(HOUR)]
-  const userId = randomId()
-  const kicked = await here.signIn(userId)
-  const login = there.begin(userId)
-  await here.revoke(userId, kicked)
-  const later = await there.signIn(userId, { replaces: kicked })
-  t.equal(await here.read(userId, kicked), null)
-  await here.revoke(userId, await here.signIn(userId))
-  t.equal(await login.complete({ replaces: kicked }), 'kicked')
-  t.strictSame(await here.liveIds(userId), [later])
-})
-
-test('reasons: those that read does not return are dropped first', async (t) => {
-  const { server, admin, prefix } = servers(t)
-  const here = server()
-  const userId = randomId()
-  const ids: string[] = []
-  const end = async (options: LoginOptions = {}) => {
-    const id = await here.signIn(userId, options)
-    await here.revoke(userId, id)
-    return id
-  }
-  for (let i = 0; i < MAX_END_REASONS - 2; i++) ids.push(await end())
-  const replaced = await end()
-  const brief = await end({ session: { idleExpiresAt: here.now + MINUTE } })
-  const later = server(2 * MINUTE)
-  await later.signIn(userId, { replaces: replaced })
-  const marks = async () => (await admin.hmget(prefix + userId, `m${replaced}`, `m${brief}`)).map((mark) => mark !== null)
-  t.strictSame(await marks(), [true, true], 'both still refuse logins that began before')
-  for (const left of [1, 0]) {
-    const id = await later.signIn(userId)
-    await later.revoke(userId, id)
-    ids.push(id)
-    t.equal((await marks()).filter(Boolean).length, left)
-  }
-  for (const id of ids) t.ok(await here.hasEnded(userId, id, 'kicked'))
 })

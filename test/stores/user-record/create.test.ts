@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import type { EndReason } from '../../../src/stores/store.js'
-import { create, type CreateInput } from '../../../src/stores/user-record/operations.js'
+import type { CreateSession, EndReason } from '../../../src/stores/store.js'
+import { create } from '../../../src/stores/user-record/operations.js'
 import type { UserRecord } from '../../../src/stores/user-record/record.js'
 import { HOUR, MINUTE, SECOND } from '../../helpers/clock.js'
 import { CLOCK, device, ended, live, login, NOW, recordOf, session } from '../../helpers/user-record.js'
@@ -10,7 +10,7 @@ const OVER = { idleExpiresAt: NOW }
 
 interface Row {
   before?: Partial<UserRecord>
-  input?: Partial<CreateInput>
+  input?: Partial<CreateSession>
   clock?: number
   /** The record after a login with the id 'new'. Undefined if the login is refused. */
   after?: Partial<UserRecord>
@@ -135,6 +135,24 @@ const ADDED: Record<string, Row> = {
     input: { replaces: 'a', startedAt: CLOCK - MINUTE },
     after: { live: [live('new')] }
   },
+  'the end of a session of another device refuses no login': {
+    before: { ended: [ended('a', { endedAt: CLOCK + 1, device: 'd' }), ended('b', { endedAt: CLOCK + 1 })] },
+    input: { device: 'e' },
+    after: {
+      live: [live('new', { device: device('e') })],
+      ended: [ended('a', { endedAt: CLOCK + 1, device: 'd' }), ended('b', { endedAt: CLOCK + 1 })]
+    }
+  },
+  'an end without pendingLogins refuses no login of the device': {
+    before: { ended: [ended('a', { device: 'd' })] },
+    input: { device: 'd', startedAt: CLOCK - MINUTE },
+    after: { live: [live('new', { device: device('d', CLOCK - MINUTE) })], ended: [ended('a', { device: 'd' })] }
+  },
+  'the limit keeps the device of a session that it ends': {
+    before: { live: [live('a', { device: device('d') })] },
+    input: { limit: 1 },
+    after: { live: [live('new')], ended: [ended('a', { reason: 'replaced', endedAt: CLOCK, device: 'd' })] }
+  },
   'the end of another session refuses no login': {
     before: { ended: [ended('a', { endedAt: CLOCK })] },
     input: { replaces: 'b', startedAt: CLOCK - MINUTE },
@@ -162,6 +180,11 @@ const REFUSED: Record<string, Row> = {
     before: { live: [live('b')], ended: [ended('a', { reason: 'replaced', endedAt: CLOCK + 1 })] },
     input: { replaces: 'a', limit: 1 },
     result: 'replaced'
+  },
+  'a session of its device ended after it began': {
+    before: { ended: [ended('a', { endedAt: CLOCK + 1, device: 'd' })] },
+    input: { device: 'd' },
+    result: 'kicked'
   },
   'the end of all logins counts before that of the session': {
     before: { ended: [ended('a', { endedAt: CLOCK + 1 })], loginsEnd: { reason: 'revoked', at: CLOCK + 1 } },

@@ -79,7 +79,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
   },
   'pending logins are accepted after revokeAll': {
     change: (good) => ({
-      create: async (input) => await good.create({ ...input, startedAgo: 0 })
+      create: async (input) => await good.create({ ...input, startedAt: performance.now() })
     }),
     fails: 'pendingLogins: a login that began before revokeAll is refused'
   },
@@ -145,15 +145,15 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
   },
   'an end refuses logins of any age': {
     change: (good) => ({
-      create: async (input) => await good.create({ ...input, startedAgo: Math.min(input.startedAgo, 30 * MINUTE) })
+      create: async (input) => await good.create({ ...input, startedAt: agedAtMost(input, 30 * MINUTE) })
     }),
     fails: 'pendingLogins: revokeAll an hour after the start of a login is ignored'
   },
   'a revoke refuses logins of any age': {
     change: (good) => ({
       create: async (input) => {
-        const startedAgo = input.replaces === null ? input.startedAgo : Math.min(input.startedAgo, 30 * MINUTE)
-        return await good.create({ ...input, startedAgo })
+        const startedAt = input.replaces === null ? input.startedAt : agedAtMost(input, 30 * MINUTE)
+        return await good.create({ ...input, startedAt })
       }
     }),
     fails: 'pendingLogins: revoke an hour after the start of a login is ignored'
@@ -165,6 +165,20 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
   'every revoke ends pending logins': {
     change: (good) => ({ revoke: async (ref) => await good.revoke({ ...ref, pendingLogins: true }) }),
     fails: 'pendingLogins: without it, revokeAll and revoke refuse no login'
+  },
+  'revoke does not keep the device': {
+    change: (good) => ({
+      create: async (input) => {
+        const refusal = await good.create(input)
+        const isOwn = input.replaces !== null && (await good.read({ ...input, sessionId: input.replaces })) !== null
+        return refusal === null || isOwn ? refusal : await good.create({ ...input, device: null })
+      }
+    }),
+    fails: 'pendingLogins: a login of the device of a session revoked meanwhile is refused'
+  },
+  'every revoke refuses logins of the device': {
+    change: (good) => ({ revoke: async (ref) => await good.revoke({ ...ref, pendingLogins: true }) }),
+    fails: 'pendingLogins: without it, revoke refuses no login of the device'
   },
   'revoke ends all pending logins of the user': {
     change: (good) => ({
@@ -211,7 +225,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
     change: (good) => ({
       create: async (input) => {
         const refusal = await good.create(input)
-        return refusal === 'replaced' ? await good.create({ ...input, replaces: null, startedAgo: 0 }) : refusal
+        return refusal === 'replaced' ? await good.create({ ...input, replaces: null, startedAt: performance.now() }) : refusal
       }
     }),
     fails: 'pendingLogins: a login with a session ended by the limit is refused'
@@ -225,7 +239,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
           return await good.revokeAll({ ...ref, pendingLogins: false })
         },
         create: async (input) => {
-          const isRefused = input.now - input.startedAgo < (ended.get(input.userId) ?? 0)
+          const isRefused = input.now - ageOf(input) < (ended.get(input.userId) ?? 0)
           return isRefused ? 'kicked' : await good.create(input)
         }
       }
@@ -235,8 +249,8 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
   'the clock of the login server decides': {
     change: (good) => ({
       create: async (input) => {
-        const startedAgo = Math.max(0, input.startedAgo + Date.now() - input.now)
-        return await good.create({ ...input, startedAgo })
+        const age = Math.max(0, ageOf(input) + Date.now() - input.now)
+        return await good.create({ ...input, startedAt: performance.now() - age })
       }
     }),
     fails: 'pendingLogins: the clock of the login server does not count'
@@ -250,7 +264,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
           return await good.revoke({ ...ref, pendingLogins: false })
         },
         create: async (input) => {
-          const isRefused = input.now - input.startedAgo < (ended.get(input.replaces!) ?? 0)
+          const isRefused = input.now - ageOf(input) < (ended.get(input.replaces!) ?? 0)
           return isRefused ? 'kicked' : await good.create(input)
         }
       }
@@ -287,7 +301,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
   'a login replaces later sessions of its device': {
     change: (good) => {
       const devices = sessionsOfDevices(good)
-      return { create: async (input) => await devices.create({ ...input, startedAgo: -1 }) }
+      return { create: async (input) => await devices.create({ ...input, startedAt: performance.now() + 1 }) }
     },
     fails: 'device: a login never replaces a session whose login began later'
   },
@@ -375,8 +389,8 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
       return {
         create: async (input) => {
           inFlight++
-          const startedAgo = inFlight > 1 ? -1 : input.startedAgo
-          return await good.create({ ...input, startedAgo }).finally(() => { inFlight-- })
+          const startedAt = inFlight > 1 ? performance.now() + 1 : input.startedAt
+          return await good.create({ ...input, startedAt }).finally(() => { inFlight-- })
         }
       }
     },
@@ -458,7 +472,7 @@ const BROKEN_STORES: Record<string, { change: (good: SessionStore) => Partial<Se
         const session = { ...record.session, idleExpiresAt: ref.idleExpiresAt }
         await good.create({
           ...userOf(ref),
-          startedAgo: 0,
+          startedAt: performance.now(),
           openid,
           unionid,
           session,
@@ -625,24 +639,32 @@ function userOf ({ userId, now }: { userId: string, now: number }): { userId: st
   return { userId, now }
 }
 
+/** Returns how long ago a login began, in milliseconds. */
+function ageOf ({ startedAt }: CreateSession): number {
+  return performance.now() - startedAt
+}
+
+/** Returns the start of a login, or a later one if the login is older than `age`. */
+function agedAtMost (login: CreateSession, age: number): number {
+  return Math.max(login.startedAt, performance.now() - age)
+}
+
 /** Keeps which sessions each device has, with the starts of their logins. */
 function sessionsOfDevices (good: SessionStore): {
   create: SessionStore['create']
   /** Returns the sessions of the device whose logins began earlier, whether they are live or not. */
   replacedBy (input: CreateSession): string[]
 } {
-  const created: { input: CreateSession, startedAt: number }[] = []
+  const created: CreateSession[] = []
   return {
     create: async (input) => {
-      created.push({ input, startedAt: performance.now() - input.startedAgo })
+      created.push(input)
       return await good.create(input)
     },
-    replacedBy: ({ userId, device, startedAgo }) => {
-      const startedAt = performance.now() - startedAgo
+    replacedBy: ({ userId, device, startedAt }) => {
       return created.filter((other) => {
-        return device !== null && other.input.userId === userId && other.input.device === device &&
-          other.startedAt < startedAt
-      }).map(({ input }) => input.session.id)
+        return device !== null && other.userId === userId && other.device === device && other.startedAt < startedAt
+      }).map(({ session }) => session.id)
     }
   }
 }
