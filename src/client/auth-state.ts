@@ -1,43 +1,122 @@
 /**
  * The sign-in state of this device, in memory and in the device's storage. There are three states: signed in (a token),
- * signed out (a code with the reason), and initial (neither). Signed out is a state of its own. Otherwise the next
+ * signed out (no token, and the reason), and initial (neither). Signed out is a state of its own. Otherwise the next
  * request would sign in silently and undo the sign-out.
+ *
+ * JavaScript contexts of one Mini Program share the storage, so each operation reads it first. The highest revision is
+ * the newest state, wherever it is.
  */
+import { clientError, type WeappClientError } from './errors.js'
 import type { Wx } from './wx.js'
 
-export interface AuthState {
+export interface State {
   readonly token: string | null
-  /** The error code that explains why this device is signed out. */
-  readonly signedOut: string | null
-  signIn (token: string): void
-  signOut (code: string): void
+  /** The error code that explains the last sign-out. */
+  readonly signOutCode: string | null
+  /** Changes with each sign-out. What began under one generation must not continue under another. */
+  readonly generation: number
+  /** The time of the write in epoch milliseconds, or one more than the previous revision if that is later. */
+  readonly revision: number
+  /** The id of this device, by which a login takes the place of the device's earlier session. It is no secret. */
+  readonly deviceId?: string
 }
 
-type StoredState = Pick<AuthState, 'token' | 'signedOut'>
+export interface AuthState {
+  /** The state as last read or written. */
+  readonly current: State
+  /** Reads the storage, which another context may have changed, and repeats a write that failed. */
+  refresh (): State
+  /** Returns the id of this device. Creates it at the first call. */
+  deviceId (): string
+  signIn (token: string): void
+  signOut (code: string): State
+  /** Signs out for a reason that the server gave, and notifies the host. */
+  signOutByServer (code: string): void
+  /** Takes a sign-out back, unless the state has changed since. */
+  restore (before: State, signedOut: State): void
+  /** Returns the error of an operation that a sign-out prevents, or interrupted. */
+  signedOutError (): WeappClientError
+}
 
-export function openAuthState (wx: Wx, storageKey: string): AuthState {
-  /** Null until the storage can be read. That differs from empty, because the storage may contain a sign-out. */
-  let state: Partial<Record<keyof StoredState, unknown>> | null = null
+const INITIAL: State = { token: null, signOutCode: null, generation: 0, revision: 0 }
 
-  function read (field: keyof StoredState): string | null {
-    // A read that fails at launch is retried on the next access. A storage that always fails must not prevent a login.
-    try { state = state || wx.getStorageSync(storageKey) || {} } catch {}
-    const value = state && state[field]
-    return typeof value === 'string' ? value : null
+export function openAuthState (
+  wx: Wx, storageKey: string, onSignedOut: ((code: string) => void) | undefined
+): AuthState {
+  let current = INITIAL
+  /** The key of a state that the storage refuses to store under its own key. */
+  const spareKey = `${storageKey} spare`
+
+  /** Reads a stored state. Returns false if the storage lacks the current state. */
+  function load (key: string): boolean {
+    try {
+      const stored = Object(wx.getStorageSync(key))
+      if (stored.revision >= current.revision) current = stored
+      return stored.revision === current.revision
+    } catch {
+      // An unreadable storage may contain a newer state, so nothing is written over it.
+      return true
+    }
   }
 
-  function write (newState: StoredState): void {
-    state = newState
-    // A full storage only costs a login at the next launch.
-    try { wx.setStorageSync(storageKey, state) } catch {}
+  /** Writes the current state. Returns whether the storage contains it. */
+  function save (key: string): boolean {
+    try {
+      wx.setStorageSync(key, current)
+      // Some platforms fail without an error.
+      return load(key)
+    } catch {
+      return false
+    }
   }
 
-  read('token')
+  function refresh (): State {
+    const isFirstRead = current === INITIAL
+    const isStored = load(storageKey)
+    if (isFirstRead) load(spareKey)
+    else if (!isStored) store()
+    return current
+  }
+
+  /** A full storage can refuse both keys. The next refresh tries again, and until then the memory is right. */
+  function store (): void {
+    if (!save(storageKey)) save(spareKey)
+  }
+
+  function write (changes: Partial<State>): State {
+    current = { ...current, ...changes, revision: Math.max(Date.now(), current.revision + 1) }
+    store()
+    return current
+  }
+
+  function signOut (signOutCode: string): State {
+    return write({ token: null, signOutCode, generation: current.revision + 1 })
+  }
+
+  refresh()
 
   return {
-    get token () { return read('token') },
-    get signedOut () { return read('signedOut') },
-    signIn (token) { write({ token, signedOut: null }) },
-    signOut (code) { write({ token: null, signedOut: code }) }
+    get current () { return current },
+    refresh,
+    deviceId: () => refresh().deviceId || write({ deviceId: newId() }).deviceId!,
+    signIn (token) { write({ token }) },
+    signOut,
+    signOutByServer (code) {
+      signOut(code)
+      // Runs in a microtask: an error in onSignedOut must not replace the rejection.
+      Promise.resolve(code).then(onSignedOut)
+    },
+    restore (before, signedOut) {
+      if (refresh().revision === signedOut.revision) write(before)
+    },
+    signedOutError () {
+      const message = 'This device was signed out. Call login(), then try again.'
+      return clientError(current.signOutCode!, message)
+    }
   }
+}
+
+/** Returns about 20 letters and digits. They are unique among the devices of one user. */
+function newId (): string {
+  return Math.random().toString(36).slice(2) + Date.now().toString(36)
 }

@@ -1,11 +1,15 @@
 /** Reads the server's responses: which are the plugin's refusals, and how the client recovers from each. */
 import { clientError, type WeappClientError } from './errors.js'
-import type { RawResponse, WxFailure, WxResponse } from './wx.js'
+import { failureText, type RawResponse, type WxResponse } from './wx.js'
 
-/** A response, with the plugin's error code if the plugin refused the request. */
 export interface Reply {
   response: WxResponse
+  /** The plugin's error code, if the plugin refused the request or its token. */
   code: string | undefined
+  /** Whether the request was served, so that it must not be repeated. The code then explains why without its session. */
+  isServed: boolean
+  /** Whether only the session route can tell the code. */
+  isAmbiguous: boolean
 }
 
 export type Recovery = 'reauthenticate' | 'refresh-key' | 'signed-out'
@@ -31,31 +35,42 @@ export const RECOVERY: Record<string, Recovery | undefined> = {
 }
 
 /**
- * Reads a response and the plugin's code in it. A 401 without headers and without a plugin code is ambiguous: the guard
- * or the host may have sent it. The client treats it as the guard's. The worst case is one unnecessary login.
+ * Reads a response and the plugin's codes in it. A 401 without headers and without a plugin code counts as the guard's.
  * Otherwise a device whose session expired would never recover.
  */
 export function readResponse (raw: RawResponse): Reply {
   const { header, statusCode } = raw
   const response = { ...raw, header: header || {} }
-  const { code } = response.data || {} as { code?: unknown }
-  // The body of a successful response may contain any code, such as user input. Without headers only the body is left.
-  const isPluginError = (statusCode > 399 || !header) && typeof code === 'string' && code.startsWith('FST_WEAPP_')
-  const ambiguous = statusCode === 401 && !header ? UNAUTHORIZED : undefined
-  return { response, code: headerOf(response.header, 'weapp-error') || (isPluginError ? code : ambiguous) }
+  const { code } = Object(response.data)
+  const isText = typeof code === 'string'
+  const isPluginCode = isText && code.startsWith('FST_WEAPP_')
+  const isServed = statusCode < 400
+  // The body of a successful response may contain any code, such as user input.
+  const refused = headerOf(response.header, 'weapp-error') || (isPluginCode && !isServed ? code : undefined)
+  const served = headerOf(response.header, 'weapp-session')
+  const is401 = statusCode === 401
+  return {
+    response,
+    code: refused || served || (is401 && !header ? UNAUTHORIZED : undefined),
+    isServed: !refused && (isServed || served !== undefined),
+    // A framework's own error filter drops the header and the code. wx.uploadFile drops every header.
+    isAmbiguous: !refused && (is401 ? !header || !isText : !header && isPluginCode)
+  }
 }
 
 /**
- * Reads the response in a failure of wx.request. Returns null if there is none. WeChat on a PC has been seen to report
- * a 401 as a failure.
+ * Matches a failure that is a 401 and nothing else, such as 'request:fail 401 Unauthorized' of WeChat on a PC.
  *
  * @see https://developers.weixin.qq.com/community/develop/doc/0002888225c1e8458f492d38b5b400
  */
-export function readFailure (failure: WxFailure & Partial<WxResponse>): Reply | null {
-  const { errMsg = '', data } = failure
-  // Excludes -401, which is an error number of the network stack.
-  const statusCode = failure.statusCode || (/(^|[^-\w])401\b/.test(errMsg) ? 401 : 0)
-  return statusCode ? readResponse({ ...failure, statusCode, data }) : null
+const UNAUTHORIZED_TEXT = /^(\w+:fail )?401( Unauthorized)?$/
+
+/** Returns the response in a failure of wx.request, or null if there is none. */
+export function responseIn (failure: unknown): RawResponse | null {
+  const response = Object(failure)
+  if (response.statusCode) return response
+  const is401 = response.errno === 401 || UNAUTHORIZED_TEXT.test(failureText(failure))
+  return is401 ? { ...response, statusCode: 401 } : null
 }
 
 /** Parses the body of a wx.uploadFile response, as wx.request does. Text that is not JSON stays as it is. */
@@ -74,7 +89,7 @@ export function isRefusal ({ response: { statusCode }, code }: Reply): boolean {
 /** Returns the error that represents a refusal. */
 export function refusal ({ response, code }: Reply, message?: string): WeappClientError {
   const { statusCode, data } = response
-  const body = data || {} as { code?: unknown, message?: unknown }
+  const body = Object(data)
   const retryAfter = Number(headerOf(response.header, 'retry-after'))
   return clientError(
     code || (typeof body.code === 'string' ? body.code : 'WEAPP_REFUSED'),
@@ -90,7 +105,7 @@ export function bodyOf (reply: Reply): unknown {
 }
 
 /** Returns the value of a header. Names match in any case. */
-export function headerOf (header: Record<string, any>, name: string): string | undefined {
+export function headerOf (header: Record<string, any> = {}, name: string): string | undefined {
   const key = Object.keys(header).find((key) => key.toLowerCase() === name)
   return key && String(header[key])
 }

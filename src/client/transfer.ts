@@ -1,66 +1,77 @@
 /** Sends requests and uploads with the token, to URLs below `baseUrl` only. */
 import { clientError } from './errors.js'
-import { headerOf, parseData, readFailure, readResponse, UNAUTHORIZED, type Reply } from './response.js'
+import { headerOf, parseData, readResponse, responseIn, type Reply } from './response.js'
 import type { WeappRequest, WeappTransfer, WeappUpload } from './types.js'
 import { urlBelow } from './url.js'
-import {
-  callWx, platformError, type RawResponse, type Wx, type WxFailure, type WxTransfer, type WxUpload
-} from './wx.js'
+import { callWx, platformError, type RawResponse, type Wx, type WxCallbacks } from './wx.js'
+
+/** Longer than the platform's own timeout of 60 seconds, which is the one to report. */
+const ROUTE_TIMEOUT_MS = 65_000
 
 type PlainTransfer = Omit<WeappTransfer, 'auth'> & Record<string, unknown>
-type WxApi = (transfer: WxTransfer<RawResponse>) => unknown
+type PlainRequest = Omit<WeappRequest, 'auth'>
 
 export interface Transfer {
-  sendRequest (request: Omit<WeappRequest, 'auth'>, token: string | null): Promise<Reply>
+  /** Sends a request of the host. The platform alone limits its time. */
+  sendRequest (request: PlainRequest, token: string | null): Promise<Reply>
+  /** Calls a route of the plugin, such as '/session'. Rejects after 65 seconds. */
+  callRoute (
+    path: string, token: string | null, method?: 'GET' | 'POST', data?: object, header?: Record<string, string>
+  ): Promise<Reply>
   sendFile (upload: Omit<WeappUpload, 'auth'>, token: string | null): Promise<Reply>
 }
 
-/** @param sessionPath the path of the plugin's session route */
-export function createTransfer (wx: Wx, baseUrl: string, sessionPath: string): Transfer {
+export function createTransfer (wx: Wx, baseUrl: string, prefix: string): Transfer {
   async function send (
-    api: WxApi, { url, header, onTask, ...rest }: PlainTransfer, token: string | null
+    api: 'request' | 'uploadFile',
+    { url, header = {}, onTask, ...rest }: PlainTransfer,
+    token: string | null,
+    timeout?: number
   ): Promise<Reply> {
-    const transfer = {
-      ...rest,
-      url: urlBelow(baseUrl, url),
-      header: { ...header, ...token !== null && { Authorization: `Bearer ${token}` } }
-    }
+    // WeChat parses JSON in the response to a request only.
+    const read = (raw: RawResponse) => readResponse(api === 'request' ? raw : parseData(raw))
+    const transfer = { ...rest, url: urlBelow(baseUrl, url), header: withToken(header, token) }
     let task: unknown
-    const response = callWx<RawResponse>((callbacks) => (task = api({ ...transfer, ...callbacks })))
+    const call = (callbacks: WxCallbacks<RawResponse>) => (task = wx[api]!({ ...transfer, ...callbacks } as any))
+    const response = callWx(call, 'statusCode', timeout)
     // Avoids an unhandled rejection if onTask throws. That error rejects the request instead.
     response.catch(() => {})
     if (onTask && task) onTask(task)
     try {
-      return readResponse(await response)
+      return read(await response)
     } catch (error) {
-      const reply = readFailure(error as WxFailure)
-      if (reply === null) throw platformError('WEAPP_NETWORK_FAILED', 'No response from the server', error)
-      return reply
+      const raw = responseIn(error)
+      if (raw === null) throw platformError('WEAPP_NETWORK_FAILED', 'No response from the server', error)
+      return read(raw)
     }
   }
 
-  const sendRequest: Transfer['sendRequest'] = ({ method = 'GET', data, ...rest }, token) => {
-    const isEmptyJson = data === undefined && /^(POST|PUT|DELETE)$/.test(method) && isJson(rest.header)
-    return send((request) => wx.request(request), { ...rest, method, data: isEmptyJson ? {} : data }, token)
+  async function sendRequest (
+    { method = 'GET', data, ...rest }: PlainRequest, token: string | null, timeout?: number
+  ): Promise<Reply> {
+    // wx.request sends JSON by default.
+    const isJson = /json/i.test(headerOf(rest.header, 'content-type') || 'json')
+    const isEmptyJson = data === undefined && /^(POST|PUT|DELETE)$/.test(method) && isJson
+    const request = { ...rest, method, data: isEmptyJson ? {} : data }
+    return await send('request', request, token, timeout)
   }
 
-  const sendFile: Transfer['sendFile'] = async (upload, token) => {
-    if (!wx.uploadFile) throw clientError('WEAPP_NO_WX', 'wx.uploadFile is missing. Pass a wx that has it.')
-    const api: WxApi = (file) => {
-      return wx.uploadFile!({ ...file as WxUpload, success: (response) => file.success(parseData(response)) })
+  return {
+    sendRequest,
+    callRoute (path, token, method, data, header) {
+      return sendRequest({ url: prefix + path, method, data, header } as PlainRequest, token, ROUTE_TIMEOUT_MS)
+    },
+    async sendFile (upload, token) {
+      if (!wx.uploadFile) throw clientError('WEAPP_NO_WX', 'wx has no uploadFile. Pass one that has.')
+      return await send('uploadFile', upload, token)
     }
-    const reply = await send(api, upload, token)
-    if (reply.code !== UNAUTHORIZED || token === null) return reply
-    // wx.uploadFile drops the headers, so this 401 is ambiguous. A request to the session route returns the headers.
-    const { code, response } = await sendRequest({ url: sessionPath }, token)
-    return response.statusCode === 404 ? reply : { ...reply, code }
   }
-
-  return { sendRequest, sendFile }
 }
 
-/** Whether wx.request sends JSON, which it also does by default. */
-function isJson (header: Record<string, string> = {}): boolean {
-  const type = headerOf(header, 'content-type')
-  return type === undefined || /json/i.test(type)
+/** Returns the headers with the token, in the place of any other authorization. */
+function withToken (header: Record<string, string>, token: string | null): Record<string, string> {
+  if (token === null) return header
+  const headers = { ...header }
+  for (const name of Object.keys(header)) if (/^authorization$/i.test(name)) delete headers[name]
+  return { ...headers, Authorization: `Bearer ${token}` }
 }

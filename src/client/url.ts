@@ -14,9 +14,8 @@ const UNSAFE_PATH = /^[^?#]*((\/|\\|%2f|%5c)(\.|%2e){1,2}(\/|\\|%2f|%5c|[?#]|\s*
  * @throws WEAPP_BAD_URL
  */
 export function parseBaseUrl (url: string): string {
-  if (!/^https?:\/\/[^/]/.test(url) || /^https:\/\/api\.weixin\.qq\.com\b/.test(url)) {
-    const message = 'The baseUrl is invalid. Use the URL of your own server, such as https://api.example.com.'
-    throw clientError('WEAPP_BAD_URL', message)
+  if (!/^https?:\/\/(?!api\.weixin\.qq\.com\b)[^/]/.test(url)) {
+    throw clientError('WEAPP_BAD_URL', 'The baseUrl is invalid. Use the URL of your own server.')
   }
   return url.replace(/\/+$/, '')
 }
@@ -31,7 +30,7 @@ export function urlBelow (baseUrl: string, url: string): string {
   const path = text.startsWith(`${baseUrl}/`) ? text.slice(baseUrl.length) : text
   // Without the leading slash the text could continue the host name of baseUrl.
   if (path[0] !== '/' || UNSAFE_PATH.test(path)) {
-    throw clientError('WEAPP_BAD_URL', 'The url is invalid. Use a path or a URL below baseUrl, without dot segments.')
+    throw clientError('WEAPP_BAD_URL', 'The url is invalid. Use one below baseUrl, without dot segments.')
   }
   return baseUrl + path
 }

@@ -43,7 +43,7 @@ export interface Wx {
   /** @see https://developers.weixin.qq.com/miniprogram/dev/api/open-api/login/wx.login.html */
   login (options: WxCallbacks<{ code: string }> & { timeout?: number }): unknown
   /** @see https://developers.weixin.qq.com/miniprogram/dev/api/open-api/login/wx.checkSession.html */
-  checkSession (options: WxCallbacks<unknown>): unknown
+  checkSession (options: WxCallbacks<{ errMsg?: string }>): unknown
   /** @see https://developers.weixin.qq.com/miniprogram/dev/api/network/request/wx.request.html */
   request (options: WxRequest): unknown
   /**
@@ -63,22 +63,56 @@ declare const wx: Wx | undefined
 
 /** @throws WEAPP_NO_WX */
 export function globalWx (): Wx {
-  if (typeof wx === 'undefined') throw clientError('WEAPP_NO_WX', 'There is no global wx. Pass one as the wx option.')
+  if (typeof wx === 'undefined') throw clientError('WEAPP_NO_WX', 'There is no global wx. Pass the wx option.')
   return wx
 }
 
-/** Calls a platform API with callbacks, which every platform supports. Rejects with a {@link WxFailure}. */
-export function callWx<Result> (api: (callbacks: WxCallbacks<Result>) => unknown): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const task = api({ success: resolve, fail: reject }) as Promise<unknown> | undefined
-    // Taro calls the callback and also rejects. That second rejection would be unhandled.
-    if (task && typeof task.catch === 'function') task.catch(() => {})
-  })
+/** Declared in this module only, because every platform has timers and no type library declares them. */
+declare function setTimeout (callback: () => void, milliseconds: number): unknown
+declare function clearTimeout (timer: unknown): void
+
+/** Without a timeout, a platform that never calls back would block every caller that waits for the login. */
+export const WX_TIMEOUT_MS = 12_000
+
+/** The failure of a call that the platform did not answer. */
+const TIMED_OUT: WxFailure = { errMsg: 'timeout' }
+
+/**
+ * Calls a platform API with callbacks, which every platform supports. A returned promise counts as well, because an
+ * interceptor may settle nothing else. A fulfilment counts only if it has the field of a result: an async function
+ * fulfils before it calls back.
+ *
+ * @param field a field that every result of the API has
+ * @param timeout milliseconds, or 0 for none
+ * @throws WxFailure, or whatever else the platform throws or rejects with
+ */
+export async function callWx<Result extends object> (
+  api: (callbacks: WxCallbacks<Result>) => unknown, field: keyof Result, timeout = 0
+): Promise<Result> {
+  let timer: unknown
+  try {
+    return await new Promise((resolve, reject) => {
+      if (timeout) timer = setTimeout(() => reject(TIMED_OUT), timeout)
+      const task = api({ success: resolve, fail: reject }) as Promise<Result> | undefined
+      if (task && typeof task.then === 'function') {
+        task.then((result) => { if (result && result[field] !== undefined) resolve(result) }, reject)
+      }
+    })
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
-/** Converts a {@link WxFailure} to a client error. */
+/** Returns the text of a failure: its `errMsg`, the message of an exception, or the failure itself. */
+export function failureText (failure: unknown): string {
+  const { errMsg, message = '' } = Object(failure)
+  return typeof failure === 'string' ? failure : errMsg || message
+}
+
+/** Converts a {@link WxFailure} or an exception to a client error. */
 export function platformError (code: string, message: string, failure: unknown): WeappClientError {
-  const { errMsg, errno } = failure as WxFailure
-  const details = { ...errMsg && { errMsg }, ...errno && { errno } }
-  return clientError(code, errMsg ? `${message}: ${errMsg}` : `${message}.`, details)
+  const { errMsg, errno, message: isException } = Object(failure)
+  const details = { ...errMsg && { errMsg }, ...errno && { errno }, ...isException && { cause: failure } }
+  const text = failureText(failure)
+  return clientError(code, text ? `${message}: ${text}` : `${message}.`, details)
 }

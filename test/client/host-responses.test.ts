@@ -51,7 +51,8 @@ test("request: returns a 401 with a code of the host's unchanged", async (t) => 
   for (; bodies.length > 0; bodies.shift()) {
     sent()
     t.strictSame((await client.request({ url: '/host' })).data, bodies[0])
-    t.strictSame(sent(), ['GET /host 401'])
+    const hasCode = typeof bodies[0] === 'object' && typeof (bodies[0] as { code?: unknown } | null)?.code === 'string'
+    t.strictSame(sent(), ['GET /host 401', ...hasCode ? [] : ['GET /weapp/session 200']])
   }
   t.equal(mini.calls.login, 1)
 })

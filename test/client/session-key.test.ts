@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { freezeClock, SECOND } from '../helpers/clock.js'
 import { CODES, deferred, startPhone } from '../helpers/phone.js'
 
 const open = (data: object) => ({ url: '/open', method: 'POST', data } as const)
@@ -35,11 +36,13 @@ test('ensureSessionKey: signs in if there is no session', async (t) => {
 })
 
 test('ensureSessionKey: checks again after a failure', async (t) => {
+  const clock = freezeClock(t)
   const { client, mini, host } = await startPhone(t)
   await client.login()
   host.wechat.rotateKey('alice')
   mini.fault({ fail: 'no' }, { api: 'login', times: 1 })
   await t.rejects(client.ensureSessionKey(), { code: 'WEAPP_WX_LOGIN_FAILED' })
+  clock.advance(SECOND)
   await client.ensureSessionKey()
   t.match(mini.calls, { checkSession: 2, login: 3 })
 })

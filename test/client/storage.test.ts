@@ -14,8 +14,12 @@ test('storage: contains the token or the reason, and ignores anything else', asy
   const { client, mini, baseUrl, launch } = await startPhone(t)
   const storageKey = `weapp ${baseUrl}/weapp`
   await client.login()
-  t.strictSame([...mini.storage], [[storageKey, { token: client.token, signedOut: null }]])
-  for (const foreign of ['text', 5, { token: 5, signedOut: {} }, null]) {
+  t.strictSame([...mini.storage.keys()], [storageKey])
+  t.strictSame(
+    { ...mini.storage.get(storageKey) as object, revision: 0, deviceId: '' },
+    { token: client.token, signOutCode: null, generation: 0, revision: 0, deviceId: '' }
+  )
+  for (const foreign of ['text', 5, { token: 5, signOutCode: {} }, null]) {
     mini.storage.set(storageKey, foreign)
     const next = launch()
     t.equal(next.client.token, null)
@@ -52,7 +56,7 @@ test('storage: neither another server nor another prefix receives the token', as
 test('storage: a failure only costs a login at the next launch', async (t) => {
   const { launch, baseUrl, mini: { storage } } = await startPhone(t)
   const storageKey = `weapp ${baseUrl}/weapp`
-  storage.set(storageKey, { token: 'unreadable', signedOut: null })
+  storage.set(storageKey, { token: 'unreadable', revision: 1 })
   const { client, mini } = launch({
     platform (wx) {
       return { ...wx, getStorageSync () { throw new Error('no') } }

@@ -34,7 +34,7 @@ export function createHandset (
     state: () => ({
       device,
       isSignedIn: client.token !== null,
-      isSignedOut: Boolean(phone.wx.getStorageSync(STORAGE_KEY)?.signedOut),
+      isSignedOut: Boolean(phone.wx.getStorageSync(STORAGE_KEY)?.signOutCode),
       name: handset.name,
       isBinding: handset.isBinding,
       devices: handset.devices

@@ -1,0 +1,71 @@
+/** Sends the host's requests and uploads, and recovers if the guard refuses them. */
+import type { AuthState } from './auth-state.js'
+import { RECOVERY, refusal, type Reply } from './response.js'
+import type { SignIn } from './sign-in.js'
+import type { Transfer } from './transfer.js'
+import type { Auth } from './types.js'
+import type { WxResponse } from './wx.js'
+
+const MAX_ATTEMPTS = 3
+
+/** The message if the session_key is still stale after a login. */
+const TAP_AGAIN = 'The data has an old session_key. Ask the user to tap again.'
+
+type SendWith = (token: string | null) => Promise<Reply>
+
+/** Sends a request. If the guard refuses it, recovers and sends it again. */
+export type Send = (sendWith: SendWith, auth?: Auth) => Promise<WxResponse>
+
+export function createSend (authState: AuthState, signIn: SignIn, transfer: Transfer): Send {
+  return async function send (sendWith, auth = 'required') {
+    const { generation } = authState.refresh()
+    let isRenewed = false
+    for (let attempt = 1; ; attempt += 1) {
+      const token = auth === false ? null : await tokenFor(auth, generation)
+      const reply = await identify(await sendWith(token), token)
+      const { response, code, isServed } = reply
+      const recovery = RECOVERY[code!]
+      if (token === null || recovery === undefined) return response
+      const isLast = isServed || attempt >= MAX_ATTEMPTS
+      // A pending login may bring a newer session, to which this response does not apply.
+      if (recovery === 'signed-out' && !isServed) await signIn.afterPending()
+      const isCurrent = authState.refresh().token === token
+      if (recovery === 'signed-out') {
+        if (isCurrent && !signIn.isPending()) authState.signOutByServer(code!)
+        const { current } = authState
+        if (!isServed && (current.token === null || current.generation !== generation)) throw refusal(reply)
+        if (isLast) return response
+        continue
+      }
+      const mayRenew = auth === 'required' && !isRenewed
+      if (recovery === 'refresh-key' && !mayRenew) {
+        throw refusal(reply, isRenewed && /STALE$/.test(code!) ? TAP_AGAIN : undefined)
+      }
+      // The next attempt renews the session, or the next request.
+      if (isCurrent && !isRenewed) signIn.expire(token)
+      if (isLast || !mayRenew) return response
+      // Otherwise another caller has already signed in again.
+      isRenewed = isCurrent || recovery === 'refresh-key'
+    }
+  }
+
+  /** Returns the token to send. Rejects after a sign-out, because another user may be signed in now. */
+  async function tokenFor (auth: Auth, generation: number): Promise<string | null> {
+    await signIn.ensure(auth)
+    const { current } = authState
+    if (current.generation !== generation) throw authState.signedOutError()
+    return current.token
+  }
+
+  /** Asks the session route if a response does not tell whether the plugin refused the token. */
+  async function identify (reply: Reply, token: string | null): Promise<Reply> {
+    if (!reply.isAmbiguous || token === null) return reply
+    try {
+      const { code, response } = await transfer.callRoute('/session', token)
+      return response.statusCode === 404 ? reply : { ...reply, code }
+    } catch (error) {
+      if (!reply.isServed) throw error
+      return reply
+    }
+  }
+}

@@ -1,0 +1,134 @@
+/** Signs in: one login at a time, which concurrent callers share. */
+import type { AuthState } from './auth-state.js'
+import { createBrake } from './brake.js'
+import { clientError, type WeappClientError } from './errors.js'
+import { bodyOf, RECOVERY } from './response.js'
+import type { Transfer } from './transfer.js'
+import type { Auth, LoginAnswer } from './types.js'
+import { callWx, platformError, WX_TIMEOUT_MS, type Wx } from './wx.js'
+
+/** Shorter than WX_TIMEOUT_MS, so that the failure is the platform's if it has a timeout. */
+const WX_LOGIN_TIMEOUT_MS = 10_000
+
+type LoginExtra = Record<string, unknown> | undefined
+
+export interface SignIn {
+  login (extra?: LoginExtra): Promise<LoginAnswer>
+  /**
+   * Ensures that a request has the token it needs. A signed-out device only waits for a pending login. With 'optional'
+   * there need not be a token, and a login that fails does not reject.
+   */
+  ensure (auth?: Auth): Promise<void>
+  /** Records that the server does not accept a token, so that the next request renews it. */
+  expire (token: string): void
+  /** Whether a login is pending that no sign-out has overtaken. */
+  isPending (): boolean
+  /** Resolves when no login is pending, whether the last one succeeded or failed. */
+  afterPending (): Promise<void>
+}
+
+export function createSignIn (
+  wx: Wx, authState: AuthState, transfer: Transfer, unwrap: (body: any) => any
+): SignIn {
+  const brake = createBrake()
+  let pending: { promise: Promise<LoginAnswer>, extra: string | undefined, generation: number } | null = null
+  let expired: string | null = null
+
+  async function login (extra?: LoginExtra): Promise<LoginAnswer> {
+    const text = extraText(extra)
+    if (pending !== null) {
+      if (isPending() && (text === undefined || text === pending.extra)) return await pending.promise
+      await afterPending()
+      return await login(extra)
+    }
+    const { generation } = authState.refresh()
+    pending = { promise: begin(extra, generation), extra: text, generation }
+    return await pending.promise
+  }
+
+  async function begin (extra: LoginExtra, generation: number): Promise<LoginAnswer> {
+    let failure = null
+    try {
+      return await performLogin(extra, generation)
+    } catch (error) {
+      failure = error as WeappClientError
+      throw error
+    } finally {
+      pending = null
+      brake.note(failure)
+    }
+  }
+
+  async function performLogin (extra: LoginExtra, generation: number, isRetry = false): Promise<LoginAnswer> {
+    const data = { ...extra, code: await loginCode() }
+    // Sends the old token too, so that the server replaces its session instead of adding one.
+    const { token } = authState.refresh()
+    const reply = await transfer.callRoute('/login', token, 'POST', data, { 'Weapp-Device': authState.deviceId() })
+    // Retries once with a new code. For example, the network may have repeated the request.
+    if (/^FST_WEAPP_CODE_(USED|INVALID)$/.test(reply.code!) && !isRetry) return await performLogin(extra, generation, true)
+    // The host ended all sessions of the user while this login was in flight.
+    if (RECOVERY[reply.code!] === 'signed-out') authState.signOutByServer(reply.code!)
+    const answer = unwrap(bodyOf(reply))
+    if (!answer || typeof answer.token !== 'string') {
+      const message = 'The login response has no token. Set unwrap if the server wraps its responses.'
+      throw clientError('WEAPP_BAD_ANSWER', message)
+    }
+    if (authState.refresh().generation !== generation) {
+      // A sign-out came first, here or in another context. The new session would undo it.
+      await transfer.callRoute('/logout', answer.token, 'POST').catch(() => {})
+      throw authState.signedOutError()
+    }
+    authState.signIn(answer.token)
+    return answer
+  }
+
+  async function loginCode (): Promise<string> {
+    let failure
+    try {
+      const { code } = await callWx<{ code: string }>((callbacks) => {
+        return wx.login({ ...callbacks, timeout: WX_LOGIN_TIMEOUT_MS })
+      }, 'code', WX_TIMEOUT_MS)
+      if (code) return code
+    } catch (error) {
+      failure = error
+    }
+    throw platformError('WEAPP_WX_LOGIN_FAILED', 'wx.login failed', failure)
+  }
+
+  function isPending (): boolean {
+    return pending !== null && pending.generation === authState.current.generation
+  }
+
+  async function afterPending (): Promise<void> {
+    if (pending === null) return
+    await pending.promise.catch(() => {})
+    await afterPending()
+  }
+
+  async function ensure (auth?: Auth): Promise<void> {
+    const { token, signOutCode } = authState.refresh()
+    const isOptional = auth === 'optional'
+    if (token === null) {
+      if (isOptional) return
+      if (signOutCode !== null && !isPending()) throw authState.signedOutError()
+    } else if (token !== expired) return
+    try {
+      if (pending === null) brake.check()
+      await login()
+    } catch (error) {
+      // The server serves a guest.
+      if (!isOptional) throw error
+    }
+  }
+
+  return { login, ensure, expire (token) { expired = token }, isPending, afterPending }
+}
+
+/** Returns the JSON of `extra`, by which logins are the same. */
+function extraText (extra: LoginExtra): string | undefined {
+  try {
+    return JSON.stringify(extra)
+  } catch (error) {
+    throw platformError('WEAPP_BAD_EXTRA', 'The extra is not JSON', error)
+  }
+}
