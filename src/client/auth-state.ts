@@ -24,8 +24,12 @@ export interface State {
 export interface AuthState {
   /** The state as last read or written. */
   readonly current: State
-  /** Reads the storage, which another context may have changed, and repeats a write that failed. */
-  refresh (): State
+  /**
+   * Reads the storage, which another context may have changed, and repeats a write that failed.
+   *
+   * @throws the code of the last sign-out, if the state is of another generation than the given one
+   */
+  refresh (generation?: number): State
   /** Returns the id of this device. Creates it at the first call. */
   deviceId (): string
   signIn (token: string): void
@@ -33,7 +37,7 @@ export interface AuthState {
   /** Signs out for a reason that the server gave, and notifies the host. */
   signOutByServer (code: string): void
   /** Takes a sign-out back, unless the state has changed since. */
-  restore (before: State, signedOut: State): void
+  restore (before: Pick<State, 'token' | 'generation'>, signedOut: State): void
   /** Returns the error of an operation that a sign-out prevents, or interrupted. */
   signedOutError (): WeappClientError
 }
@@ -70,11 +74,12 @@ export function openAuthState (
     }
   }
 
-  function refresh (): State {
+  function refresh (generation?: number): State {
     const isFirstRead = current === INITIAL
     const isStored = load(storageKey)
     if (isFirstRead) load(spareKey)
     else if (!isStored) store()
+    if (generation !== undefined && generation !== current.generation) throw signedOutError()
     return current
   }
 
@@ -93,6 +98,10 @@ export function openAuthState (
     return write({ token: null, signOutCode, generation: current.revision + 1 })
   }
 
+  function signedOutError (): WeappClientError {
+    return clientError(current.signOutCode!, 'This device was signed out. Call login(), then try again.')
+  }
+
   refresh()
 
   return {
@@ -106,13 +115,10 @@ export function openAuthState (
       // Runs in a microtask: an error in onSignedOut must not replace the rejection.
       Promise.resolve(code).then(onSignedOut)
     },
-    restore (before, signedOut) {
-      if (refresh().revision === signedOut.revision) write(before)
+    restore ({ token, generation }, signedOut) {
+      if (refresh().revision === signedOut.revision) write({ token, generation })
     },
-    signedOutError () {
-      const message = 'This device was signed out. Call login(), then try again.'
-      return clientError(current.signOutCode!, message)
-    }
+    signedOutError
   }
 }
 

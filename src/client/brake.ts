@@ -1,14 +1,12 @@
 /** Delays the logins that no user asked for: after a failure they reject at once until a time has passed. */
 import { clientError, type WeappClientError } from './errors.js'
 
-const MAX_DELAY_SECONDS = 32
-
 export interface Brake {
   /** @throws the last failure, with the seconds that are left in `retryAfter` */
   check (): void
   /**
-   * Begins a delay of `retryAfter` of the failure, or else of 1 second, doubled with each failure in a row. Null ends
-   * the delay.
+   * Begins a delay of `retryAfter` of the failure, or else of 1 second, doubled with each failure in a row up to 32.
+   * Null ends the delay.
    */
   note (failure: WeappClientError | null): void
 }
@@ -30,7 +28,7 @@ export function createBrake (): Brake {
       last = failure
       start = Date.now()
       delay = failure ? failure.retryAfter || nextDelay : 0
-      nextDelay = failure ? Math.min(nextDelay * 2, MAX_DELAY_SECONDS) : 1
+      nextDelay = failure ? Math.min(nextDelay * 2, 32) : 1
     }
   }
 }

@@ -52,9 +52,7 @@ export function createSend (authState: AuthState, signIn: SignIn, transfer: Tran
   /** Returns the token to send. Rejects after a sign-out, because another user may be signed in now. */
   async function tokenFor (auth: Auth, generation: number): Promise<string | null> {
     await signIn.ensure(auth)
-    const { current } = authState
-    if (current.generation !== generation) throw authState.signedOutError()
-    return current.token
+    return authState.refresh(generation).token
   }
 
   /** Asks the session route if a response does not tell whether the plugin refused the token. */
@@ -62,10 +60,10 @@ export function createSend (authState: AuthState, signIn: SignIn, transfer: Tran
     if (!reply.isAmbiguous || token === null) return reply
     try {
       const { code, response } = await transfer.callRoute('/session', token)
-      return response.statusCode === 404 ? reply : { ...reply, code }
+      if (response.statusCode !== 404) return { ...reply, code }
     } catch (error) {
       if (!reply.isServed) throw error
-      return reply
     }
+    return reply
   }
 }

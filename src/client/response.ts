@@ -52,7 +52,7 @@ export function readResponse (raw: RawResponse): Reply {
   return {
     response,
     code: refused || served || (is401 && !header ? UNAUTHORIZED : undefined),
-    isServed: !refused && (isServed || served !== undefined),
+    isServed: !refused && (isServed || Boolean(served)),
     // A framework's own error filter drops the header and the code. wx.uploadFile drops every header.
     isAmbiguous: !refused && (is401 ? !header || !isText : !header && isPluginCode)
   }

@@ -62,7 +62,7 @@ export function createSignIn (
   async function performLogin (extra: LoginExtra, generation: number, isRetry = false): Promise<LoginAnswer> {
     const data = { ...extra, code: await loginCode() }
     // Sends the old token too, so that the server replaces its session instead of adding one.
-    const { token } = authState.refresh()
+    const { token } = authState.refresh(generation)
     const reply = await transfer.callRoute('/login', token, 'POST', data, { 'Weapp-Device': authState.deviceId() })
     // Retries once with a new code. For example, the network may have repeated the request.
     if (/^FST_WEAPP_CODE_(USED|INVALID)$/.test(reply.code!) && !isRetry) return await performLogin(extra, generation, true)
@@ -70,7 +70,7 @@ export function createSignIn (
     if (RECOVERY[reply.code!] === 'signed-out') authState.signOutByServer(reply.code!)
     const answer = unwrap(bodyOf(reply))
     if (!answer || typeof answer.token !== 'string') {
-      const message = 'The login response has no token. Set unwrap if the server wraps its responses.'
+      const message = 'The login response has no token. Set unwrap if the server wraps responses.'
       throw clientError('WEAPP_BAD_ANSWER', message)
     }
     if (authState.refresh().generation !== generation) {
@@ -108,10 +108,8 @@ export function createSignIn (
   async function ensure (auth?: Auth): Promise<void> {
     const { token, signOutCode } = authState.refresh()
     const isOptional = auth === 'optional'
-    if (token === null) {
-      if (isOptional) return
-      if (signOutCode !== null && !isPending()) throw authState.signedOutError()
-    } else if (token !== expired) return
+    if (token === null ? isOptional : token !== expired) return
+    if (token === null && signOutCode !== null && !isPending()) throw authState.signedOutError()
     try {
       if (pending === null) brake.check()
       await login()

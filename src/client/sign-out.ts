@@ -58,7 +58,8 @@ export function createLogout (authState: AuthState, signIn: SignIn, transfer: Tr
         return await endSession(true, true)
       }
     } catch (error) {
-      authState.restore(before, signedOut)
+      // A login that began after the sign-out decides instead.
+      if (!signIn.isPending()) authState.restore(before, signedOut)
       throw error
     }
     if (all && reply.code !== undefined && reply.code !== REVOKED) throw refusal(reply)

@@ -51,9 +51,8 @@ export function createTransfer (wx: Wx, baseUrl: string, prefix: string): Transf
   ): Promise<Reply> {
     // wx.request sends JSON by default.
     const isJson = /json/i.test(headerOf(rest.header, 'content-type') || 'json')
-    const isEmptyJson = data === undefined && /^(POST|PUT|DELETE)$/.test(method) && isJson
-    const request = { ...rest, method, data: isEmptyJson ? {} : data }
-    return await send('request', request, token, timeout)
+    if (data === undefined && isJson && /^(POST|PUT|DELETE)$/.test(method)) data = {}
+    return await send('request', { ...rest, method, data }, token, timeout)
   }
 
   return {

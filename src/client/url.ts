@@ -15,7 +15,7 @@ const UNSAFE_PATH = /^[^?#]*((\/|\\|%2f|%5c)(\.|%2e){1,2}(\/|\\|%2f|%5c|[?#]|\s*
  */
 export function parseBaseUrl (url: string): string {
   if (!/^https?:\/\/(?!api\.weixin\.qq\.com\b)[^/]/.test(url)) {
-    throw clientError('WEAPP_BAD_URL', 'The baseUrl is invalid. Use the URL of your own server.')
+    throw clientError('WEAPP_BAD_URL', 'The baseUrl is invalid. Use one of your own server.')
   }
   return url.replace(/\/+$/, '')
 }

@@ -83,11 +83,11 @@ const TIMED_OUT: WxFailure = { errMsg: 'timeout' }
  * fulfils before it calls back.
  *
  * @param field a field that every result of the API has
- * @param timeout milliseconds, or 0 for none
+ * @param timeout milliseconds
  * @throws WxFailure, or whatever else the platform throws or rejects with
  */
 export async function callWx<Result extends object> (
-  api: (callbacks: WxCallbacks<Result>) => unknown, field: keyof Result, timeout = 0
+  api: (callbacks: WxCallbacks<Result>) => unknown, field: keyof Result, timeout?: number
 ): Promise<Result> {
   let timer: unknown
   try {

@@ -128,14 +128,16 @@ test('logout: rejects if the host has no logout route', async (t) => {
   t.equal(client.token, token)
 })
 
-test('logout: waits for a pending login and ends its session', async (t) => {
+test('logout: ends the session of a pending login', async (t) => {
   const { client, mini, host } = await startPhone(t)
   const pause = deferred()
-  mini.fault({ delay: pause.promise }, { api: 'login', times: 1 })
-  const request = client.request({ url: '/me' })
+  mini.fault({ answerDelay: pause.promise }, { path: '/weapp/login', times: 1 })
+  const request = t.rejects(client.request({ url: '/me' }), { code: CODES.revoked })
+  while (mini.requests.at(-1)?.statusCode !== 200) await new Promise(setImmediate)
   const logout = client.logout()
+  t.equal(client.token, null)
   pause.resolve()
-  await Promise.allSettled([logout, request])
+  await Promise.all([logout, request])
   t.equal(mini.calls.login, 1)
   t.equal(client.token, null)
   const authorization = mini.requests.find(({ path }) => path === '/weapp/logout')!.header['Authorization']
@@ -143,6 +145,93 @@ test('logout: waits for a pending login and ends its session', async (t) => {
     (await host.app.inject({ url: '/me', headers: { authorization } })).json(), { code: CODES.revoked },
     'the session of the pending login has ended'
   )
+})
+
+test('logout: a login that waits for wx.login sends no code any more', async (t) => {
+  const { client, mini, sent } = await startPhone(t)
+  const pause = deferred()
+  mini.fault({ delay: pause.promise }, { api: 'login', times: 1 })
+  const login = t.rejects(client.login(), { code: CODES.revoked })
+  const logout = client.logout()
+  const next = client.login()
+  pause.resolve()
+  await Promise.all([login, logout, next])
+  t.strictSame(sent(), ['POST /weapp/login 200'], 'a login after the logout is not affected')
+  t.equal((await client.request({ url: '/me' })).statusCode, 200)
+})
+
+test('logout: signs a new device out before a request of the same tick', async (t) => {
+  const { client, mini } = await startPhone(t)
+  await Promise.all([client.logout(), t.rejects(client.request({ url: '/me' }), { code: CODES.revoked })])
+  t.equal(mini.calls.login, 0)
+  t.equal(client.token, null)
+})
+
+test('logout: a second user who signs in meanwhile is signed out by the second logout', async (t) => {
+  const { client, mini, sent } = await startPhone(t)
+  await client.login()
+  const pause = deferred()
+  mini.fault({ delay: pause.promise }, { path: '/weapp/logout', times: 1 })
+  const first = client.logout()
+  await client.login()
+  sent()
+  const second = client.logout()
+  t.equal(client.token, null)
+  pause.resolve()
+  await Promise.all([first, second])
+  t.equal(client.token, null)
+  t.equal(sent().filter((line) => line === 'POST /weapp/logout 204').length, 1)
+})
+
+test('logout: a failure does not restore the token of an earlier user', async (t) => {
+  const { client, mini } = await startPhone(t)
+  for (const meanwhile of ['signed in', 'signing in', 'signed out']) {
+    await client.login()
+    const pause = deferred()
+    mini.fault({ delay: pause.promise, fail: 'interrupted' }, { path: '/weapp/logout', times: 1 })
+    const logout = client.logout()
+    const login = deferred()
+    if (meanwhile === 'signing in') mini.fault({ delay: login.promise }, { api: 'login', times: 1 })
+    const next = client.login()
+    if (meanwhile !== 'signing in') await next
+    if (meanwhile === 'signed out') await client.logout()
+    const { token } = client
+    pause.resolve()
+    await t.rejects(logout, { code: 'WEAPP_NETWORK_FAILED' })
+    t.equal(client.token, token, meanwhile)
+    login.resolve()
+    await next
+  }
+})
+
+test('logout all: an expired session does not end those of a user who signs in meanwhile', async (t) => {
+  const clock = freezeClock(t)
+  for (const meanwhile of ['signed in', 'signing in']) {
+    const { client, mini, sent } = await startPhone(t)
+    await client.login()
+    clock.advance(PAST_IDLE)
+    const pause = deferred()
+    mini.fault({ answerDelay: pause.promise }, { path: '/weapp/logout', times: 1 })
+    const logout = client.logout({ all: true })
+    while (mini.requests.at(-1)!.statusCode !== 401) await new Promise(setImmediate)
+    const login = deferred()
+    if (meanwhile === 'signing in') mini.fault({ delay: login.promise }, { api: 'login', times: 1 })
+    const next = client.login()
+    if (meanwhile === 'signed in') await next
+    pause.resolve()
+    await t.rejects(logout, { code: CODES.expired })
+    login.resolve()
+    await next
+    t.equal((await client.request({ url: '/me' })).statusCode, 200)
+    t.equal(sent().filter((line) => line.startsWith('POST /weapp/logout')).length, 1)
+  }
+})
+
+test('logout all: signs in first on a device that never signed in', async (t) => {
+  const { client, sent } = await startPhone(t)
+  await client.logout({ all: true })
+  t.strictSame(sent(), ['POST /weapp/login 200', 'POST /weapp/logout 204'])
+  await t.rejects(client.request({ url: '/me' }), { code: CODES.revoked })
 })
 
 test('logout: a failure does not undo a login meanwhile', async (t) => {
