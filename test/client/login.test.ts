@@ -123,6 +123,47 @@ test('login: retries a spent code with the same extra', async (t) => {
   t.equal(mini.calls.login, 6)
 })
 
+test('login: does not retry a phone code that onLogin refused', async (t) => {
+  const { client, mini } = await startPhone(t, {
+    options: {
+      onLogin: () => { throw Object.assign(new Error(), { statusCode: 400, code: 'FST_WEAPP_PHONE_CODE_INVALID' }) }
+    }
+  })
+  await t.rejects(client.login({ phoneCode: 'a' }), { code: 'FST_WEAPP_PHONE_CODE_INVALID' })
+  t.equal(mini.calls.login, 1)
+})
+
+test('login: rejects an extra that is not JSON', async (t) => {
+  const { client, mini } = await startPhone(t)
+  const circle: Record<string, unknown> = {}
+  circle['circle'] = circle
+  for (const extra of [circle, { big: 1n }]) {
+    await t.rejects(client.login(extra), { code: 'WEAPP_BAD_EXTRA', message: /^The extra is not JSON: /, cause: TypeError })
+  }
+  t.equal(mini.calls.login, 0)
+})
+
+test('login: sends the id of the device, and none of another client', async (t) => {
+  const { client, mini, launch, baseUrl } = await startPhone(t)
+  const ids = () => mini.requests.filter(({ path }) => path === '/weapp/login').map(({ header }) => header['Weapp-Device'])
+  await client.login()
+  await client.login()
+  await client.logout()
+  const next = launch()
+  await next.client.login()
+  const [id] = ids()
+  t.match(id, /^[a-z0-9]{12,64}$/)
+  t.strictSame([...ids(), next.mini.requests.at(-1)!.header['Weapp-Device']], [id, id, id])
+  const other = launch({ client: { storageKey: 'other' } })
+  await other.client.login()
+  t.not(other.mini.requests.at(-1)!.header['Weapp-Device'], id)
+  mini.storage.delete(`weapp ${baseUrl}/weapp`)
+  await client.login()
+  t.equal(ids().at(-1), id, 'the id in memory outlives the storage')
+  await client.request({ url: '/me' })
+  t.notOk('Weapp-Device' in mini.requests.at(-1)!.header, 'only a login sends it')
+})
+
 test('login: passes a timeout to wx.login', async (t) => {
   const { launch } = await startPhone(t)
   const times: unknown[] = []

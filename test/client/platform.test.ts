@@ -79,10 +79,27 @@ test('WeChat on a PC: a refused login rejects', async (t) => {
   await t.rejects(bare.client.login(), { code: 'WEAPP_UNAUTHORIZED', statusCode: 401 })
 })
 
+test('request: a failure that is a 401 counts as one', async (t) => {
+  const failures = [
+    { errMsg: 'request:fail 401 Unauthorized' }, { errMsg: 'request:fail 401' }, { errMsg: '401' }, '401',
+    { errMsg: 'request:fail', errno: 401 }, { statusCode: 401 }
+  ]
+  const { client } = await startPhone(t, {}, {
+    platform: (wx) => ({ ...wx, request: (options) => { options.fail(failures[0] as object) } })
+  })
+  for (; failures.length > 0; failures.shift()) {
+    t.match(await client.request({ url: '/me', auth: false }), { statusCode: 401, header: {} })
+  }
+})
+
 test('request: rejects failures of the network, and does not sign in', async (t) => {
   const failures = [
     { errMsg: 'request:fail errcode:-401 cronet_error_code:-401 error_msg:net::ERR_CACHE_READ_FAILURE', errno: 600001 },
+    { errMsg: 'request:fail connect ECONNREFUSED 10.0.0.1:401' },
+    { errMsg: 'request:fail url not in domain list: https://api.example.com/orders/401' },
+    { errMsg: 'uploadFile:fail file not found: /tmp/401 Unauthorized' },
     { errMsg: 'request:fail', statusCode: 0 },
+    { errMsg: 'request:fail 1401' },
     {}
   ]
   const { client, mini } = await startPhone(t, {}, {

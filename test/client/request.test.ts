@@ -80,6 +80,20 @@ test('token: sent in the header, to the server only', async (t) => {
   t.equal(mini.requests.length, 2)
 })
 
+test("token: replaces a caller's authorization, whatever its case", async (t) => {
+  const { client, mini } = await startPhone(t)
+  const { token } = await client.login()
+  const header = { authorization: 'mine', AUTHORIZATION: 'mine', 'x-mine': 'yes' }
+  const { data } = await client.request({ url: '/echo/200', header })
+  t.match(data, { headers: { authorization: `Bearer ${token}`, 'x-mine': 'yes' } })
+  t.strictSame(mini.requests.at(-1)!.header, { 'x-mine': 'yes', Authorization: `Bearer ${token}` })
+  t.strictSame(Object.keys(header), ['authorization', 'AUTHORIZATION', 'x-mine'], "the caller's object is unchanged")
+  t.match(
+    (await client.request({ url: '/echo/200', auth: false, header: { authorization: 'mine' } })).data,
+    { headers: { authorization: 'mine' } }
+  )
+})
+
 test('token: no dot segment leads out of a baseUrl with a path', async (t) => {
   const { launch, baseUrl } = await startPhone(t, { after: (app) => { app.get('/shop/*', ({ url }) => ({ url })) } })
   const shop = `${baseUrl}/shop`

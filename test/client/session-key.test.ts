@@ -115,6 +115,20 @@ test('409: rejects if the server stores no session_key', async (t) => {
   await t.rejects(client.request(open(data)), { code: 'FST_WEAPP_SESSION_KEY_MISSING', statusCode: 409 })
   t.equal(mini.calls.login, 2)
   sent()
-  await t.rejects(client.request({ ...open(data), auth: 'optional' }), { code: 'FST_WEAPP_SESSION_KEY_MISSING' })
+  await t.rejects(
+    client.request({ ...open(data), auth: 'optional' }),
+    { code: 'FST_WEAPP_SESSION_KEY_MISSING', message: /The session has no session_key/ }
+  )
   t.strictSame(sent(), ['POST /open 409'], 'optional does not sign in')
+})
+
+test('409: ten requests with data that no login can decrypt share one login', async (t) => {
+  const { client, host, mini } = await startPhone(t)
+  await client.login()
+  host.wechat.rotateKey('alice')
+  const data = host.wechat.encrypt('alice', { nickName: 'Alice' })
+  await Promise.all(Array.from({ length: 10 }, () => {
+    return t.rejects(client.request(open(data)), { code: CODES.stale, message: /Ask the user to tap again/ })
+  }))
+  t.equal(mini.calls.login, 2)
 })

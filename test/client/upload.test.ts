@@ -100,6 +100,39 @@ test('upload: an ambiguous 401 costs one login without a session route', async (
   t.equal(mini.calls.login, 3)
 })
 
+test('upload: a success is never repeated, whatever code the JSON contains', async (t) => {
+  const clock = freezeClock(t)
+  let code: string = CODES.kicked
+  const files: unknown[] = []
+  const { client, mini, kick, sent, signedOut, avatar } = await startAvatarHost(t, (app) => {
+    app.post('/coupon', async (request) => {
+      files.push(request.body)
+      return { code }
+    })
+  })
+  await client.login()
+  for (code of [CODES.kicked, CODES.expired, CODES.stale]) {
+    sent()
+    t.match(await client.upload({ ...avatar, url: '/coupon' }), { statusCode: 200, data: { code } })
+    t.strictSame(sent(), ['POST /coupon 200', 'GET /weapp/session 200'])
+  }
+  mini.fault({ fail: 'timeout' }, { path: '/weapp/session', times: 1 })
+  t.match(await client.upload({ ...avatar, url: '/coupon' }), { statusCode: 200 }, 'also if the question fails')
+  t.strictSame(signedOut, [])
+
+  code = CODES.expired
+  clock.advance(PAST_IDLE)
+  t.match(await client.upload({ ...avatar, url: '/coupon' }), { statusCode: 200 })
+  t.equal(mini.calls.login, 1)
+  t.match(await client.upload(avatar), { statusCode: 200 })
+  t.equal(mini.calls.login, 2, 'the next request renews the session')
+  code = CODES.kicked
+  await kick()
+  t.match(await client.upload({ ...avatar, url: '/coupon' }), { statusCode: 200 })
+  t.strictSame(signedOut, [CODES.kicked])
+  t.equal(files.length, 6)
+})
+
 test('upload: auth optional and auth false do not sign in', async (t) => {
   const { client, mini, avatar } = await startAvatarHost(t)
   for (const auth of ['optional', false] as const) {
