@@ -116,3 +116,70 @@ test('storage: unreadable at launch, a login or logout meanwhile is newer', asyn
   await last.client.logout()
   await t.rejects(last.client.request({ url: '/me' }), { code: CODES.revoked })
 })
+
+/** Returns the options of a phone whose storage cannot be written while `isFull` returns true. */
+function refusing (isFull: (key: string) => boolean, isSilent = false): LaunchOptions {
+  return {
+    platform: (wx) => ({
+      ...wx,
+      setStorageSync (key, data) {
+        if (!isFull(key)) wx.setStorageSync(key, data)
+        else if (!isSilent) throw new Error('setStorageSync:fail exceed storage max size')
+      }
+    })
+  }
+}
+
+for (const isSilent of [false, true]) {
+  test(`storage: a sign-out that it refuses ${isSilent ? 'silently ' : ''}is kept under a second key`, async (t) => {
+    const { client, mini, baseUrl, launch } = await startPhone(t)
+    const storageKey = `weapp ${baseUrl}/weapp`
+    await client.login()
+    const next = launch(refusing((key) => key === storageKey, isSilent))
+    await next.client.logout()
+    await t.rejects(next.client.request({ url: '/me' }), { code: CODES.revoked })
+    t.match(mini.storage.get(storageKey), { token: String })
+    const last = launch()
+    t.equal(last.client.token, null)
+    await t.rejects(last.client.request({ url: '/me' }), { code: CODES.revoked }, 'also after the next launch')
+    t.match(mini.storage.get(storageKey), { token: null }, 'the first key is written again')
+    await last.client.login()
+    t.equal(launch().client.token, last.client.token)
+  })
+}
+
+test('storage: a sign-out that both keys refuse is kept in memory, and written later', async (t) => {
+  const { client, launch } = await startPhone(t)
+  await client.login()
+  let isFull = true
+  const next = launch(refusing(() => isFull))
+  await next.client.logout()
+  for (let i = 0; i < 2; i += 1) await t.rejects(next.client.request({ url: '/me' }), { code: CODES.revoked })
+  t.equal(next.client.token, null)
+  isFull = false
+  await t.rejects(next.client.request({ url: '/me' }), { code: CODES.revoked })
+  await t.rejects(launch().client.request({ url: '/me' }), { code: CODES.revoked }, 'also after the next launch')
+  t.equal(next.mini.calls.login, 0)
+})
+
+test('storage: a failed logout stays undone although the storage is full', async (t) => {
+  const { client, launch } = await startPhone(t)
+  const { token } = await client.login()
+  const next = launch(refusing(() => true))
+  next.mini.offline = true
+  await t.rejects(next.client.logout(), { code: 'WEAPP_NETWORK_FAILED' })
+  t.equal(next.client.token, token)
+})
+
+test('storage: cleared while the Mini Program runs, the state is written again', async (t) => {
+  const { client, mini, launch } = await startPhone(t)
+  const { token } = await client.login()
+  mini.storage.clear()
+  t.equal((await client.request({ url: '/me' })).statusCode, 200)
+  t.equal(launch().client.token, token, 'clearing the storage does not sign out')
+  await client.logout()
+  mini.storage.clear()
+  await t.rejects(client.request({ url: '/me' }), { code: CODES.revoked })
+  await t.rejects(launch().client.request({ url: '/me' }), { code: CODES.revoked })
+  t.equal(mini.calls.login, 1)
+})
