@@ -6,7 +6,7 @@ export interface Reply {
   response: WxResponse
   /** The plugin's error code, if the plugin refused the request or its token. */
   code: string | undefined
-  /** Whether the request was served, so that it must not be repeated. The code then explains why without its session. */
+  /** Whether the request was served, so that it must not be repeated. The code then tells why as a guest. */
   isServed: boolean
   /** Whether only the session route can tell the code. */
   isAmbiguous: boolean

@@ -65,7 +65,8 @@ export function createSignIn (
     const { token } = authState.refresh(generation)
     const reply = await transfer.callRoute('/login', token, 'POST', data, { 'Weapp-Device': authState.deviceId() })
     // Retries once with a new code. For example, the network may have repeated the request.
-    if (/^FST_WEAPP_CODE_(USED|INVALID)$/.test(reply.code!) && !isRetry) return await performLogin(extra, generation, true)
+    const isSpent = /^FST_WEAPP_CODE_(USED|INVALID)$/.test(reply.code!)
+    if (isSpent && !isRetry) return await performLogin(extra, generation, true)
     // The host ended all sessions of the user while this login was in flight.
     if (RECOVERY[reply.code!] === 'signed-out') authState.signOutByServer(reply.code!)
     const answer = unwrap(bodyOf(reply))

@@ -14,6 +14,8 @@ export function createLogout (authState: AuthState, signIn: SignIn, transfer: Tr
   return async function logout ({ all = false } = {}) {
     const { token, signOutCode } = authState.refresh()
     if (token === null && signOutCode !== null && !signIn.isPending()) {
+      // Overtakes a login that is pending in another context.
+      if (pending === null) authState.signOut(signOutCode)
       // The logout that signed this device out may still fail.
       await pending
       if (all) throw authState.signedOutError()

@@ -17,7 +17,8 @@ export interface WeappClientOptions {
    */
   wx?: Wx | undefined
   /**
-   * The key of the sign-in state in the device's storage.
+   * The key of the sign-in state in the device's storage. A state that the storage refuses is written under this key
+   * with ' spare' at its end, and again by the next call of the client.
    *
    * @default a key derived from `baseUrl` and `prefix`
    */
@@ -25,8 +26,9 @@ export interface WeappClientOptions {
   /**
    * Called when the server has signed this device out. The code is FST_WEAPP_SESSION_REVOKED (by the user, on another
    * device), _KICKED (by the host) or _REPLACED (by a newer device). Also called if the host ends all sessions of the
-   * user while a login is in flight. Called once, before the request rejects. Show a page with a button that calls
-   * `login()`. Your own `logout()` does not call it.
+   * user while a login is in flight, and if an optional route served a guest because the session had ended. Called
+   * once, before the request settles. Show a page with a button that calls `login()`. Your own `logout()` does not call
+   * it.
    */
   onSignedOut?: ((code: string) => void) | undefined
   /**
@@ -68,7 +70,8 @@ export interface SessionAnswer extends SessionInfo {
 /**
  * How a request authenticates:
  * - 'required': signs in first if necessary, and again if the session has expired
- * - 'optional': sends the token if there is one, and never signs in
+ * - 'optional': sends the token if there is one, and never signs a guest in. If a response shows that the session has
+ *   expired, the next request renews it. If that fails, the request is sent as it is.
  * - false: sends no token, and returns every response as it is
  */
 export type Auth = 'required' | 'optional' | false
@@ -79,7 +82,7 @@ export interface WeappTransfer {
   url: string
   header?: Record<string, string>
   /**
-   * In milliseconds.
+   * In milliseconds. The client itself does not limit the time of your requests and uploads.
    *
    * @default the platform's, 60 seconds
    */
@@ -120,15 +123,27 @@ export interface WeappUpload extends WeappTransfer {
   formData?: Record<string, any>
 }
 
-/** A client. Every promise rejects with a WeappClientError, except that an error of your `onTask` passes unchanged. */
+/**
+ * A client. Every promise rejects with a WeappClientError, except that an error of your `onTask` or `unwrap` passes
+ * unchanged. Calls of wx.login and wx.checkSession are given up after 12 seconds, and requests to the plugin's routes
+ * after 65 seconds. The next call works again.
+ *
+ * Logins that `login` did not ask for are delayed after a failure: by `retryAfter` of the failure, or else by 1 second,
+ * doubled with each failure in a row up to 32. Until then they reject at once with the last failure and the seconds
+ * that are left in `retryAfter`.
+ */
 export interface WeappClient {
   /**
    * Signs in: calls wx.login, then the login route. Only one login is in flight at a time, and concurrent callers share
    * its result. A login with a different `extra` waits for its turn. A signed-out device signs in only by this call.
+   * Rejects if this device is signed out before the response arrives. The new session is then ended.
+   *
+   * The request has the header Weapp-Device with a random id of this device, which is stored with the sign-in state. A
+   * session whose response was lost is replaced by the next login of the same device.
    *
    * @param extra further fields of the login body, for the host's `onLogin`
    * @throws the server's code, WEAPP_REFUSED, WEAPP_UNAUTHORIZED, WEAPP_WX_LOGIN_FAILED, WEAPP_NETWORK_FAILED,
-   * WEAPP_BAD_ANSWER
+   * WEAPP_BAD_ANSWER, WEAPP_BAD_EXTRA, FST_WEAPP_SESSION_REVOKED, FST_WEAPP_SESSION_KICKED, FST_WEAPP_SESSION_REPLACED
    */
   login (extra?: Record<string, unknown>): Promise<LoginAnswer>
 
@@ -138,6 +153,12 @@ export interface WeappClient {
    * stale. If the session_key is still stale after that, the data was encrypted with an old key. Then ask the user to
    * tap again.
    *
+   * A request that was served is never sent again. That includes an optional route that served a guest because the
+   * session had ended. If a 401 has no code, the client asks the session route whether the session has ended.
+   *
+   * A request belongs to the sign-in that it began under. If a sign-out comes before it is sent again, it rejects with
+   * the code of the sign-out, whether another user has signed in meanwhile or not.
+   *
    * @throws WEAPP_NETWORK_FAILED, WEAPP_BAD_URL, FST_WEAPP_SESSION_REVOKED, FST_WEAPP_SESSION_KICKED,
    * FST_WEAPP_SESSION_REPLACED, FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_SESSION_KEY_MISSING, and the codes of `login`
    */
@@ -146,6 +167,7 @@ export interface WeappClient {
   /**
    * Sends a file with wx.uploadFile and the token, by POST as multipart/form-data. Recovers as `request` does. Resolves
    * with every response of the host. `data` is parsed if it is JSON. `header` is empty, because the platform omits it.
+   * A file that the server accepted is never sent again, whatever code the JSON contains.
    *
    * @throws the codes of `request`, and WEAPP_NO_WX if `wx` has no uploadFile
    */
@@ -161,9 +183,9 @@ export interface WeappClient {
   ensureSessionKey (): Promise<void>
 
   /**
-   * Signs out this device, or with `all` every device of the user. This device stays signed out until `login()`. A
-   * session that has already ended counts as success. If the server is unreachable, this device stays signed in, so
-   * that you can retry.
+   * Signs out this device at once, or with `all` every device of the user. This device stays signed out until
+   * `login()`. A session that has already ended counts as success. If the server is unreachable, this device is signed
+   * in again, so that you can retry, unless a login has begun meanwhile. A login that is pending is signed out too.
    *
    * Only a live session can end the others, so `all` renews an expired session first. It rejects if this device is
    * signed out, because the other devices may still be signed in.

@@ -109,3 +109,17 @@ test('contexts: a sign-out in one ends the session of a login in the other', asy
   const [appId] = Object.keys(host.wechat.apps) as [string]
   t.equal((await host.app.weapp.sessions.list({ appId, openid: host.wechat.openid('alice') })).length, 1)
 })
+
+test('contexts: a logout on a signed-out device overtakes a login in the other', async (t) => {
+  const { client, mini, launch } = await startPhone(t)
+  const other = launch(sharing(mini.storage))
+  await client.logout()
+  const pause = deferred()
+  mini.fault({ answerDelay: pause.promise }, { path: '/weapp/login', times: 1 })
+  const login = t.rejects(client.login(), { code: CODES.revoked })
+  while (mini.requests.at(-1)?.statusCode !== 200) await new Promise(setImmediate)
+  await other.client.logout()
+  pause.resolve()
+  await login
+  t.strictSame([client.token, other.client.token], [null, null])
+})
