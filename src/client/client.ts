@@ -43,11 +43,8 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
 
   async function checkKey (): Promise<void> {
     const { token } = authState.current
-    try {
-      await callWx<{ errMsg?: string }>((callbacks) => wx.checkSession(callbacks), 'errMsg', WX_TIMEOUT_MS)
-    } catch {
-      signIn.expire(token!)
-    }
+    await callWx<{ errMsg?: string }>((callbacks) => wx.checkSession(callbacks), 'errMsg', WX_TIMEOUT_MS)
+      .catch(() => signIn.expire(token!))
     await signIn.ensure()
   }
 

@@ -106,6 +106,5 @@ export function bodyOf (reply: Reply): unknown {
 
 /** Returns the value of a header. Names match in any case. */
 export function headerOf (header: Record<string, any> = {}, name: string): string | undefined {
-  const key = Object.keys(header).find((key) => key.toLowerCase() === name)
-  return key && String(header[key])
+  for (const key of Object.keys(header)) if (key.toLowerCase() === name) return String(header[key])
 }

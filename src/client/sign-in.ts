@@ -101,9 +101,7 @@ export function createSignIn (
   }
 
   async function afterPending (): Promise<void> {
-    if (pending === null) return
-    await pending.promise.catch(() => {})
-    await afterPending()
+    if (pending !== null) await pending.promise.then(afterPending, afterPending)
   }
 
   async function ensure (auth?: Auth): Promise<void> {

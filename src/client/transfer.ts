@@ -70,7 +70,7 @@ export function createTransfer (wx: Wx, baseUrl: string, prefix: string): Transf
 /** Returns the headers with the token, in the place of any other authorization. */
 function withToken (header: Record<string, string>, token: string | null): Record<string, string> {
   if (token === null) return header
-  const headers = { ...header }
-  for (const name of Object.keys(header)) if (/^authorization$/i.test(name)) delete headers[name]
-  return { ...headers, Authorization: `Bearer ${token}` }
+  const headers: Record<string, string> = { Authorization: `Bearer ${token}` }
+  for (const name of Object.keys(header)) if (!/^authorization$/i.test(name)) headers[name] = header[name]!
+  return headers
 }
