@@ -42,21 +42,16 @@ export function createSignIn (
       return await login(extra)
     }
     const { generation } = authState.refresh()
-    pending = { promise: begin(extra, generation), extra: text, generation }
-    return await pending.promise
+    const promise = performLogin(extra, generation)
+    pending = { promise, extra: text, generation }
+    // Before any caller continues, because it may sign in again.
+    promise.then(() => settle(null), settle)
+    return await promise
   }
 
-  async function begin (extra: LoginExtra, generation: number): Promise<LoginAnswer> {
-    let failure = null
-    try {
-      return await performLogin(extra, generation)
-    } catch (error) {
-      failure = error as WeappClientError
-      throw error
-    } finally {
-      pending = null
-      brake.note(failure)
-    }
+  function settle (failure: WeappClientError | null): void {
+    pending = null
+    brake.note(failure)
   }
 
   async function performLogin (extra: LoginExtra, generation: number, isRetry = false): Promise<LoginAnswer> {
