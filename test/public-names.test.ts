@@ -52,7 +52,7 @@ const ENTRIES = [
       'AppOptions', 'Apps', 'EncryptedData', 'FakeWx', 'Fault', 'FaultScope', 'MiniProgram', 'MiniProgramApi',
       'MiniProgramFault', 'MiniProgramFaultScope', 'MiniProgramOptions', 'MiniProgramRequest', 'OpenStore',
       'PhoneNumberOptions', 'StoreFactory', 'StoreSuiteOptions', 'TestFunction', 'WechatRequest', 'WechatSimulator',
-      'WechatSimulatorOptions', 'WxCallbacks', 'WxFailure', 'WxRequestOptions', 'WxRequestResult', 'WxUploadOptions',
+      'WechatSimulatorOptions', 'WxCallbacks', 'WxFailure', 'WxRequestOptions', 'WxRequestResult', 'WxTask', 'WxUploadOptions',
       'WxUploadResult'
     ]
   }

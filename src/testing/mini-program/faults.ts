@@ -10,9 +10,30 @@ export interface MiniProgramFault {
   delay?: number | Promise<unknown> | undefined
   /** Milliseconds or a promise to wait for before the result reaches the Mini Program. Storage does not wait. */
   answerDelay?: number | Promise<unknown> | undefined
-  /** The reason for which the call fails without effect: 'timeout' gives 'request:fail timeout'. Storage throws. */
+  /**
+   * The reason for which the call fails: 'timeout' gives 'request:fail timeout'. The synchronous storage APIs throw.
+   * With 'exceed storage max size', the storage is full.
+   */
   fail?: string | undefined
+  /**
+   * Whether a call that fails or is silent still has its effect. The server receives the request and its answer is
+   * lost, WeChat issues the code, or the storage changes.
+   *
+   * @default false
+   */
+  processed?: boolean | undefined
+  /**
+   * The call never ends: it calls no callback, not even after its timeout or `abort()`, and its promise never settles.
+   * The synchronous storage APIs ignore this.
+   */
+  silent?: true | undefined
+  /** The call settles only the promise that it returns, and calls no callback. Interceptors of Taro and uni do so. */
+  promiseOnly?: true | undefined
 }
+
+const FAULT_KEYS: Array<keyof MiniProgramFault> = [
+  'delay', 'answerDelay', 'fail', 'processed', 'silent', 'promiseOnly'
+]
 
 export interface MiniProgramFaultScope {
   /** @default 'request' */
@@ -37,7 +58,7 @@ export class MiniProgramFaults {
 
   /** Adds a fault. Returns a function that removes it. */
   add (fault: MiniProgramFault, scope: MiniProgramFaultScope = {}): () => void {
-    assertKnownKeys('fault', fault, ['delay', 'answerDelay', 'fail'])
+    assertKnownKeys('fault', fault, FAULT_KEYS)
     assertKnownKeys('fault', scope, ['api', 'path', 'times'])
     const { api = 'request', path, times = Infinity } = scope
     assertOneOf('fault', api, APIS)

@@ -1,15 +1,19 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { perform, settle, unlessAborted } from './call.js'
+import { failure, failureOf } from './failure.js'
 import { MiniProgramFaults } from './faults.js'
 import type { MiniProgramApi, MiniProgramFault, MiniProgramFaultScope } from './faults.js'
-import { failure, sendFile, sendRequest } from './request.js'
+import { sendFile, sendRequest } from './request.js'
+import type { Sender } from './request.js'
+import { createStorage } from './storage.js'
+import { TransferQueue } from './transfer-queue.js'
 import type {
-  Sender, WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxUploadOptions, WxUploadResult
-} from './request.js'
+  FakeWx, WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxTask, WxUploadOptions, WxUploadResult
+} from './wx.js'
 import { assertKnownKeys, assertOneOf, assertUser } from '../assert-options.js'
 import type { WechatSimulator } from '../simulator/simulator.js'
 
-export type { MiniProgramApi, MiniProgramFault, MiniProgramFaultScope }
-export type { WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxUploadOptions, WxUploadResult }
+export type { FakeWx, MiniProgramApi, MiniProgramFault, MiniProgramFaultScope }
+export type { WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxTask, WxUploadOptions, WxUploadResult }
 
 export interface MiniProgramOptions {
   /** The user of the phone: any non-empty name. The simulator uses the same name. */
@@ -49,30 +53,6 @@ export interface MiniProgramRequest {
   statusCode: number | null
 }
 
-/**
- * The part of `wx` that a sign-in needs. As in WeChat, login, checkSession and the asynchronous storage APIs return a
- * promise if they are called without callbacks. request and uploadFile return a task.
- */
-export interface FakeWx {
-  login (options?: WxCallbacks<{ code: string, errMsg: string }>): Promise<{ code: string, errMsg: string }> | undefined
-  checkSession (options?: WxCallbacks<{ errMsg: string }>): Promise<{ errMsg: string }> | undefined
-  request (options: WxRequestOptions): { abort (): void }
-  uploadFile (options: WxUploadOptions): { abort (): void }
-  getStorageSync (key: string): any
-  setStorageSync (key: string, data: any): void
-  removeStorageSync (key: string): void
-  getStorage (
-    options: { key: string } & WxCallbacks<{ data: any, errMsg: string }>
-  ): Promise<{ data: any, errMsg: string }> | undefined
-  setStorage (
-    options: { key: string, data: any } & WxCallbacks<{ errMsg: string }>
-  ): Promise<{ errMsg: string }> | undefined
-  removeStorage (
-    options: { key: string } & WxCallbacks<{ errMsg: string }>
-  ): Promise<{ errMsg: string }> | undefined
-  getAccountInfoSync (): { miniProgram: { appId: string, envVersion: 'develop', version: string } }
-}
-
 /** A Mini Program on a simulated phone. */
 export interface MiniProgram {
   /** The fake. Pass it to code that expects the global `wx`. */
@@ -95,7 +75,7 @@ export interface MiniProgram {
 
 /**
  * Creates a fake `wx` for tests of Mini Program code. The simulator replaces WeChat. Requests use real HTTP. Storage is
- * in memory.
+ * in memory. The fake is as strict as WeChat: it refuses PATCH and sends at most ten requests at a time.
  *
  * @example
  * const wechat = await startWechatSimulator()
@@ -117,6 +97,7 @@ export function createMiniProgram (
   const calls = { login: 0, checkSession: 0, request: 0, uploadFile: 0, getStorageSync: 0, setStorageSync: 0 }
   const requests: MiniProgramRequest[] = []
   const faults = new MiniProgramFaults()
+  const transfers = new TransferQueue()
   const referer = `https://servicewechat.com/${appId}/devtools/page-frame.html`
 
   /** Counts a call and takes its fault. */
@@ -125,96 +106,70 @@ export function createMiniProgram (
     return faults.take(api, path)
   }
 
-  /** Runs a call with its fault. */
-  async function perform<Result> (
-    api: MiniProgramApi, fault: MiniProgramFault, work: () => Result | Promise<Result>
-  ): Promise<Result> {
-    await wait(fault.delay)
-    if (fault.fail !== undefined) throw failure(api, fault.fail)
+  function assertOnline (api: MiniProgramApi): void {
     if (phone.offline) throw failure(api, 'the network is unavailable')
-    const result = await work()
-    await wait(fault.answerDelay)
-    return result
   }
 
-  /** Runs and records a request or an upload. A 401 rejects unless `unauthorizedAs` is 'answer'. */
-  async function performTransfer<Result extends { statusCode: number }> (
+  /** Calls login or checkSession. */
+  function call<Result> (
+    api: 'login' | 'checkSession', options: { timeout?: number } & WxCallbacks<Result> = {}, work: () => Result
+  ): Promise<Result> | undefined {
+    const fault = begin(api)
+    const { timeout } = options
+    const outcome = perform(api, fault, () => assertOnline(api), work)
+    const timed = timeout === undefined ? outcome : unlessAborted(AbortSignal.timeout(timeout), outcome)
+    return settle(fault, options, timed.catch((error) => { throw failureOf(api, error) }))
+  }
+
+  /** Starts, runs and records a request or an upload. A 401 fails unless `unauthorizedAs` is 'answer'. */
+  function transfer<Result extends { statusCode: number }> (
     api: 'request' | 'uploadFile',
+    options: { timeout?: number } & WxCallbacks<Result>,
     sent: Omit<MiniProgramRequest, 'path' | 'statusCode'>,
-    work: () => Promise<Result>
-  ): Promise<Result> {
-    const record: MiniProgramRequest = { ...sent, path: new URL(sent.url).pathname, statusCode: null }
+    send: (sender: Sender) => Promise<Result>
+  ): WxTask {
+    const path = URL.canParse(sent.url) ? new URL(sent.url).pathname : sent.url
+    const record: MiniProgramRequest = { ...sent, path, statusCode: null }
     requests.push(record)
-    const result = await perform(api, begin(api, record.path), async () => {
-      const result = await work()
-      record.statusCode = result.statusCode
-      return result
-    })
-    if (result.statusCode !== 401 || unauthorizedAs === 'answer') return result
-    const failed = failure(api, '401 Unauthorized')
-    throw unauthorizedAs === 'failure' ? { ...result, ...failed } : failed
-  }
-
-  /** Starts a transfer and returns its task. An empty `complete` keeps a failure from being an unhandled rejection. */
-  function startTask<Result> (
-    callbacks: WxCallbacks<Result>, work: (sender: Sender) => Promise<Result>
-  ): { abort (): void } {
+    const fault = begin(api, path)
     const controller = new AbortController()
-    dispatchCallbacks({ complete () {}, ...callbacks }, work({ referer, signal: controller.signal }))
-    return { abort: () => controller.abort() }
-  }
 
-  /** Counts a synchronous storage call. Throws if its fault fails it. */
-  function beginStorage (api: 'getStorageSync' | 'setStorageSync'): void {
-    const { fail } = begin(api)
-    if (fail !== undefined) throw new Error(failure(api, fail).errMsg)
+    const outcome = transfers.run(controller.signal, options.timeout, async (signal) => {
+      const result = await perform(api, fault, () => assertOnline(api), async () => {
+        const result = await send({ referer, signal })
+        record.statusCode = result.statusCode
+        return result
+      })
+      if (result.statusCode !== 401 || unauthorizedAs === 'answer') return result
+      const failed = failure(api, '401 Unauthorized')
+      throw unauthorizedAs === 'failure' ? { ...result, ...failed } : failed
+    }).catch((error) => { throw failureOf(api, error) })
+
+    const task = { abort: () => controller.abort() }
+    // An empty `complete` keeps a failure without callbacks from being an unhandled rejection.
+    const promise = settle(fault, { ...options, complete: options.complete ?? (() => {}) }, outcome)
+    return promise === undefined ? task : Object.assign(promise, task)
   }
 
   const wx: FakeWx = {
-    login: (options) => dispatchCallbacks(options, perform('login', begin('login'), () => {
-      return { code: wechat.login(user, { appId }), errMsg: 'login:ok' }
-    })),
+    login: (options) => call('login', options, () => ({ code: wechat.login(user, { appId }), errMsg: 'login:ok' })),
 
-    checkSession: (options) => dispatchCallbacks(options, perform('checkSession', begin('checkSession'), () => {
+    checkSession: (options) => call('checkSession', options, () => {
       if (!wechat.checkSession(user, { appId })) throw failure('checkSession', 'session time out, need relogin')
       return { errMsg: 'checkSession:ok' }
-    })),
+    }),
 
     request (options) {
       const { method = 'GET', url, header = {}, data } = options
-      return startTask(options, (sender) => {
-        return performTransfer('request', { method, url, header, data }, () => sendRequest(options, sender))
-      })
+      return transfer('request', options, { method, url, header, data }, (sender) => sendRequest(options, sender))
     },
     uploadFile (options) {
       const { url, header = {}, formData: data } = options
-      return startTask(options, (sender) => {
-        return performTransfer('uploadFile', { method: 'POST', url, header, data }, () => sendFile(options, sender))
-      })
+      const sent = { method: 'POST', url, header, data }
+      return transfer('uploadFile', options, sent, (sender) => sendFile(options, sender))
     },
 
-    getStorageSync (key) {
-      beginStorage('getStorageSync')
-      return storage.has(key) ? structuredClone(storage.get(key)) : ''
-    },
-    setStorageSync (key, data) {
-      beginStorage('setStorageSync')
-      storage.set(key, structuredClone(data))
-    },
-    removeStorageSync: (key) => { storage.delete(key) },
-
-    getStorage: ({ key, ...callbacks }) => dispatchCallbacks(callbacks, (async () => {
-      if (!storage.has(key)) throw failure('getStorage', 'data not found')
-      return { data: wx.getStorageSync(key), errMsg: 'getStorage:ok' }
-    })()),
-    setStorage: ({ key, data, ...callbacks }) => dispatchCallbacks(callbacks, (async () => {
-      wx.setStorageSync(key, data)
-      return { errMsg: 'setStorage:ok' }
-    })()),
-    removeStorage: ({ key, ...callbacks }) => dispatchCallbacks(callbacks, (async () => {
-      wx.removeStorageSync(key)
-      return { errMsg: 'removeStorage:ok' }
-    })()),
+    ...createStorage(storage, begin),
 
     getAccountInfoSync: () => ({ miniProgram: { appId, envVersion: 'develop', version: '' } })
   }
@@ -228,21 +183,4 @@ export function createMiniProgram (
     fault: (fault, scope) => faults.add(fault, scope)
   }
   return phone
-}
-
-/** Calls the callbacks with the outcome. Without callbacks, returns the promise instead. */
-function dispatchCallbacks<Result> (
-  callbacks: WxCallbacks<Result> = {}, outcome: Promise<Result>
-): Promise<Result> | undefined {
-  const { success, fail, complete } = callbacks
-  if (success === undefined && fail === undefined && complete === undefined) return outcome
-  outcome.then(
-    (result) => { success?.(result); complete?.(result) },
-    (failed: WxFailure) => { fail?.(failed); complete?.(failed) }
-  )
-}
-
-async function wait (delay?: number | Promise<unknown>): Promise<void> {
-  if (typeof delay === 'number') await sleep(delay)
-  else await delay
 }

@@ -2,85 +2,16 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { FormData, request } from 'undici/index.js'
+import { contentTypeOf } from './content-type.js'
+import { ERRNO, failure } from './failure.js'
+import type { WxRequestOptions, WxRequestResult, WxUploadOptions, WxUploadResult } from './wx.js'
 
-export interface WxCallbacks<Result> {
-  success?: (result: Result) => void
-  fail?: (failure: WxFailure) => void
-  complete?: (outcome: Result | WxFailure) => void
-}
+/** The methods of wx.request. PATCH is not among them. */
+const METHODS = ['OPTIONS', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'TRACE', 'CONNECT']
 
-/** The argument of `fail`, and the rejection of a promise of `wx`. */
-export interface WxFailure {
-  errMsg: string
-  errno: number
-}
-
-export interface WxRequestOptions extends WxCallbacks<WxRequestResult> {
-  url: string
-  /** @default 'GET' */
-  method?: string
-  /** The query for GET and HEAD, the body for every other method. */
-  data?: any
-  header?: Record<string, any>
-  /**
-   * In milliseconds.
-   *
-   * @default 60_000
-   */
-  timeout?: number
-  /**
-   * With 'json', a JSON body is parsed.
-   *
-   * @default 'json'
-   */
-  dataType?: string
-  /** @default 'text' */
-  responseType?: 'text' | 'arraybuffer'
-}
-
-export interface WxRequestResult {
-  errMsg: string
-  statusCode: number
-  /** Names have the case that the server sent. */
-  header: Record<string, string>
-  data: any
-  cookies: string[]
-}
-
-export interface WxUploadOptions extends WxCallbacks<WxUploadResult> {
-  url: string
-  /** The path of a file on this machine. */
-  filePath: string
-  /** The form field of the file. */
-  name: string
-  /** The other form fields. */
-  formData?: Record<string, any>
-  header?: Record<string, any>
-  /**
-   * In milliseconds.
-   *
-   * @default 60_000
-   */
-  timeout?: number
-}
-
-/** The result of an upload. It has no headers, as in WeChat. */
-export interface WxUploadResult {
-  errMsg: string
-  statusCode: number
-  /** The body as text. JSON is not parsed. */
-  data: string
-}
-
-/** @see https://developers.weixin.qq.com/miniprogram/dev/framework/usability/PublicErrno.html */
-const TIMED_OUT = 5
-const NETWORK_FAILED = 600001
-const INTERRUPTED = 600003
-
-/** Returns a failure with an `errMsg` in the format of `wx`, such as 'request:fail timeout'. */
-export function failure (api: string, reason: string, errno = INTERRUPTED): WxFailure {
-  return { errMsg: `${api}:fail ${reason}`, errno }
-}
+/** The User-Agent of WeChat on an iPhone. */
+const USER_AGENT = 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) ' +
+  'Mobile/15E148 MicroMessenger/8.0.50(0x18003230) NetType/WIFI Language/zh_CN'
 
 /** The sender of a transfer: the referer that identifies the Mini Program, and the signal that aborts the transfer. */
 export interface Sender {
@@ -88,30 +19,40 @@ export interface Sender {
   signal: AbortSignal
 }
 
-/** Sends a request. Resolves with every status. Rejects with a {@link WxFailure}. */
+/**
+ * Sends a request. Resolves with every status.
+ *
+ * @throws WxFailure, and errors of undici
+ */
 export async function sendRequest (options: WxRequestOptions, sender: Sender): Promise<WxRequestResult> {
-  const { method = 'GET', data, timeout } = options
-  const url = new URL(options.url)
+  const { method = 'GET', data } = options
+  if (!METHODS.includes(method)) throw failure('request', 'method is invalid', ERRNO.invalidParameter)
+  const url = parseUrl('request', options.url)
   const headers = headersOf({ 'content-type': 'application/json', ...options.header })
   const hasBody = !['GET', 'HEAD'].includes(method)
   if (!hasBody) {
     for (const [name, value] of Object.entries(data ?? {})) url.searchParams.append(name, String(value))
   }
   const body = hasBody ? bodyOf(data, headers['content-type']!) : null
-  const { bytes, ...result } = await send('request', { url, method, headers, body, timeout }, sender)
+  const { bytes, ...result } = await send({ url, method, headers, body }, sender)
   return { errMsg: 'request:ok', ...result, data: dataOf(bytes, options) }
 }
 
-/** Sends a file by POST as multipart/form-data. Resolves with every status. Rejects with a {@link WxFailure}. */
+/**
+ * Sends a file by POST as multipart/form-data. Resolves with every status.
+ *
+ * @throws WxFailure, and errors of undici
+ */
 export async function sendFile (options: WxUploadOptions, sender: Sender): Promise<WxUploadResult> {
-  const { url, filePath, name, formData = {}, timeout } = options
+  const { filePath, name, formData = {} } = options
+  const url = parseUrl('uploadFile', options.url)
   const bytes = await readFile(filePath).catch(() => { throw failure('uploadFile', 'file not found') })
   const body = new FormData()
   for (const [field, value] of Object.entries(formData)) body.append(field, String(value))
-  body.append(name, new Blob([bytes]), basename(filePath))
+  body.append(name, new Blob([bytes], { type: contentTypeOf(filePath) }), basename(filePath))
   // undici sets the content type of the form.
   const { 'content-type': _contentType, ...headers } = headersOf(options.header)
-  const response = await send('uploadFile', { url: new URL(url), method: 'POST', headers, body, timeout }, sender)
+  const response = await send({ url, method: 'POST', headers, body }, sender)
   return { errMsg: 'uploadFile:ok', statusCode: response.statusCode, data: Buffer.from(response.bytes).toString() }
 }
 
@@ -120,33 +61,29 @@ interface Outgoing {
   method: string
   headers: Record<string, string>
   body: string | Buffer | FormData | null
-  timeout: number | undefined
 }
 
 type Incoming = Pick<WxRequestResult, 'statusCode' | 'header' | 'cookies'> & { bytes: ArrayBuffer }
 
 /** Sends a transfer with undici. Does not follow redirects. */
-async function send (
-  api: string, { url, method, headers, body, timeout = 60_000 }: Outgoing, { referer, signal }: Sender
-): Promise<Incoming> {
-  try {
-    const response = await request(url, {
-      method: method as 'GET',
-      // WeChat sets the referer, and a Mini Program cannot change it.
-      headers: { ...headers, referer },
-      body,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeout)]),
-      responseHeaders: 'raw',
-      // Each request has its own connection, so that no connection outlives a test.
-      reset: true
-    })
-    const { header, cookies } = readHeaders(response.headers as unknown as string[])
-    return { statusCode: response.statusCode, header, cookies, bytes: await response.body.arrayBuffer() }
-  } catch (error) {
-    const { name, message } = error as Error
-    if (name === 'TimeoutError') throw failure(api, 'timeout', TIMED_OUT)
-    throw failure(api, name === 'AbortError' ? 'abort' : message, NETWORK_FAILED)
-  }
+async function send ({ url, method, headers, body }: Outgoing, { referer, signal }: Sender): Promise<Incoming> {
+  const response = await request(url, {
+    method: method as 'GET',
+    // WeChat sets the referer, and a Mini Program cannot change it.
+    headers: { 'user-agent': USER_AGENT, ...headers, referer },
+    body,
+    signal,
+    responseHeaders: 'raw',
+    // Each request has its own connection, so that no connection outlives a test.
+    reset: true
+  })
+  const { header, cookies } = readHeaders(response.headers as unknown as string[])
+  return { statusCode: response.statusCode, header, cookies, bytes: await response.body.arrayBuffer() }
+}
+
+function parseUrl (api: string, url: string): URL {
+  if (!URL.canParse(url)) throw failure(api, `invalid url "${url}"`, ERRNO.invalidUrl)
+  return new URL(url)
 }
 
 function headersOf (header: Record<string, any> = {}): Record<string, string> {

@@ -3,6 +3,7 @@ import { test } from 'tap'
 import {
   createMiniProgram, type WxFailure, type WxRequestOptions, type WxUploadOptions, type WxUploadResult
 } from '../../../src/testing/index.js'
+import { deferred } from '../../helpers/deferred.js'
 import { failureOf, startMiniProgram } from '../../helpers/mini-program.js'
 
 test('wx.login and wx.checkSession: use the session_key of the simulator', async (t) => {
@@ -77,6 +78,69 @@ test('wx.request: sends the query, the body and the headers', async (t) => {
   t.match(phone.requests[1], { method: 'POST', path: '/echo', url: `${url}/echo`, data: { a: [1] }, statusCode: 200 })
 })
 
+test('wx.request: refuses PATCH, as WeChat does', async (t) => {
+  const { request, phone } = await startMiniProgram(t, {}, (app) => {
+    app.patch('/echo', () => t.fail('the request arrives'))
+  })
+  for (const method of ['PATCH', 'post']) {
+    t.strictSame(await failureOf(request({ method })), { errMsg: 'request:fail method is invalid', errno: 1001 })
+  }
+  t.match(phone.requests, [{ method: 'PATCH', statusCode: null }, { method: 'post', statusCode: null }])
+})
+
+test('wx.request, wx.uploadFile: send the User-Agent of WeChat', async (t) => {
+  const { request, phone, url } = await startMiniProgram(t, {}, (app) => {
+    app.addContentTypeParser('multipart/form-data', (_request, payload, done) => {
+      payload.resume().on('end', () => done(null))
+    })
+  })
+  const userAgent = /^Mozilla\/5\.0 .* MicroMessenger\/8\.[\d.]+\(0x\w+\) NetType\/WIFI Language\/zh_CN$/
+  t.match((await request({})).data.headers, { 'user-agent': userAgent })
+  const { data } = await new Promise<WxUploadResult>((resolve, reject) => {
+    const filePath = join(t.testdir({ 'a.txt': '' }), 'a.txt')
+    phone.wx.uploadFile({ url: `${url}/echo`, filePath, name: 'file', success: resolve, fail: reject })
+  })
+  t.match(JSON.parse(data).headers, { 'user-agent': userAgent })
+  t.match((await request({ header: { 'User-Agent': 'mine' } })).data.headers, { 'user-agent': 'mine' })
+})
+
+test('wx.request, wx.uploadFile: ten run at a time, further ones wait in order', async (t) => {
+  const replies: Array<() => void> = []
+  const { request, phone, url } = await startMiniProgram(t, {}, (app) => {
+    app.addContentTypeParser('multipart/form-data', (_request, payload, done) => {
+      payload.resume().on('end', () => done(null))
+    })
+    app.route({
+      method: ['GET', 'POST'],
+      url: '/slow',
+      handler: async () => await new Promise<string>((resolve) => { replies.push(() => resolve('done')) })
+    })
+  })
+  const arrived = async (count: number) => { while (replies.length < count) await new Promise(setImmediate) }
+  const slow = { url: `${url}/slow` }
+  const filePath = join(t.testdir({ 'a.txt': '' }), 'a.txt')
+  const upload = new Promise((resolve, reject) => {
+    phone.wx.uploadFile({ ...slow, filePath, name: 'file', success: resolve, fail: reject })
+  })
+  const running = [upload, ...Array.from({ length: 9 }, () => request(slow))]
+  const aborted = new Promise<WxFailure>((resolve) => { phone.wx.request({ ...slow, fail: resolve }).abort() })
+  const ended: string[] = []
+  const waiting = ['first', 'second'].map((name) => {
+    return request({ ...slow, data: { name } }).then(() => { ended.push(name) })
+  })
+  await arrived(10)
+  t.match(await aborted, { errMsg: 'request:fail abort' }, 'a waiting request can be aborted')
+  t.equal(replies.length, 10)
+  replies[0]!()
+  await arrived(11)
+  replies[10]!()
+  await arrived(12)
+  t.strictSame(ended, ['first'])
+  for (const reply of replies) reply()
+  await Promise.all([...running, ...waiting])
+  t.equal(phone.calls.request + phone.calls.uploadFile, 13)
+})
+
 test('wx.request: resolves with the status, the headers and the parsed body', async (t) => {
   const { request, url } = await startMiniProgram(t, {}, (app) => {
     app.get(
@@ -108,13 +172,33 @@ test('wx.request: fails without a response', async (t) => {
   t.match(
     await failureOf(request({ url: 'http://127.0.0.1:1/' })), { errMsg: /^request:fail .*ECONNREFUSED/, errno: 600001 }
   )
-  t.match(await failureOf(request({ url: 'nowhere' })), { code: 'ERR_INVALID_URL' })
+  t.strictSame(
+    await failureOf(request({ url: 'nowhere' })), { errMsg: 'request:fail invalid url "nowhere"', errno: 600009 }
+  )
   t.match(await failureOf(request({ url: `${url}/never`, timeout: 1 })), { errMsg: 'request:fail timeout', errno: 5 })
   const failed = new Promise<WxFailure>((resolve) => {
     phone.wx.request({ url: `${url}/never`, fail: resolve }).abort()
   })
   t.match(await failed, { errMsg: 'request:fail abort' })
   phone.wx.request({ url: `${url}/never` }).abort()
+})
+
+test('timeout, abort: end a call that a fault delays', async (t) => {
+  const { request, phone, url } = await startMiniProgram(t, {}, (app) => {
+    app.get('/late', () => t.fail('an aborted request is not sent'))
+  })
+  const delay = deferred()
+  phone.fault({ delay: delay.promise }, { times: 2, path: '/late' })
+  phone.fault({ answerDelay: new Promise(() => {}) }, { times: 1 })
+  phone.fault({ delay: new Promise(() => {}) }, { times: 1, api: 'login' })
+  const late = { url: `${url}/late` }
+  t.match(await failureOf(request({ ...late, timeout: 1 })), { errMsg: 'request:fail timeout', errno: 5 })
+  const failed = new Promise<WxFailure>((resolve) => { phone.wx.request({ ...late, fail: resolve }).abort() })
+  t.match(await failed, { errMsg: 'request:fail abort' })
+  delay.resolve()
+  t.match(await failureOf(request({ timeout: 100 })), { errMsg: 'request:fail timeout' }, 'the answer is late')
+  t.match(await failureOf(phone.wx.login({ timeout: 1 })), { errMsg: 'login:fail timeout', errno: 5 })
+  t.match(await phone.wx.login({ timeout: 60_000 }), { errMsg: 'login:ok' })
 })
 
 test('wx.uploadFile: sends a form, and resolves without headers', async (t) => {
@@ -145,7 +229,7 @@ test('wx.uploadFile: sends a form, and resolves without headers', async (t) => {
     'content-type': /^multipart\/form-data; boundary=/,
     referer: 'https://servicewechat.com/wx1/devtools/page-frame.html'
   })
-  t.match(body, /name="page"\r\n\r\n2\r\n[^]*name="file"; filename="a.txt"[^]*\r\n\r\na file\r\n/)
+  t.match(body, /name="page"\r\n\r\n2\r\n[^]*name="file"; filename="a.txt"\r\nContent-Type: text\/plain\r\n\r\na file\r\n/)
   t.strictSame(
     await failureOf(upload({ filePath: `${filePath}.gone` })),
     { errMsg: 'uploadFile:fail file not found', errno: 600003 }
@@ -157,6 +241,30 @@ test('wx.uploadFile: sends a form, and resolves without headers', async (t) => {
     { method: 'POST', path: '/echo', data: { page: 2 }, statusCode: 200 }, { statusCode: null }, { statusCode: null }
   ])
   t.match(JSON.parse((await upload({ formData: {} })).data).body, /a file/)
+  t.match(await failureOf(upload({ url: 'nowhere' })), { errMsg: 'uploadFile:fail invalid url "nowhere"' })
+})
+
+test('wx.uploadFile: sends the content type of the extension', async (t) => {
+  const { phone, url } = await startMiniProgram(t, {}, (app) => {
+    app.addContentTypeParser(
+      'multipart/form-data', { parseAs: 'string' }, async (_request: unknown, body: string) => body
+    )
+  })
+  const folder = t.testdir({ 'a.PNG': '', 'b.jpg': '', 'c.mp3': '', d: '', 'e.unknown': '' })
+  const types: Record<string, string> = {
+    'a.PNG': 'image/png',
+    'b.jpg': 'image/jpeg',
+    'c.mp3': 'audio/mpeg',
+    d: 'application/octet-stream',
+    'e.unknown': 'application/octet-stream'
+  }
+  for (const [file, type] of Object.entries(types)) {
+    const { data } = await new Promise<WxUploadResult>((resolve, reject) => {
+      const filePath = join(folder, file)
+      phone.wx.uploadFile({ url: `${url}/echo`, filePath, name: 'file', success: resolve, fail: reject })
+    })
+    t.equal(JSON.parse(data).body.match(/Content-Type: (.*)\r\n/)[1], type, file)
+  }
 })
 
 test('unauthorizedAs: a 401 succeeds as on a phone, or fails as on a PC', async (t) => {
@@ -196,4 +304,5 @@ test('storage: stores copies, and survives a launch', async (t) => {
   t.strictSame(await wx.getStorage({ key: 'later' }), { data: 1, errMsg: 'getStorage:ok' })
   t.strictSame(await wx.removeStorage({ key: 'later' }), { errMsg: 'removeStorage:ok' })
   t.match(await failureOf(wx.getStorage({ key: 'later' })), { errMsg: 'getStorage:fail data not found' })
+  t.throws(() => wx.setStorageSync('key', () => {}), { name: 'DataCloneError' })
 })
