@@ -44,7 +44,7 @@ export async function buildApp (settings: Settings): Promise<FastifyInstance> {
   const { appId, appSecret, secret, redisUrl, sessionCache, simulator } = settings
   const app = Fastify({ logger: true })
 
-  // Swagger and rate limit come first, because both use the onRoute hook.
+  // Swagger and the rate limit come before the routes, because both use the onRoute hook.
   await app.register(swagger, {
     openapi: {
       info: { title: 'A shop with WeChat login', version: '1.0.0' },
@@ -52,7 +52,6 @@ export async function buildApp (settings: Settings): Promise<FastifyInstance> {
     }
   })
   await app.register(swaggerUi, { routePrefix: '/docs' })
-  await app.register(rateLimit, { global: false })
   if (redisUrl !== undefined) {
     const client = new Redis(redisUrl, {
       // Fails commands at once while Redis is unavailable. Otherwise ioredis queues them until it reconnects.
@@ -72,8 +71,9 @@ export async function buildApp (settings: Settings): Promise<FastifyInstance> {
   const bindings = redisUrl === undefined ? memoryBindings() : redisBindings(app.redis)
   const store = redisUrl === undefined ? memoryStore() : redisStore({ client: app.redis })
   // With a simulated WeChat, the page at / demonstrates the login.
-  const demo = simulator === null ? null : createDemo(simulator, store)
+  const demo = simulator === null ? null : createDemo(simulator, store, bindings)
   if (demo !== null) await app.register(demo.plugin)
+  await app.register(rateLimit, { global: false })
 
   await app.register(weapp, {
     appId,

@@ -6,13 +6,16 @@ import fastifyPlugin from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import type { SessionStore } from 'fastify-weapp'
 import type { WechatSimulator } from 'fastify-weapp/testing'
+import type { Bindings } from '../accounts.js'
 import { addEventStream } from './event-stream.js'
 import { faultyStore } from './faulty-store.js'
 import { addPage } from './page.js'
 import { recordPhone } from './phone-messages.js'
 import { addPhoneNumberRoute } from './phone-number-route.js'
+import { exemptVisitors } from './rate-limit.js'
 import { Recorder } from './recorder.js'
 import { addTroubleRoutes } from './trouble-routes.js'
+import { VisitorBindings } from './visitor-bindings.js'
 import { recordWechat, recordOperations } from './wechat-messages.js'
 import { addWxRoutes } from './wx-routes.js'
 
@@ -23,18 +26,20 @@ export interface Demo {
   plugin (app: FastifyInstance): Promise<void>
 }
 
-export function createDemo (simulator: WechatSimulator, store: SessionStore): Demo {
+export function createDemo (simulator: WechatSimulator, store: SessionStore, bindings: Bindings): Demo {
   const faulty = faultyStore(store)
+  const visitorBindings = new VisitorBindings(simulator, bindings)
 
   async function demo (app: FastifyInstance): Promise<void> {
     const recorder = new Recorder()
+    exemptVisitors(app)
     recordPhone(app, recorder)
     recordWechat(app, recorder, simulator.url)
     recordOperations(app, recorder)
     await addPage(app)
     addEventStream(app, recorder)
-    addWxRoutes(app, simulator, recorder)
-    addTroubleRoutes(app, simulator, faulty)
+    addWxRoutes(app, simulator, recorder, visitorBindings)
+    addTroubleRoutes(app, { wechat: simulator, faults: faulty, bindings: visitorBindings })
     addPhoneNumberRoute(app)
   }
   return { store: faulty.store, plugin: fastifyPlugin(demo) }

@@ -5,12 +5,26 @@ import type { WechatSimulator } from 'fastify-weapp/testing'
 import type { FaultyStore } from './faulty-store.js'
 import { HIDDEN_SCHEMA } from './hidden-schema.js'
 import { userOf, Visitor } from './visitor.js'
+import type { VisitorBindings } from './visitor-bindings.js'
 
 const VisitorBody = Type.Object({ visitor: Visitor })
 const Store = Type.Object({ visitor: Visitor, isDown: Type.Boolean() })
 const Busy = Type.Object({ times: Type.Integer({ minimum: 1, maximum: 5 }) })
 
-export function addTroubleRoutes (app: FastifyInstance, wechat: WechatSimulator, faults: FaultyStore): void {
+export interface TroubleTargets {
+  wechat: WechatSimulator
+  faults: FaultyStore
+  bindings: VisitorBindings
+}
+
+export function addTroubleRoutes (app: FastifyInstance, { wechat, faults, bindings }: TroubleTargets): void {
+  app.post<{ Body: Static<typeof VisitorBody> }>('/demo/trouble/unbind', {
+    schema: { ...HIDDEN_SCHEMA, body: VisitorBody }
+  }, async ({ body }, reply) => {
+    await bindings.unbind(userOf(body))
+    reply.code(204)
+  })
+
   app.post<{ Body: Static<typeof VisitorBody> }>('/demo/trouble/key', {
     schema: { ...HIDDEN_SCHEMA, body: VisitorBody }
   }, async ({ body }, reply) => {

@@ -6,6 +6,7 @@ import { fieldsOf } from './fields.js'
 import { HIDDEN_SCHEMA } from './hidden-schema.js'
 import type { Recorder } from './recorder.js'
 import { userOf, VisitorDevice } from './visitor.js'
+import type { VisitorBindings } from './visitor-bindings.js'
 
 /** The phone number of the shop's account alice. */
 const PHONE_NUMBER = '13800138000'
@@ -14,7 +15,9 @@ const ApiParams = Type.Object({
   api: Type.Union(['login', 'checkSession', 'phoneCode', 'encryptedData'].map((api) => Type.Literal(api)))
 })
 
-export function addWxRoutes (app: FastifyInstance, wechat: WechatSimulator, recorder: Recorder): void {
+export function addWxRoutes (
+  app: FastifyInstance, wechat: WechatSimulator, recorder: Recorder, bindings: VisitorBindings
+): void {
   const apis: Record<string, { title: string, perform (user: string): object | null }> = {
     login: { title: 'wx.login', perform: (user) => ({ code: wechat.login(user) }) },
     // Null means that the session_key has expired.
@@ -35,6 +38,7 @@ export function addWxRoutes (app: FastifyInstance, wechat: WechatSimulator, reco
     schema: { ...HIDDEN_SCHEMA, body: VisitorDevice, params: ApiParams }
   }, async ({ body, params }) => {
     const { title, perform } = apis[params.api]!
+    if (params.api === 'login') await bindings.bindOnce(userOf(body))
     const { id, recordResponse } = recorder.recordRequest(body, { from: 'phone', to: 'wechat', title, fields: [] })
     const result = perform(userOf(body))
     recordResponse({ status: null, code: result === null ? 'fail' : null, fields: fieldsOf(result) })

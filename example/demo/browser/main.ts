@@ -7,7 +7,7 @@ import { createScreen } from './screen.js'
 import { openEventStream } from './event-stream.js'
 import { me, TROUBLES, type Trouble } from './troubles.js'
 import { resetVisitor, visitor as readVisitor } from './visitor.js'
-import { currentLanguage, translate, toggleLanguage, type TextKey } from './texts.js'
+import { currentLanguage, text, translate, toggleLanguage, type Text, type TextKey } from './texts.js'
 
 /** The account that a trouble binds if the visitor has not bound one. */
 const ACCOUNT = { username: 'alice', password: 'wonderland' }
@@ -22,37 +22,37 @@ let isBusy = false
 const screen = createScreen({
   switchTo (device) {
     handset = handsets.get(device) as Handset
-    screen.showResult('')
+    screen.showResult(null)
     renderScreen()
   },
-  signIn: () => act('signIn', async () => translate('result.welcome', await signIn(handset))),
+  signIn: () => act('signIn', async () => text('result.welcome', await signIn(handset))),
   bind: (username, password) => act('bind', async () => {
-    return translate('result.welcome', await signIn(handset, { account: { username, password } }))
+    return text('result.welcome', await signIn(handset, { account: { username, password } }))
   }),
   bindByPhone: () => act('bindByPhone', async () => {
     const { code } = await handset.phone.tapPhoneNumber('phoneCode')
-    return translate('result.welcome', await signIn(handset, { phoneCode: code }))
+    return text('result.welcome', await signIn(handset, { phoneCode: code }))
   }),
   whoAmI: () => act('whoAmI', () => me(handset)),
-  phoneNumber: (as) => act('phoneNumber', async () => translate('result.phone', await phoneNumber(handset, as))),
+  phoneNumber: (as) => act('phoneNumber', async () => text('result.phone', await phoneNumber(handset, as))),
   myDevices: () => act('myDevices', async () => {
     handset.devices = (await handset.client.session()).sessions
-    return ''
+    return null
   }),
   signOut: (all) => act(all ? 'signOutAll' : 'signOut', async () => {
     await handset.client.logout({ all })
-    return translate(all ? 'result.outAll' : 'result.out')
+    return text(all ? 'result.outAll' : 'result.out')
   })
 })
 
 /** Runs one action as a chapter of the diagram and shows its result on the phone. Ignores taps during an action. */
-async function act (textKey: TextKey, action: () => Promise<string>): Promise<void> {
+async function act (textKey: TextKey, action: () => Promise<Text | null>): Promise<void> {
   if (isBusy) return
   isBusy = true
   document.body.classList.add('busy')
   diagram.chapter(textKey, handset.device)
   if (textKey !== 'myDevices') handset.devices = null
-  screen.showResult('…')
+  screen.showResult(text('result.pending'))
   try {
     await events.ready
     screen.showResult(await action())
@@ -68,22 +68,20 @@ function showError ({ code, statusCode, message }: WeappClientError): void {
   if (code === 'SHOP_ACCOUNT_NOT_BOUND') {
     handset.isBinding = true
     diagram.note('server', 'note.unbound')
-    screen.showResult(translate('result.bind'))
-  } else if (code === 'SHOP_WRONG_PASSWORD') screen.showResult(translate('result.wrongPassword'), true)
+    screen.showResult(text('result.bind'), true)
+  } else if (code === 'SHOP_WRONG_PASSWORD') screen.showResult(text('result.wrongPassword'), true)
   else if (/^FST_WEAPP_SESSION_(REVOKED|KICKED|REPLACED)$/.test(code)) {
     // An error without a status comes from the SDK, which sent no request.
     const isLocal = statusCode === undefined
-    const text = isLocal ? translate('result.signInRequired') : translate('result.signedOutBecause', code)
-    screen.showResult(text, true)
-  } else if (statusCode === 429) screen.showResult(translate('result.limited'), true)
-  else screen.showResult(translate('result.error', code ?? message), true)
+    screen.showResult(isLocal ? text('result.signInRequired') : text('result.signedOutBecause', code), true)
+  } else screen.showResult(text('result.error', code ?? message), true)
 }
 
 /** Runs a trouble. Signs in first if necessary, because troubles require a signed-in phone. */
-async function runTrouble (trouble: Trouble): Promise<string> {
+async function runTrouble (trouble: Trouble): Promise<Text> {
   if (handset.client.token === null) {
     diagram.note('phone', 'prepare')
-    await signIn(handset, { account: ACCOUNT })
+    await signIn(handset, handset.isBinding ? { account: ACCOUNT } : undefined)
   }
   return await trouble.run({ visitor, handset, diagram })
 }
@@ -125,7 +123,6 @@ function render (): void {
       button(translate('clear'), diagram.clear, { id: 'clear' })),
     diagram.element)
   toMessages.textContent = translate('toSee')
-  screen.showResult('')
   diagram.render()
   renderScreen()
 }
@@ -147,6 +144,6 @@ new IntersectionObserver(([entry]) => {
 if (handset.client.token !== null) {
   act('start', async () => {
     await handset.client.ensureSessionKey()
-    return handset.name === null ? '' : translate('result.welcome', handset.name)
+    return handset.name === null ? null : text('result.welcome', handset.name)
   })
 }

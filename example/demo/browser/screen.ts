@@ -1,6 +1,6 @@
 /** The screen of the phone. It renders a state and reports taps. It contains no login logic. */
 import { button, h } from './dom.js'
-import { translate } from './texts.js'
+import { translate, type Text } from './texts.js'
 
 export interface ScreenState {
   device: string
@@ -26,7 +26,7 @@ export interface Screen {
   element: HTMLElement
   render (state: ScreenState): void
   /** Shows the result of the last tap. */
-  showResult (text: string, isBad?: boolean): void
+  showResult (text: Text | null, isBad?: boolean): void
 }
 
 export function createScreen (onTap: TapHandlers): Screen {
@@ -34,6 +34,11 @@ export function createScreen (onTap: TapHandlers): Screen {
   // Outside of the body that is replaced. Otherwise screen readers do not announce changes.
   const result = h('p', { class: 'result', role: 'status' })
   const element = h('div', { class: 'handset' }, body, result)
+  let shown: Text | null = null
+
+  function renderResult (): void {
+    result.textContent = shown === null ? '' : translate(shown.textKey, ...shown.values)
+  }
 
   function tabs ({ device }: ScreenState): HTMLElement {
     return h('div', { class: 'tabs', role: 'group', 'aria-label': translate('devices') }, ...['A', 'B'].map((name) => {
@@ -79,15 +84,17 @@ export function createScreen (onTap: TapHandlers): Screen {
 
   function actions ({ isSignedIn, devices }: ScreenState): HTMLElement {
     return h('div', { class: 'actions' },
-      button(translate('signIn'), () => onTap.signIn(), { id: 'sign-in', class: isSignedIn ? '' : 'primary' }),
+      button(translate('signIn'), () => onTap.signIn(), {
+        id: 'sign-in', class: isSignedIn ? '' : 'primary', disabled: isSignedIn
+      }),
       button(translate('whoAmI'), () => onTap.whoAmI(), { id: 'who-am-i' }),
       h('fieldset', {}, h('legend', {}, translate('phoneNumber')),
         button(translate('byData'), () => onTap.phoneNumber('encryptedData'), { id: 'by-data' }),
         button(translate('byCode'), () => onTap.phoneNumber('phoneCode'), { id: 'by-code' })),
       button(translate('myDevices'), () => onTap.myDevices(), { id: 'my-devices', class: 'wide' }),
       devices === null ? null : deviceList(devices),
-      button(translate('signOut'), () => onTap.signOut(false), { id: 'sign-out' }),
-      button(translate('signOutAll'), () => onTap.signOut(true), { id: 'sign-out-all' }))
+      button(translate('signOut'), () => onTap.signOut(false), { id: 'sign-out', disabled: !isSignedIn }),
+      button(translate('signOutAll'), () => onTap.signOut(true), { id: 'sign-out-all', disabled: !isSignedIn }))
   }
 
   return {
@@ -101,13 +108,15 @@ export function createScreen (onTap: TapHandlers): Screen {
         tabs(state),
         card(state),
         state.isBinding ? bindForm() : actions(state))
+      renderResult()
       if (!wasInside) return
-      const sameElement = focused && document.getElementById(focused)
+      const sameElement = focused && body.querySelector<HTMLElement>(`#${focused}:enabled`)
       const target = sameElement || body.querySelector<HTMLElement>('input, .primary, #who-am-i')
       target?.focus()
     },
     showResult (text, isBad = false) {
-      result.textContent = text
+      shown = text
+      renderResult()
       result.classList.toggle('bad', isBad)
     }
   }

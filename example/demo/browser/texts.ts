@@ -5,7 +5,7 @@ const TEXTS = {
   title: ['WeChat login, live', '微信登录，现场演示'],
   lead: [
     'Use the phone. Every arrow is a message that was really sent; secrets stay sealed.',
-    '请操作左边的手机。每个箭头都是真实发送的消息；秘密始终封存。'
+    '请操作手机。每个箭头都是真实发送的消息；秘密始终封存。'
   ],
   language: ['中文', 'English'],
   startOver: ['Start over as a new user', '换一个新用户重来'],
@@ -39,6 +39,8 @@ const TEXTS = {
   keyDiesHint: ['then the phone number is tapped', '随后点按手机号'],
   codeTwice: ['A code is used twice', '同一个 code 用两次'],
   codeTwiceHint: ['WeChat answers 40163', '微信返回 40163'],
+  unbind: ['A new user signs in', '新用户登录'],
+  unbindHint: ['without an account of the shop', '还没有绑定店铺账号'],
   kick: ['Kick this device', '把这台设备踢下线'],
   kickHint: ['by the people of the shop', '由店家操作'],
   busy: ['WeChat is busy', '微信繁忙'],
@@ -60,6 +62,7 @@ const TEXTS = {
   'work.decrypt.ok': ['session.decrypt opened it', 'session.decrypt 解密成功'],
   'work.decrypt.failed': ['session.decrypt: no key that it holds opens it', 'session.decrypt：手上的密钥都解不开'],
   'work.store.failed': ['the store failed', '存储出错'],
+  'note.unbind': ['This WeChat user is new: no account of the shop is bound.', '这个微信用户是新用户：还没有绑定店铺账号。'],
   'note.unbound': ['onLogin refused: the code is spent, and there is no session.', 'onLogin 拒绝了：code 已消耗，没有建立登录态。'],
   'note.keyDied': ['The session_key dies. Nobody is told.', 'session_key 失效了，谁也没有收到通知。'],
   'note.keyHealed': [
@@ -69,8 +72,8 @@ const TEXTS = {
   'note.tapAgain': ['The SDK says: ask for the tap again.', 'SDK 说：请用户再点一次。'],
   'note.codeRepeated': ['A faulty phone sends the code of before.', '有问题的手机又发了刚才的 code。'],
   'note.codeUsed': [
-    'Refused, and never repeated: only a new wx.login helps. The earlier session is untouched.',
-    '被拒绝，也绝不重试：只有新的 wx.login 才有用。原有登录态不受影响。'
+    'The server refused the used code. The SDK called wx.login once more, and the new code worked.',
+    '服务器拒绝了用过的 code。SDK 又调用了一次 wx.login，新的 code 登录成功。'
   ],
   'note.kicked': ['The shop ends this session: app.weapp.sessions.revoke()', '店家结束这个登录态：app.weapp.sessions.revoke()'],
   'note.stayOut': [
@@ -101,6 +104,7 @@ const TEXTS = {
     '五个请求被拒绝，SDK 只登录了 {0} 次，五个请求全部重发成功。'
   ],
   'note.refused': ['It ended with {0}', '结果：{0}'],
+  'result.pending': ['…', '…'],
   'result.welcome': ['Welcome, {0}.', '欢迎，{0}。'],
   'result.bind': ['Not bound yet: show which account is yours.', '尚未绑定：请证明账号是你的。'],
   'result.wrongPassword': ['The username or the password is wrong.', '用户名或密码错误。'],
@@ -110,12 +114,21 @@ const TEXTS = {
   'result.outAll': ['Signed out on every device.', '已在所有设备上退出。'],
   'result.burst': ['Five pages loaded.', '五个页面已加载。'],
   'result.error': ['{0}', '{0}'],
-  'result.signedOutBecause': ['Signed out by the server: {0}', '被服务器退出：{0}'],
-  'result.limited': ['Too many sign-ins within a minute: the shop’s rate limit. Wait a moment.', '一分钟内登录过多：触发限流，请稍候。'],
+  'result.signedOutBecause': ['The shop signed this phone out ({0}).', '店家已让本机退出登录（{0}）。'],
   'result.signInRequired': ['This phone is signed out: press “Sign in”.', '本机已退出：请点“登录”。']
 } as const satisfies Record<string, readonly [en: string, zh: string]>
 
 export type TextKey = keyof typeof TEXTS
+
+/** A text with its values. It can be translated again when the language changes. */
+export interface Text {
+  textKey: TextKey
+  values: unknown[]
+}
+
+export function text (textKey: TextKey, ...values: unknown[]): Text {
+  return { textKey, values }
+}
 
 const KEY = 'demo-language'
 

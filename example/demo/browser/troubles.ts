@@ -2,7 +2,7 @@
 import type { WeappClientError } from 'fastify-weapp/client'
 import type { Diagram } from './diagram.js'
 import { assertOk, phoneNumber, signIn, type Handset } from './handsets.js'
-import { translate, type TextKey } from './texts.js'
+import { text, type Text, type TextKey } from './texts.js'
 import { post } from './wx.js'
 
 export interface TroubleContext {
@@ -16,7 +16,7 @@ export interface Trouble {
   textKey: TextKey
   hint: TextKey
   /** Resolves to the final result on the phone. */
-  run (context: TroubleContext): Promise<string>
+  run (context: TroubleContext): Promise<Text>
 }
 
 const BURST = 5
@@ -34,7 +34,7 @@ export const TROUBLES: readonly Trouble[] = [
       try {
         const number = await phoneNumber(handset, 'encryptedData')
         diagram.note('phone', 'note.keyHealed')
-        return translate('result.phone', number)
+        return text('result.phone', number)
       } catch (error) {
         if (codeOf(error) === 'FST_WEAPP_SESSION_KEY_STALE') diagram.note('phone', 'note.tapAgain')
         throw error
@@ -49,9 +49,20 @@ export const TROUBLES: readonly Trouble[] = [
       await signIn(handset)
       handset.phone.repeatCode = true
       diagram.note('phone', 'note.codeRepeated')
-      const code = await refusal(() => signIn(handset))
-      diagram.note('phone', code?.code === 'FST_WEAPP_CODE_USED' ? 'note.codeUsed' : 'note.refused', code?.code)
+      await signIn(handset)
+      diagram.note('phone', 'note.codeUsed')
       return await me(handset)
+    }
+  },
+  {
+    id: 'unbind',
+    textKey: 'unbind',
+    hint: 'unbindHint',
+    async run ({ visitor, handset, diagram }) {
+      await handset.client.logout()
+      await post('/demo/trouble/unbind', { visitor })
+      diagram.note('phone', 'note.unbind')
+      return text('result.welcome', await signIn(handset))
     }
   },
   {
@@ -64,8 +75,9 @@ export const TROUBLES: readonly Trouble[] = [
       const first = await refusal(() => me(handset))
       diagram.note('phone', first?.code === 'FST_WEAPP_SESSION_KICKED' ? 'note.stayOut' : 'note.refused', first?.code)
       const second = await refusal(() => me(handset))
-      if (second !== null) diagram.note('phone', 'note.nothingSent')
-      return translate('result.signedOutBecause', second?.code)
+      if (second === null) return await me(handset)
+      diagram.note('phone', 'note.nothingSent')
+      throw first ?? second
     }
   },
   {
@@ -126,14 +138,14 @@ export const TROUBLES: readonly Trouble[] = [
         wx.login = login
       }
       diagram.note('phone', 'note.oneLogin', logins)
-      return translate('result.burst')
+      return text('result.burst')
     }
   }
 ]
 
-export async function me ({ client }: Handset): Promise<string> {
+export async function me ({ client }: Handset): Promise<Text> {
   const { name, signedInAt } = assertOk(await client.request({ url: '/me' }))
-  return translate('result.me', name, new Date(signedInAt).toLocaleTimeString())
+  return text('result.me', name, new Date(signedInAt).toLocaleTimeString())
 }
 
 /** Resolves to the error of an action, or to null if it succeeds. */
