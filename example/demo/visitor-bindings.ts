@@ -1,5 +1,5 @@
 import type { WechatSimulator } from 'fastify-weapp/testing'
-import type { Bindings } from '../accounts.js'
+import type { Bindings } from '../shop/accounts.js'
 
 /** The bindings of the page's visitors. A new visitor is alice, so that the first sign-in succeeds. */
 export class VisitorBindings {

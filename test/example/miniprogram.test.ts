@@ -86,7 +86,7 @@ async function startExample (t: Test): Promise<{ wechat: WechatSimulator, baseUr
     host: '127.0.0.1', port: 0, appId: 'wx0123456789abcdef', appSecret: APP_SECRET, secret: 'x'.repeat(32)
   }
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', `
-    import { buildApp } from './example/app.ts'
+    import { buildApp } from './example/shop/app.ts'
     import { startWechatSimulator } from './src/testing/index.ts'
     // WeChat requests go to this test's simulator. Only the example's direct calls use this one.
     const simulator = { ...await startWechatSimulator(), url: '${wechat.url}' }

@@ -11,7 +11,7 @@ if (postgresPrograms() === null) {
   tap.pass('SKIPPED: the PostgreSQL example is not tested, because PostgreSQL is not installed')
 } else {
   // Imported here. Otherwise the module would be loaded and count as not covered when this test is skipped.
-  const { deleteExpired, postgresStore, schema } = await import('../../example/stores/postgres.js')
+  const { deleteExpired, postgresStore, schema } = await import('../../example/shop/stores/postgres.js')
   const url = await startPostgres(tap)
 
   const connect = (t: Test): Pool => {

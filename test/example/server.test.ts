@@ -38,7 +38,7 @@ interface Example {
 
 const BUNDLE = [await bundledExample(tap)]
 /** The command of `npm run example`. */
-const WITH_TSX = ['--import', 'tsx', 'example/server.ts']
+const WITH_TSX = ['--import', 'tsx', 'example/shop/server.ts']
 
 function spawnExample (t: Test, env: Record<string, string>, args = BUNDLE): ChildProcess {
   const child = spawn(process.execPath, args, {

@@ -11,7 +11,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import weapp, { memoryStore, redisStore, type LoginBody } from 'fastify-weapp'
 import { Redis } from 'ioredis'
 import { accountOf, memoryBindings, redisBindings, type Credentials, type Proof } from './accounts.js'
-import { createDemo } from './demo/index.js'
+import { createDemo } from '../demo/index.js'
 import { metrics } from './metrics.js'
 import type { Settings } from './settings.js'
 
