@@ -2,8 +2,8 @@
 import type { FastifyInstance } from 'fastify'
 import { Type, type Static } from '@sinclair/typebox'
 import type { WechatSimulator } from 'fastify-weapp/testing'
-import type { FaultyStore } from './faulty-store.js'
 import { HIDDEN_SCHEMA } from './hidden-schema.js'
+import type { StoreFaults } from './store-faults.js'
 import { userOf, Visitor } from './visitor.js'
 import type { VisitorBindings } from './visitor-bindings.js'
 
@@ -13,7 +13,7 @@ const Busy = Type.Object({ times: Type.Integer({ minimum: 1, maximum: 5 }) })
 
 export interface TroubleTargets {
   wechat: WechatSimulator
-  faults: FaultyStore
+  faults: StoreFaults
   bindings: VisitorBindings
 }
 

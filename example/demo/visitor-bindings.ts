@@ -1,15 +1,15 @@
+import type { FastifyInstance } from 'fastify'
 import type { WechatSimulator } from 'fastify-weapp/testing'
-import type { Bindings } from '../shop/accounts.js'
 
 /** The bindings of the page's visitors. A new visitor is alice, so that the first sign-in succeeds. */
 export class VisitorBindings {
+  readonly #app: FastifyInstance
   readonly #wechat: WechatSimulator
-  readonly #bindings: Bindings
   readonly #known = new Set<string>()
 
-  constructor (wechat: WechatSimulator, bindings: Bindings) {
+  constructor (app: FastifyInstance, wechat: WechatSimulator) {
+    this.#app = app
     this.#wechat = wechat
-    this.#bindings = bindings
   }
 
   /** Binds a user of the simulator to alice, if this visitor is new. */
@@ -24,6 +24,6 @@ export class VisitorBindings {
 
   async #bind (user: string, username: string): Promise<void> {
     this.#known.add(user)
-    await this.#bindings.set(this.#wechat.openid(user), username)
+    await this.#app.bindings.set(this.#wechat.openid(user), username)
   }
 }

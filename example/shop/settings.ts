@@ -1,45 +1,37 @@
-/** Reads the settings from the environment. By default the example uses a simulated WeChat and sessions in memory. */
-import { startWechatSimulator, type WechatSimulator } from 'fastify-weapp/testing'
-
+/** Reads the settings from the environment. See .env.example. */
 export interface Settings {
   host: string
   port: number
-  redisUrl: string | undefined
+  redisUrl?: string | undefined
   /** Whether this process caches sessions. */
   sessionCache: boolean
   appId: string
   appSecret: string
   /** Signs the tokens. A new secret invalidates all sessions. */
   secret: string
-  /** The simulated WeChat, or null for the real one. */
-  simulator: WechatSimulator | null
+  /** The URL of a simulated WeChat, for tests and development. */
+  wechatUrl?: string | undefined
 }
 
-/** Public, so `readSettings` never uses it with the real WeChat. */
-const DEVELOPMENT_SECRET = 'for development only: never sign real tokens with this'
-
-export async function readSettings (env: NodeJS.ProcessEnv): Promise<Settings> {
+export function readSettings (env: NodeJS.ProcessEnv): Settings {
   const { WEAPP_APP_ID: appId, WEAPP_APP_SECRET: appSecret, WEAPP_SECRET: secret } = env
-  const common = {
+  if (!appId || !appSecret || !secret) {
+    throw new Error('The shop needs more settings. ' +
+      'Set WEAPP_APP_ID, WEAPP_APP_SECRET and WEAPP_SECRET. Create the last with: openssl rand -base64 32')
+  }
+  return { ...readServerSettings(env), appId, appSecret, secret, wechatUrl: env.WECHAT_URL || undefined }
+}
+
+/** Reads the settings that have a default. */
+export function readServerSettings (
+  env: NodeJS.ProcessEnv
+): Pick<Settings, 'host' | 'port' | 'redisUrl' | 'sessionCache'> {
+  return {
     host: env.HOST || '127.0.0.1',
     port: portOf(env.PORT),
     redisUrl: env.REDIS_URL || undefined,
     sessionCache: env.SESSION_CACHE === '1'
   }
-
-  if (!appId && !appSecret) {
-    // A login may return the current key, as WeChat documents. One tap then recovers from an expired key.
-    const simulator = await startWechatSimulator({ keyChanges: 'never' })
-    const [[simulatedId, simulatedSecret]] = Object.entries(simulator.apps) as [[string, string]]
-    return {
-      ...common, appId: simulatedId, appSecret: simulatedSecret, secret: secret || DEVELOPMENT_SECRET, simulator
-    }
-  }
-  if (!appId || !appSecret || !secret) {
-    throw new Error('The real WeChat needs more settings. ' +
-      'Set WEAPP_APP_ID, WEAPP_APP_SECRET and WEAPP_SECRET. Create the last with: openssl rand -base64 32')
-  }
-  return { ...common, appId, appSecret, secret, simulator: null }
 }
 
 function portOf (text = '3000'): number {

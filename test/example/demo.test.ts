@@ -144,13 +144,13 @@ function testSignIn (browser: Browser, origin: string): void {
       /^WeChat:\s+The session_key dies/,
       /getPhoneNumber$/,
       /getPhoneNumber, ok, .*encryptedData sealed/,
-      /POST \/demo\/phone-number, encryptedData sealed, iv sealed, token sealed/,
+      /POST \/phone-number, encryptedData sealed, iv sealed, token sealed/,
       /session.decrypt: no key/,
       /409, SESSION KEY STALE/,
       ...LOGIN,
-      /POST \/demo\/phone-number/,
+      /POST \/phone-number/,
       /session.decrypt opened it/,
-      /POST \/demo\/phone-number, 200/,
+      /POST \/phone-number, 200/,
       /one tap was enough/
     ], 'a login and the repeated request')
     t.equal(await result.innerText(), 'Your number is 13800138000.')

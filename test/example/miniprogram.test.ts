@@ -83,14 +83,16 @@ test('pages: WXML matches the code and the styles', async (t) => {
 async function startExample (t: Test): Promise<{ wechat: WechatSimulator, baseUrl: string }> {
   const wechat = await startWechatSimulator({ apps: { wx0123456789abcdef: APP_SECRET } })
   const settings = {
-    host: '127.0.0.1', port: 0, appId: 'wx0123456789abcdef', appSecret: APP_SECRET, secret: 'x'.repeat(32)
+    host: '127.0.0.1',
+    port: 0,
+    appId: 'wx0123456789abcdef',
+    appSecret: APP_SECRET,
+    secret: 'x'.repeat(32),
+    wechatUrl: wechat.url
   }
   const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', `
     import { buildApp } from './example/shop/app.ts'
-    import { startWechatSimulator } from './src/testing/index.ts'
-    // WeChat requests go to this test's simulator. Only the example's direct calls use this one.
-    const simulator = { ...await startWechatSimulator(), url: '${wechat.url}' }
-    const app = await buildApp({ ...${JSON.stringify(settings)}, simulator })
+    const app = await buildApp(${JSON.stringify(settings)})
     console.log('at ' + await app.listen({ host: '127.0.0.1', port: 0 }))
   `], { cwd: ROOT, env: childEnvironment(), stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(async () => {

@@ -38,7 +38,7 @@ interface Example {
 
 const BUNDLE = [await bundledExample(tap)]
 /** The command of `npm run example`. */
-const WITH_TSX = ['--import', 'tsx', 'example/shop/server.ts']
+const WITH_TSX = ['--import', 'tsx', 'example/demo/server.ts']
 
 function spawnExample (t: Test, env: Record<string, string>, args = BUNDLE): ChildProcess {
   const child = spawn(process.execPath, args, {
@@ -155,7 +155,7 @@ test('example: works without other services', async (t) => {
     t.equal((await example.get('/docs/')).status, 200)
     const { paths } = await (await example.get('/docs/json')).json() as { paths: object }
     t.strictSame(Object.keys(paths).sort(), [
-      '/me', '/orders', '/products', '/weapp/login', '/weapp/logout', '/weapp/session', '/welcome'
+      '/me', '/orders', '/phone-number', '/products', '/weapp/login', '/weapp/logout', '/weapp/session', '/welcome'
     ])
   })
 
@@ -276,7 +276,8 @@ test('settings: errors are printed in one line', async (t) => {
 
 test('accounts: the same digits in another country are another number', (t) => {
   const code = `
-    import { accountOf, memoryBindings } from './example/accounts.js'
+    import { accountOf } from './example/shop/accounts/accounts.js'
+    import { memoryBindings } from './example/shop/accounts/bindings.js'
     for (const phoneNumber of ['+86 13900139000', '+55 13900139000', '13900139000']) {
       const account = accountOf('openid', { phoneNumber }, memoryBindings())
       console.log(await account.then(({ username }) => username, ({ code }) => code))

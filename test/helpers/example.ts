@@ -18,7 +18,7 @@ export async function bundledExample (t: Teardown): Promise<string> {
   // The bundle finds the files of the page relative to this module, the only one that uses import.meta.url.
   const page = pathToFileURL(join(ROOT, 'example', 'demo', 'page.ts')).href
   await build({
-    entryPoints: [join(ROOT, 'example', 'shop', 'server.ts')],
+    entryPoints: [join(ROOT, 'example', 'demo', 'server.ts')],
     absWorkingDir: ROOT,
     bundle: true,
     platform: 'node',

@@ -56,7 +56,7 @@ export async function phoneNumber ({ phone, client }: Handset, as: 'encryptedDat
   const data = as === 'encryptedData'
     ? await phone.tapPhoneNumber(as)
     : { phoneCode: (await phone.tapPhoneNumber(as)).code }
-  const response = await client.request({ url: '/demo/phone-number', method: 'POST', data })
+  const response = await client.request({ url: '/phone-number', method: 'POST', data })
   return assertOk(response).purePhoneNumber
 }
 

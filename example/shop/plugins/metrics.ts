@@ -4,6 +4,7 @@
  */
 import { tracingChannel } from 'node:diagnostics_channel'
 import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
 import type { WeappEvents } from 'fastify-weapp'
 import { Counter, Histogram, Registry } from 'prom-client'
 
@@ -12,7 +13,7 @@ function codeOf (error: unknown): string {
   return (error as { code?: string }).code ?? 'unknown'
 }
 
-export async function metrics (app: FastifyInstance): Promise<void> {
+export default fp(async (app: FastifyInstance) => {
   const registers = [new Registry()]
   const logins = new Counter({
     name: 'weapp_logins_total', help: 'Logins by outcome', labelNames: ['outcome'], registers
@@ -40,7 +41,7 @@ export async function metrics (app: FastifyInstance): Promise<void> {
     reply.type(registers[0]!.contentType)
     return await registers[0]!.metrics()
   })
-}
+}, { name: 'shop-metrics' })
 
 type Listeners<Event> = Partial<Record<'start' | 'asyncEnd' | 'error', (event: Event) => unknown>>
 

@@ -1,10 +1,8 @@
-/**
- * The shop's existing accounts with their passwords, and the bindings of openids to accounts. A real host reads both
- * from its database.
- */
+/** The shop's existing accounts with their passwords. A real host reads them from its database. */
 import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
 import createError from '@fastify/error'
+import type { Bindings } from './bindings.js'
 
 export interface Account {
   username: string
@@ -24,17 +22,10 @@ export interface PhoneNumberProof {
   phoneNumber: string
 }
 
-/** The bindings of openids to usernames. They must persist at least as long as the sessions. */
-export interface Bindings {
-  get (openid: string): Promise<string | null>
-  set (openid: string, username: string): Promise<unknown>
-}
-
 /** The shop's login errors. The plugin passes errors of `onLogin` on unchanged. */
 export const ACCOUNT_NOT_BOUND = createError('SHOP_ACCOUNT_NOT_BOUND',
   'This WeChat user has no account. Send username and password, or a phone code, with the code.', 403)
 export const WRONG_PASSWORD = createError('SHOP_WRONG_PASSWORD', 'The username or the password is wrong.', 401)
-export const UNAVAILABLE = createError('SHOP_UNAVAILABLE', 'The shop cannot reach its accounts. Try again.', 503)
 
 interface StoredAccount extends Account {
   phoneNumber: string
@@ -100,33 +91,4 @@ export async function accountOf (openid: string, proof: Proof | null, bindings: 
   const account = ACCOUNTS.find((candidate) => candidate.username === username)
   if (account === undefined) throw new ACCOUNT_NOT_BOUND()
   return account
-}
-
-export function memoryBindings (): Bindings {
-  const bindings = new Map<string, string>()
-  return {
-    get: async (openid) => bindings.get(openid) ?? null,
-    set: async (openid, username) => bindings.set(openid, username)
-  }
-}
-
-/**
- * Stores the bindings in one Redis hash. The client needs timeouts. Otherwise a login waits until Redis is available.
- * A binding may still be stored after a timeout. This is safe, because the user has proved the binding.
- */
-export function redisBindings (redis: RedisHashes): Bindings {
-  return {
-    get: (openid) => redis.hget('shop:bindings', openid).catch(throwUnavailable),
-    set: (openid, username) => redis.hset('shop:bindings', openid, username).catch(throwUnavailable)
-  }
-}
-
-/** Hides the Redis client's error from the response, because Fastify sends error messages. The log has the cause. */
-function throwUnavailable (cause: unknown): never {
-  throw Object.assign(new UNAVAILABLE({ cause }), { headers: { 'retry-after': '5' } })
-}
-
-interface RedisHashes {
-  hget (key: string, field: string): Promise<string | null>
-  hset (key: string, field: string, value: string): Promise<unknown>
 }
