@@ -21,10 +21,10 @@ import { addWxRoutes } from './wx-routes.js'
 /** Builds the shop with a simulated WeChat and the page. */
 export async function buildDemo (settings: Settings, wechat: WechatSimulator): Promise<FastifyInstance> {
   const app = Fastify({ logger: true })
-  const faults = new StoreFaults()
+  const recorder = new Recorder()
+  const faults = new StoreFaults(recorder)
   // Comes before the shop. Its hooks then record requests that the guard refuses.
   await app.register(fp(async (app) => {
-    const recorder = new Recorder()
     const bindings = new VisitorBindings(app, wechat)
     exemptVisitors(app)
     recordPhone(app, recorder)

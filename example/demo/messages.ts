@@ -1,10 +1,21 @@
-/** The events of the stream at `/demo/events`. The server and the page share this file, so it contains only types. */
+/** The events of the stream at `/demo/events`. The server and the page share this file. */
 export type Lane = 'phone' | 'server' | 'wechat'
 
-/** A field of a message. The value is null for a secret, which the page never receives. */
+/** Replaces a secret in the details of a message, because the page never receives it. */
+export const HIDDEN = '\u2022\u2022\u2022'
+
+/** A field of a message. The value is null for a secret. */
 export interface Field {
   name: string
   value: string | null
+}
+
+/** The content of a message, in which HIDDEN replaces the secrets. */
+export interface Detail {
+  /** The first line, such as 'POST /weapp/login' or 'HTTP 200'. */
+  line: string
+  headers: Record<string, string>
+  body: unknown
 }
 
 /** A request or its response. Both have the same id. */
@@ -27,15 +38,19 @@ export interface Message {
   /** The milliseconds from the request to its response. Null for a request. */
   ms: number | null
   fields: Field[]
+  detail: Detail
 }
 
 /** An operation of the server between two messages. */
 export interface Operation {
   kind: 'operation'
   device: string
-  name: 'decrypt' | 'store'
+  /** 'save' stores a session with a sealed session_key. 'store' is a failure of the store. */
+  name: 'decrypt' | 'save' | 'store'
   /** The error code of a failure, otherwise null. */
   code: string | null
+  /** The sealed session_key of 'save', otherwise null. */
+  sealed: string | null
 }
 
 export type DemoEvent = Message | Operation

@@ -3,18 +3,22 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import { HIDDEN_SCHEMA } from './hidden-schema.js'
+import { readSnippets } from './read-snippets.js'
 
-/** Allows resources of this origin only. The style sheet uses `data:` icons. */
+/** Allows resources of this origin only. The style sheets use `data:` icons. */
 const POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+const STYLES = ['page', 'diagram', 'handset']
+
 export async function addPage (app: FastifyInstance): Promise<void> {
-  const file = (name: string) => fileURLToPath(new URL(name, import.meta.url))
-  const [html, css, script] = await Promise.all([
-    readFile(file('page.html'), 'utf8'), readFile(file('page.css'), 'utf8'), bundle(file('browser/main.ts'))
+  const folder = new URL('.', import.meta.url)
+  const read = (name: string) => readFile(new URL(name, folder), 'utf8')
+  const [html, script, ...styles] = await Promise.all([
+    read('page.html'), bundle(folder), ...STYLES.map((name) => read(`styles/${name}.css`))
   ])
   const assets = [
     ['/', 'text/html; charset=utf-8', html],
-    ['/demo/page.css', 'text/css; charset=utf-8', css],
+    ['/demo/page.css', 'text/css; charset=utf-8', styles.join('\n')],
     ['/demo/page.js', 'text/javascript; charset=utf-8', script]
   ] as const
   for (const [path, type, content] of assets) {
@@ -25,11 +29,17 @@ export async function addPage (app: FastifyInstance): Promise<void> {
   }
 }
 
-async function bundle (entry: string): Promise<string> {
+async function bundle (folder: URL): Promise<string> {
   // Imported on demand, because production servers with the real WeChat may not have esbuild.
   const { build } = await import('esbuild')
   const { outputFiles } = await build({
-    entryPoints: [entry], bundle: true, format: 'esm', target: 'es2022', write: false, logLevel: 'silent'
+    entryPoints: [fileURLToPath(new URL('browser/main.ts', folder))],
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    define: { SNIPPETS: JSON.stringify(await readSnippets(folder)) },
+    write: false,
+    logLevel: 'silent'
   })
   return outputFiles[0]!.text
 }

@@ -1,6 +1,7 @@
 /** Records the messages between the phone and this server. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { fieldsOf, parseJson } from './fields.js'
+import { fieldsOf, parseJson, withoutSecrets } from './fields.js'
+import { HIDDEN } from './messages.js'
 import { demoContext, type DemoContext, type Recorder } from './recorder.js'
 import { contextOf } from './visitor.js'
 
@@ -14,12 +15,20 @@ export function recordPhone (app: FastifyInstance, recorder: Recorder): void {
   const recordings = new WeakMap<FastifyRequest, Recording>()
 
   function recordOnce (request: FastifyRequest, recording: Recording): void {
-    const token = request.headers.authorization === undefined ? [] : [{ name: 'token', value: null }]
+    const hasToken = request.headers.authorization !== undefined
+    const type = request.headers['content-type']
     recording.message ??= recorder.recordRequest(recording.context, {
       from: 'phone',
       to: 'server',
       title: `${request.method} ${request.url}`,
-      fields: [...fieldsOf(request.body), ...token],
+      fields: [...fieldsOf(request.body), ...hasToken ? [{ name: 'token', value: null }] : []],
+      detail: {
+        line: `${request.method} ${request.url}`,
+        headers: {
+          ...type !== undefined && { 'content-type': type }, ...hasToken && { authorization: `Bearer ${HIDDEN}` }
+        },
+        body: withoutSecrets(request.body)
+      },
       batch: Number(request.headers['demo-batch']) || null
     })
   }
@@ -39,19 +48,24 @@ export function recordPhone (app: FastifyInstance, recorder: Recorder): void {
     demoContext.run(recording.context, done)
   })
 
-  // Before the response is sent, so that the page receives the event no later than the response.
-  app.addHook('onSend', (request, reply, payload, done) => {
-    const recording = recordings.get(request)
-    if (recording !== undefined) {
+  // Before the response is sent, so that the page receives the event no later than the response. A hook of the route
+  // runs last, when the headers are complete.
+  app.addHook('onRoute', (route) => {
+    route.onSend = [...[route.onSend ?? []].flat(), async (request, reply, payload) => {
+      const recording = recordings.get(request)
+      if (recording === undefined) return payload
       // Records requests that were refused before their body was read, for example by the rate limit.
       recordOnce(request, recording)
       const { id, recordResponse } = recording.message!
       recordResponse(responseOf(reply, payload))
       reply.header('demo-message', id)
-    }
-    done(null, payload)
+      return payload
+    }]
   })
 }
+
+/** The headers of a response that matter to a client. */
+const HEADERS = ['content-type', 'cache-control', 'weapp-error', 'www-authenticate', 'retry-after']
 
 function responseOf (reply: FastifyReply, payload: unknown) {
   const body = parseJson(payload)
@@ -59,6 +73,13 @@ function responseOf (reply: FastifyReply, payload: unknown) {
   return {
     status: reply.statusCode,
     code: isRefusal ? String(reply.getHeader('weapp-error') ?? body?.code ?? reply.statusCode) : null,
-    fields: isRefusal ? [] : fieldsOf(body)
+    fields: isRefusal ? [] : fieldsOf(body),
+    detail: {
+      line: `HTTP ${reply.statusCode}`,
+      headers: Object.fromEntries(HEADERS.filter((name) => reply.hasHeader(name)).map((name) => {
+        return [name, String(reply.getHeader(name))]
+      })),
+      body: withoutSecrets(body)
+    }
   }
 }

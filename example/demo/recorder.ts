@@ -1,6 +1,6 @@
 /** Records the messages and operations of each visitor and sends them to the visitor's pages. */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { DemoEvent, Field, Lane, Message } from './messages.js'
+import type { DemoEvent, Detail, Field, Lane, Message, Operation } from './messages.js'
 
 /** The origin of the current request. */
 export interface DemoContext {
@@ -15,6 +15,7 @@ export interface RecordedRequest {
   to: Lane
   title: string
   fields: Field[]
+  detail: Detail
   batch?: number | null
 }
 
@@ -22,6 +23,7 @@ export interface RecordedResponse {
   status: number | null
   code: string | null
   fields: Field[]
+  detail: Detail
 }
 
 type Listener = (event: DemoEvent) => void
@@ -42,7 +44,15 @@ export class Recorder {
     const start = performance.now()
     const common = { kind: 'message', id, device, batch, title } as const
     this.#publish(visitor, {
-      ...common, part: 'request', from, to, fields: request.fields, status: null, code: null, ms: null
+      ...common,
+      part: 'request',
+      from,
+      to,
+      fields: request.fields,
+      detail: request.detail,
+      status: null,
+      code: null,
+      ms: null
     } satisfies Message)
     return {
       id,
@@ -53,8 +63,10 @@ export class Recorder {
     }
   }
 
-  recordOperation ({ visitor, device }: DemoContext, name: 'decrypt' | 'store', code: string | null): void {
-    this.#publish(visitor, { kind: 'operation', device, name, code })
+  recordOperation (
+    { visitor, device }: DemoContext, name: Operation['name'], { code = null, sealed = null }: Partial<Operation> = {}
+  ): void {
+    this.#publish(visitor, { kind: 'operation', device, name, code, sealed })
   }
 
   /** Subscribes to the events of a visitor. Returns a function that unsubscribes. */

@@ -5,7 +5,7 @@
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import type { FastifyInstance } from 'fastify'
 import type { WeappEvents } from 'fastify-weapp'
-import { fieldsOf, parseJson } from './fields.js'
+import { fieldsOf, parseJson, urlWithoutSecrets, withoutSecrets } from './fields.js'
 import { demoContext, type RecordedResponse, type Recorder } from './recorder.js'
 
 /**
@@ -34,11 +34,15 @@ export function recordWechat (app: FastifyInstance, recorder: Recorder, wechatUr
       const current = demoContext.getStore()
       if (current === undefined || request.origin !== wechatUrl) return
       const { pathname, searchParams } = new URL(request.path, wechatUrl)
+      const body = parseJson(request.body)
       const { recordResponse } = recorder.recordRequest(current, {
         from: 'server',
         to: 'wechat',
         title: `${request.method} ${pathname}`,
-        fields: fieldsOf({ ...Object.fromEntries(searchParams), ...parseJson(request.body) })
+        fields: fieldsOf({ ...Object.fromEntries(searchParams), ...body }),
+        detail: {
+          line: `${request.method} ${urlWithoutSecrets(request.path)}`, headers: {}, body: withoutSecrets(body)
+        }
       })
       calls.set(request, { recordResponse, status: 0, chunks: [] })
     },
@@ -58,11 +62,14 @@ export function recordWechat (app: FastifyInstance, recorder: Recorder, wechatUr
       call.recordResponse({
         status: call.status,
         code: errcode === null ? null : `errcode ${errcode}`,
-        fields: errcode === null ? fieldsOf(body) : []
+        fields: errcode === null ? fieldsOf(body) : [],
+        detail: { line: `HTTP ${call.status}`, headers: {}, body: withoutSecrets(body) }
       })
     },
     'undici:request:error' ({ request }) {
-      calls.get(request)?.recordResponse({ status: null, code: 'no answer', fields: [] })
+      calls.get(request)?.recordResponse({
+        status: null, code: 'no answer', fields: [], detail: { line: 'no answer', headers: {}, body: undefined }
+      })
     }
   }
   for (const [name, listener] of Object.entries(listeners)) {
@@ -76,11 +83,12 @@ export function recordOperations (app: FastifyInstance, recorder: Recorder): voi
   const listeners = {
     decrypt: ({ error }: WeappEvents['fastify-weapp.decrypt']) => {
       const current = demoContext.getStore()
-      if (current !== undefined) recorder.recordOperation(current, 'decrypt', codeOf(error))
+      if (current !== undefined) recorder.recordOperation(current, 'decrypt', { code: codeOf(error) })
     },
     store: ({ error }: WeappEvents['fastify-weapp.store']) => {
       const current = demoContext.getStore()
-      if (current !== undefined && error !== undefined) recorder.recordOperation(current, 'store', codeOf(error))
+      if (current === undefined || error === undefined) return
+      recorder.recordOperation(current, 'store', { code: codeOf(error) })
     }
   }
   for (const [name, listener] of Object.entries(listeners)) {

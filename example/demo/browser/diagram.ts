@@ -1,172 +1,167 @@
 /** The sequence diagram. Each message is a row. Screen readers read it as a sentence of a log. */
-import type { DemoEvent, Field, Lane, Message, Operation } from '../messages.js'
-import { h } from './dom.js'
-import { translate, type TextKey } from './texts.js'
-
-type Row =
-  | { kind: 'chapter', textKey: TextKey, device: string }
-  | { kind: 'note', lane: Lane, textKey: TextKey, values: unknown[] }
-  | { kind: 'operation', operation: Operation }
-  /** Equal messages of a batch share a row. */
-  | { kind: 'message', message: Message, count: number, slowest: number }
-
-type MessageRow = Row & { kind: 'message' }
+import { HIDDEN, type Field, type Lane, type Message } from '../messages.js'
+import { button, h } from './dom.js'
+import { translate, translateText } from './texts.js'
+import type { Entry, Timeline } from './timeline.js'
+import { term } from './tooltip.js'
 
 export interface Diagram {
   element: HTMLElement
-  chapter (textKey: TextKey, device: string): void
-  note (lane: Lane, textKey: TextKey, ...values: unknown[]): void
-  show (event: DemoEvent): void
-  clear (): void
-  /** Renders the diagram in the current language. */
+  /** Shows the rows up to the position of the timeline. */
+  update (): void
+  /** Renders all rows in the current language. */
   render (): void
 }
 
-const MAX_ROWS = 300
+const DAY_SECONDS = 86_400
 
-export function createDiagram (): Diagram {
-  let rows: Row[] = []
-  const drawn = new Map<Row, HTMLElement>()
+export function createDiagram (
+  timeline: Timeline, onSelect: (entry: Entry, row: HTMLElement, isTap: boolean) => void, empty: () => HTMLElement
+): Diagram {
+  const rows = new Map<Entry, HTMLElement>()
+  /** The count of a row that is drawn, because equal messages share it. */
+  const counts = new Map<Entry, number>()
   const list = h('ol', { class: 'rows', role: 'log', 'aria-live': 'polite' })
   const heads = h('div', { class: 'lanes', 'aria-hidden': 'true' })
   // Focusable, because keyboard users must be able to scroll it.
-  const scroller = h('div', { class: 'diagram', tabindex: '0', role: 'region' }, heads, list)
+  const element = h('div', { class: 'diagram', tabindex: '0', role: 'region' }, heads, list)
 
-  function add (row: Row): void {
-    if (rows.length === 0) list.replaceChildren()
-    rows.push(row)
-    list.append(draw(row))
-    while (rows.length > MAX_ROWS) {
-      const oldest = rows.shift()!
-      drawn.get(oldest)?.remove()
-      drawn.delete(oldest)
+  function select (entry: Entry, isTap = false): void {
+    for (const [other, row] of rows) row.classList.toggle('selected', other === entry)
+    onSelect(entry, rows.get(entry)!, isTap)
+  }
+
+  function draw (entry: Entry): HTMLElement {
+    const row = drawRow(entry, () => {
+      timeline.pause()
+      select(entry, true)
+    })
+    rows.get(entry)?.replaceWith(row)
+    rows.set(entry, row)
+    counts.set(entry, countOf(entry))
+    return row
+  }
+
+  function update (): void {
+    const shown = timeline.shown.filter(({ kind }) => kind !== 'screen')
+    if (timeline.progress.total === 0) {
+      rows.clear()
+      list.replaceChildren(h('li', { class: 'empty' }, empty()))
+      return
     }
-    scroller.scrollTop = scroller.scrollHeight
-  }
-
-  function draw (row: Row): HTMLElement {
-    const item = drawRow(row)
-    drawn.get(row)?.replaceWith(item)
-    drawn.set(row, item)
-    return item
-  }
-
-  /** Returns the row of equal messages of the same batch, after the latest note or chapter. */
-  function equalRow (message: Message): MessageRow | null {
-    for (const row of rows.toReversed()) {
-      if (row.kind === 'chapter' || row.kind === 'note') return null
-      if (row.kind === 'message' && message.batch !== null && signature(row.message) === signature(message)) return row
+    const last = shown.at(-1)
+    const wasShown = last !== undefined && rows.get(last)?.isConnected === true
+    for (const [entry, row] of rows) if (!shown.includes(entry)) row.remove()
+    list.querySelector('.empty')?.remove()
+    for (const entry of shown) {
+      const row = rows.has(entry) && counts.get(entry) === countOf(entry) ? rows.get(entry)! : draw(entry)
+      if (!row.isConnected) list.append(row)
     }
-    return null
-  }
-
-  function showMessage (message: Message): void {
-    const ms = message.ms ?? 0
-    const row = equalRow(message)
-    if (row === null) return add({ kind: 'message', message, count: 1, slowest: ms })
-    row.count += 1
-    row.slowest = Math.max(row.slowest, ms)
-    draw(row)
-  }
-
-  function render (): void {
-    heads.replaceChildren(...(['phone', 'server', 'wechat'] as const).map((lane) => {
-      return h('div', { class: `lane ${lane}` }, h('span', { class: 'icon' }), translate(`lane.${lane}`))
-    }))
-    list.setAttribute('aria-label', translate('messages'))
-    scroller.setAttribute('aria-label', translate('messages'))
-    if (rows.length === 0) list.replaceChildren(h('li', { class: 'empty' }, translate('empty')))
-    else list.replaceChildren(...rows.map(draw))
-    list.classList.add('still')
+    if (last === undefined || wasShown) return
+    select(last)
+    rows.get(last)!.scrollIntoView({ block: 'nearest' })
   }
 
   return {
-    element: scroller,
-    chapter: (textKey, device) => add({ kind: 'chapter', textKey, device }),
-    note: (lane, textKey, ...values) => add({ kind: 'note', lane, textKey, values }),
-    show (event) {
-      list.classList.remove('still')
-      if (event.kind === 'operation') add({ kind: 'operation', operation: event })
-      else showMessage(event)
-    },
-    clear () {
-      rows = []
-      drawn.clear()
-      render()
-    },
-    render
+    element,
+    update,
+    render () {
+      heads.replaceChildren(...(['phone', 'server', 'wechat'] as const).map((lane) => {
+        return h('div', { class: `lane ${lane}` }, h('span', { class: 'icon' }), translate(`lane.${lane}`))
+      }))
+      list.setAttribute('aria-label', translate('messages'))
+      element.setAttribute('aria-label', translate('messages'))
+      const selected = [...rows].find(([, row]) => row.classList.contains('selected'))?.[0]
+      rows.clear()
+      list.replaceChildren()
+      update()
+      if (selected !== undefined && rows.has(selected)) select(selected)
+    }
   }
 }
 
-/** Returns the part of a message that equal messages share. */
-function signature ({ part, from, to, device, batch, title, status, code, fields }: Message): string {
-  return JSON.stringify([part, from, to, device, batch, title, status, code, fields.map(({ name }) => name)])
+function countOf (entry: Entry): number {
+  return entry.kind === 'message' ? entry.count : 1
 }
 
-function drawRow (row: Row): HTMLElement {
-  if (row.kind === 'chapter') {
-    return h('li', { class: 'chapter' },
-      h('span', { class: 'badge' }, `${translate('device')} ${row.device}`), ` ${translate(row.textKey)}`)
+function drawRow (entry: Entry, onClick: () => void): HTMLElement {
+  if (entry.kind === 'message') return drawMessage(entry.message, entry.count, entry.slowest, onClick)
+  if (entry.kind === 'note') return remark(entry.lane, [translateText(entry.text)], 'note', onClick)
+  const { name, code, sealed } = (entry as Entry & { kind: 'operation' }).operation
+  if (name === 'save') {
+    const key = h('span', { class: 'field sealed' },
+      term('session_key'), ` ${sealed!.slice(0, 10)}… `, term('sealed', translate('sealed')))
+    return remark('server', [`${translate('work.save')}: `, key], 'work', onClick)
   }
-  if (row.kind === 'note') return note(row.lane, translate(row.textKey, ...row.values), 'note')
-  if (row.kind === 'operation') {
-    const { name, code } = row.operation
-    const textKey = name === 'store' ? 'work.store.failed' : code === null ? 'work.decrypt.ok' : 'work.decrypt.failed'
-    return note('server', translate(textKey), code === null ? 'work' : 'work refused')
-  }
-  return drawMessage(row.message, row.count, row.slowest)
+  const textKey = name === 'store' ? 'work.store.failed' : code === null ? 'work.decrypt.ok' : 'work.decrypt.failed'
+  return remark('server', [translate(textKey)], code === null ? 'work' : 'work refused', onClick)
 }
 
-function note (lane: Lane, text: string, kind: string): HTMLElement {
-  return h('li', { class: `remark ${kind} ${lane}` },
-    h('p', {}, h('span', { class: 'unseen' }, `${translate(`lane.${lane}`)}: `), text))
+function remark (lane: Lane, content: Array<Node | string>, kind: string, onClick: () => void): HTMLElement {
+  const row = h('li', { class: `remark ${kind} ${lane}` },
+    h('p', {}, h('b', { class: 'speaker' }, translate(`lane.${lane}`)), ' ', h('span', {}, ...content)))
+  onRowClick(row, onClick)
+  return row
 }
 
-function drawMessage (message: Message, count: number, slowest: number): HTMLElement {
+/** Handles clicks on a row, except in the inspector that the row contains on a narrow screen. */
+function onRowClick (row: HTMLElement, onClick: () => void): void {
+  row.addEventListener('click', ({ target }) => {
+    if ((target as Element).closest('.inspector') === null) onClick()
+  })
+}
+
+function drawMessage (message: Message, count: number, slowest: number, onClick: () => void): HTMLElement {
   const { part, from, to, title, fields, ms } = message
   const outcome = outcomeOf(message)
-  const reason = reasonOf(message)
   const times = count > 1 ? `${count} × ` : ''
   const time = ms === null ? '' : duration(count > 1 ? slowest : ms)
   const span = [from, to].sort().join('-')
-  const isToRight = from === 'phone' || to === 'wechat'
+  const direction = from === 'phone' || to === 'wechat' ? 'right' : 'left'
 
   const sentence = [
     `${translate(`lane.${from}`)} → ${translate(`lane.${to}`)}: ${times}${title}`,
-    outcome, reason, time,
-    ...fields.map(({ name, value }) => `${name} ${value ?? translate('sealed')}`)
+    outcome, time,
+    ...fields.map((field) => `${field.name} ${valueOf(field) ?? translate('hidden')}`)
   ].filter((part) => part !== '').join(', ')
 
-  const direction = isToRight ? 'right' : 'left'
-  return h('li', { class: `message ${part} ${span} ${direction} ${message.code === null ? '' : 'refused'}` },
+  const row = h('li', { class: `message ${part} ${span} ${direction} ${message.code === null ? '' : 'refused'}` },
     h('span', { class: 'unseen' }, sentence),
-    h('div', { class: 'span', 'aria-hidden': 'true' },
+    h('div', { class: 'span' },
       h('div', { class: 'label' },
         count > 1 ? h('span', { class: 'count' }, `${count} ×`) : null,
-        part === 'request' ? h('span', { class: 'title' }, title) : h('span', { class: 'pill' }, outcome),
+        part === 'request' ? breakable(title, onClick, 'title') : breakable(outcome, onClick, 'pill'),
         time === '' ? null : h('span', { class: 'ms' }, time)),
       h('div', { class: 'line' }),
-      h('div', { class: 'fields' },
-        reason === '' ? null : h('span', { class: 'field reason' }, reason),
-        ...fields.map(drawField))))
+      h('div', { class: 'fields' }, ...fields.map(drawField))))
+  onRowClick(row, onClick)
+  return row
 }
 
-function drawField ({ name, value }: Field): HTMLElement {
+/** Creates a button whose text can break after slashes and underscores. */
+function breakable (text: string, onClick: () => void, className: string): HTMLElement {
+  const element = button('', onClick, { class: className })
+  for (const part of text.split(/(?<=[/_])/)) element.append(part, h('wbr'))
+  return element
+}
+
+function drawField (field: Field): HTMLElement {
+  const value = valueOf(field)
   return value === null
-    ? h('span', { class: 'field sealed', title: translate('sealed') }, name)
-    : h('span', { class: 'field' }, h('b', {}, name), ` ${value}`)
+    ? h('span', { class: 'field hidden', title: translate('hidden') },
+      term(field.name), h('i', { class: 'dots' }, HIDDEN))
+    : h('span', { class: 'field' }, term(field.name), h('b', {}, value))
 }
 
-/** Returns '200', 'ok' or 'fail', or an empty string for a request. */
+function valueOf ({ name, value }: Field): string | null {
+  return name === 'expiresIn' ? translate('days', Math.round(Number(value) / DAY_SECONDS)) : value
+}
+
+/** Returns '200', 'ok' or '401 FST_WEAPP_TOKEN_INVALID', or an empty string for a request. */
 function outcomeOf ({ part, status, code }: Message): string {
   if (part === 'request') return ''
-  return String(status ?? (code === null ? 'ok' : 'fail'))
-}
-
-/** Returns the reason of a refusal, such as 'SESSION KICKED' or 'errcode 40163', otherwise an empty string. */
-function reasonOf ({ code, status }: Message): string {
-  if (code === null || code === 'fail' || code === String(status)) return ''
-  return code.replace('FST_WEAPP_', '').replaceAll('_', ' ')
+  if (status === null) return code ?? 'ok'
+  return code === null || code === String(status) ? String(status) : `${status} ${code}`
 }
 
 function duration (ms: number): string {

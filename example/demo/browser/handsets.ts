@@ -1,7 +1,7 @@
 /** The visitor's two phones. Each runs the Mini Program with a fake wx and the published client SDK. */
 import { createWeappClient, type WeappClient } from 'fastify-weapp/client'
-import type { ScreenState } from './screen.js'
 import type { EventStream } from './event-stream.js'
+import type { ScreenState } from './screen.js'
 import { createPhone, type Phone } from './wx.js'
 
 export interface Handset {
@@ -10,35 +10,27 @@ export interface Handset {
   client: WeappClient
   /** The shop's name of the signed-in user. */
   name: string | null
+  /** Whether the user or the shop signed this phone out. */
+  isSignedOut: boolean
   isBinding: boolean
   devices: ScreenState['devices']
-  /** Returns the state that a page of the Mini Program shows. */
-  state (): ScreenState
 }
 
-const STORAGE_KEY = 'session'
-
-export function createHandset (
-  visitor: string, device: string, events: EventStream, onSignedOut: (code: string) => void
-): Handset {
+export function createHandset (visitor: string, device: string, events: EventStream): Handset {
   const phone = createPhone(visitor, device, events)
-  const client = createWeappClient({ baseUrl: location.origin, wx: phone.wx, storageKey: STORAGE_KEY, onSignedOut })
+  const { wx } = phone
+  const onSignedOut = () => { handset.isSignedOut = true }
+  const client = createWeappClient({ baseUrl: location.origin, wx, onSignedOut })
   const handset: Handset = {
     device,
     phone,
     client,
-    get name () { return phone.wx.getStorageSync('name') || null },
-    set name (name) { phone.wx.setStorageSync('name', name) },
+    get name () { return wx.getStorageSync('name') || null },
+    set name (name) { wx.setStorageSync('name', name) },
+    get isSignedOut () { return wx.getStorageSync('isSignedOut') === true },
+    set isSignedOut (isSignedOut) { wx.setStorageSync('isSignedOut', isSignedOut) },
     isBinding: false,
-    devices: null,
-    state: () => ({
-      device,
-      isSignedIn: client.token !== null,
-      isSignedOut: Boolean(phone.wx.getStorageSync(STORAGE_KEY)?.signOutCode),
-      name: handset.name,
-      isBinding: handset.isBinding,
-      devices: handset.devices
-    })
+    devices: null
   }
   return handset
 }
@@ -46,9 +38,13 @@ export function createHandset (
 /** Signs in, stores the user's name and returns it. */
 export async function signIn (handset: Handset, extra?: Record<string, unknown>): Promise<string> {
   const { user } = await handset.client.login(extra)
-  handset.isBinding = false
-  handset.name = user.name
+  Object.assign(handset, { name: user.name, isBinding: false, isSignedOut: false })
   return user.name
+}
+
+/** Returns the signed-in user. */
+export async function me ({ client }: Handset): Promise<{ name: string, signedInAt: number }> {
+  return assertOk(await client.request({ url: '/me' }))
 }
 
 /** Returns the user's phone number. A tap provides WeChat's data, and the server decrypts or redeems it. */

@@ -1,149 +1,206 @@
-/** The entry point of the page. Creates its parts and handles the taps. */
+/** The entry point of the page. Creates its parts, runs stories and taps, and records what they send. */
 import type { WeappClientError } from 'fastify-weapp/client'
+import { ACTIONS, bind, resultOf, type Action } from './actions.js'
 import { createDiagram } from './diagram.js'
 import { button, h } from './dom.js'
-import { createHandset, phoneNumber, signIn, type Handset } from './handsets.js'
-import { createScreen } from './screen.js'
 import { openEventStream } from './event-stream.js'
-import { me, TROUBLES, type Trouble } from './troubles.js'
-import { resetVisitor, visitor as readVisitor } from './visitor.js'
-import { currentLanguage, text, translate, toggleLanguage, type Text, type TextKey } from './texts.js'
+import { createHandset, signIn, type Handset } from './handsets.js'
+import { renderHeader } from './header.js'
+import { createInspector } from './inspector.js'
+import { createPlayer } from './player.js'
+import { createScreen, type ScreenState } from './screen.js'
+import { STORIES, type Story } from './stories.js'
+import { text, translate, type TextKey } from './texts.js'
+import { Timeline } from './timeline.js'
+import { createTooltip } from './tooltip.js'
+import { visitor as readVisitor } from './visitor.js'
 
-/** The account that a trouble binds if the visitor has not bound one. */
 const ACCOUNT = { username: 'alice', password: 'wonderland' }
 
 const visitor = readVisitor()
-const diagram = createDiagram()
-const events = openEventStream(visitor, diagram.show)
-const handsets = new Map(['A', 'B'].map((device) => [device, createHandset(visitor, device, events, () => {})]))
-let handset = handsets.get('A') as Handset
+const timeline = new Timeline(() => update())
+/** Whether the messages are part of the story. The preparation of a story is not. */
+let isRecording = true
 let isBusy = false
+let title: TextKey | null = null
+let currentStory: Story | null = null
+
+const events = openEventStream(visitor, (event) => {
+  if (!isRecording) return
+  if (event.kind === 'operation') timeline.add({ kind: 'operation', operation: event })
+  else timeline.addMessage(event)
+})
+const handsets = new Map(['A', 'B'].map((device) => [device, createHandset(visitor, device, events)]))
+let handset = handsets.get('A') as Handset
 
 const screen = createScreen({
   switchTo (device) {
+    if (isBusy) return
     handset = handsets.get(device) as Handset
-    screen.showResult(null)
-    renderScreen()
+    begin(null, null)
+    showScreen({})
   },
-  signIn: () => act('signIn', async () => text('result.welcome', await signIn(handset))),
-  bind: (username, password) => act('bind', async () => {
-    return text('result.welcome', await signIn(handset, { account: { username, password } }))
-  }),
-  bindByPhone: () => act('bindByPhone', async () => {
-    const { code } = await handset.phone.tapPhoneNumber('phoneCode')
-    return text('result.welcome', await signIn(handset, { phoneCode: code }))
-  }),
-  whoAmI: () => act('whoAmI', () => me(handset)),
-  phoneNumber: (as) => act('phoneNumber', async () => text('result.phone', await phoneNumber(handset, as))),
-  myDevices: () => act('myDevices', async () => {
-    handset.devices = (await handset.client.session()).sessions
-    return null
-  }),
-  signOut: (all) => act(all ? 'signOutAll' : 'signOut', async () => {
-    await handset.client.logout({ all })
-    return text(all ? 'result.outAll' : 'result.out')
-  })
+  tap: (name) => runAction(name, ACTIONS[name]),
+  bind: (username, password) => runAction('bind', bind(username, password))
 })
+const inspector = createInspector()
+const player = createPlayer(timeline)
+const header = h('header')
+const stories = h('nav', { class: 'stories' })
+const heading = h('h2', { id: 'messages-title' })
+const aside = h('aside', {}, inspector.element)
+const narrow = matchMedia('(max-width: 60rem)')
+const diagram = createDiagram(timeline, (entry, row, isTap) => {
+  inspector.show(entry)
+  if (isTap && narrow.matches) row.append(inspector.element)
+  else aside.append(inspector.element)
+}, drawEmpty)
+const messages = h('section', { class: 'messages', 'aria-labelledby': 'messages-title' },
+  h('div', { class: 'heading' }, heading, player.element), diagram.element)
 
-/** Runs one action as a chapter of the diagram and shows its result on the phone. Ignores taps during an action. */
-async function act (textKey: TextKey, action: () => Promise<Text | null>): Promise<void> {
+/** Adds what the phone shows to the timeline. */
+function showScreen (result: Partial<Pick<ScreenState, 'result' | 'isBad' | 'isPending'>>): void {
+  const { device, client, isSignedOut, name, isBinding, devices } = handset
+  const state = { device, isSignedIn: client.token !== null, isSignedOut, name, isBinding, devices }
+  timeline.add({ kind: 'screen', state: { ...state, result: null, isBad: false, isPending: false, ...result } })
+  timeline.showScreens()
+}
+
+function begin (newTitle: TextKey | null, story: Story | null): void {
+  title = newTitle
+  currentStory = story
+  history.replaceState(null, '', story === null ? location.pathname : `#${story.id}`)
+  inspector.show(null)
+  aside.append(inspector.element)
+  timeline.clear()
+  renderStories()
+}
+
+/** Runs an action or a story and shows its result on the phone. Ignores taps while another one runs. */
+async function run (newTitle: TextKey, story: Story | null, action: Action): Promise<void> {
   if (isBusy) return
   isBusy = true
   document.body.classList.add('busy')
-  diagram.chapter(textKey, handset.device)
-  if (textKey !== 'myDevices') handset.devices = null
-  screen.showResult(text('result.pending'))
+  begin(newTitle, story)
+  handset.devices = null
+  handset.isBinding &&= story === null
+  if (narrow.matches) messages.scrollIntoView()
   try {
     await events.ready
-    screen.showResult(await action())
+    if (story !== null) await prepare(story)
+    showScreen({ isPending: true })
+    showScreen({ result: await action(handset) })
   } catch (error) {
-    showError(error as WeappClientError)
+    const { code } = error as WeappClientError
+    handset.isBinding ||= code === 'SHOP_ACCOUNT_NOT_BOUND'
+    showScreen(resultOf(error as WeappClientError))
   }
   isBusy = false
   document.body.classList.remove('busy')
-  renderScreen()
 }
 
-function showError ({ code, statusCode, message }: WeappClientError): void {
-  if (code === 'SHOP_ACCOUNT_NOT_BOUND') {
-    handset.isBinding = true
-    diagram.note('server', 'note.unbound')
-    screen.showResult(text('result.bind'), true)
-  } else if (code === 'SHOP_WRONG_PASSWORD') screen.showResult(text('result.wrongPassword'), true)
-  else if (/^FST_WEAPP_SESSION_(REVOKED|KICKED|REPLACED)$/.test(code)) {
-    // An error without a status comes from the SDK, which sent no request.
-    const isLocal = statusCode === undefined
-    screen.showResult(isLocal ? text('result.signInRequired') : text('result.signedOutBecause', code), true)
-  } else screen.showResult(text('result.error', code ?? message), true)
+function runAction (name: TextKey, action: Action): void {
+  run(name, null, action)
 }
 
-/** Runs a trouble. Signs in first if necessary, because troubles require a signed-in phone. */
-async function runTrouble (trouble: Trouble): Promise<Text> {
-  if (handset.client.token === null) {
-    diagram.note('phone', 'prepare')
-    await signIn(handset, handset.isBinding ? { account: ACCOUNT } : undefined)
+function runStory (story: Story): void {
+  run(`story.${story.id}`, story, () => story.run({
+    visitor,
+    handset,
+    note: (lane, textKey, ...values) => timeline.add({ kind: 'note', lane, text: text(textKey, ...values) })
+  }))
+}
+
+/** Brings the phone into the state in which the story begins. The diagram does not show how. */
+async function prepare ({ begins }: Story): Promise<void> {
+  isRecording = false
+  const { client } = handset
+  try {
+    if (begins === 'not-signed-in') {
+      await client.logout()
+      handset.isSignedOut = false
+    } else {
+      if (client.token === null) await signIn(handset).catch(() => signIn(handset, { account: ACCOUNT }))
+      // Otherwise a later check would give the server the new key before it decrypts the data.
+      await client.ensureSessionKey()
+    }
+  } finally {
+    isRecording = true
   }
-  return await trouble.run({ visitor, handset, diagram })
 }
 
-const header = h('header')
-const troubles = h('section', { class: 'troubles', 'aria-labelledby': 'troubles-title' })
-const messages = h('section', { class: 'messages', id: 'messages', 'aria-labelledby': 'messages-title' })
-const toMessages = h('a', { class: 'to-messages', href: '#messages' })
+function drawEmpty (): HTMLElement {
+  const legend = ['request', 'response', 'refused', 'hidden', 'sealed'] as const
+  return h('div', {},
+    h('p', {}, translate('empty')),
+    button(`▶ ${translate('emptyPlay')}`, () => runStory(STORIES[0]!), { class: 'primary', id: 'play-first' }),
+    h('dl', { class: 'legend' }, ...legend.flatMap((name) => [
+      h('dt', { class: name }, name === 'hidden' ? '•••' : ''), h('dd', {}, translate(`legend.${name}`))
+    ])))
+}
 
-function renderScreen (): void {
-  screen.render(handset.state())
+function renderStories (): void {
+  const group = (label: TextKey, isTrouble: boolean) => h('div', {},
+    h('h2', {}, translate(label)),
+    ...STORIES.filter((story) => story.isTrouble === isTrouble).map((story) => {
+      const link = h('a', {
+        href: `#${story.id}`,
+        id: `story-${story.id}`,
+        class: isTrouble ? 'trouble' : '',
+        ...story === currentStory && { 'aria-current': 'true' },
+        title: translate(`story.${story.id}.hint`)
+      }, translate(`story.${story.id}`))
+      // A second click on the same link is no change of the hash.
+      link.addEventListener('click', (event) => {
+        event.preventDefault()
+        runStory(story)
+      })
+      return link
+    }))
+  stories.replaceChildren(group('stories', false), group('troubles', true))
+}
+
+/** Shows the timeline at its position. */
+function update (): void {
+  const last = timeline.shown.findLast((entry) => entry.kind === 'screen')
+  if (last !== undefined) screen.render(last.state)
+  diagram.update()
+  player.render()
+  const hint = currentStory === null ? null : h('small', {}, translate(`story.${currentStory.id}.hint`))
+  heading.replaceChildren(translate(title ?? 'messages'), ' ', hint ?? '')
 }
 
 function render (): void {
-  document.documentElement.lang = currentLanguage() === 'zh' ? 'zh-CN' : 'en'
-  header.replaceChildren(
-    h('div', {}, h('h1', {}, translate('title')), h('p', {}, translate('lead'))),
-    h('div', { class: 'tools' },
-      button(translate('startOver'), () => {
-        resetVisitor()
-        location.reload()
-      }, { id: 'start-over' }),
-      button(translate('language'), () => {
-        toggleLanguage()
-        render()
-        document.getElementById('language')?.focus()
-      }, { id: 'language', lang: currentLanguage() === 'zh' ? 'en' : 'zh-CN' })))
-  troubles.replaceChildren(
-    h('h2', { id: 'troubles-title' }, translate('troubles')),
-    h('div', { class: 'grid' }, ...TROUBLES.map((trouble) => {
-      const run = () => act(trouble.textKey, () => runTrouble(trouble))
-      const element = button(translate(trouble.textKey), run, { id: `trouble-${trouble.id}` })
-      element.append(h('small', {}, translate(trouble.hint)))
-      return element
-    })))
-  messages.replaceChildren(
-    h('div', { class: 'heading' },
-      h('h2', { id: 'messages-title' }, translate('messages')),
-      button(translate('clear'), diagram.clear, { id: 'clear' })),
-    diagram.element)
-  toMessages.textContent = translate('toSee')
+  renderHeader(header, render)
+  renderStories()
+  inspector.render()
+  update()
   diagram.render()
-  renderScreen()
 }
 
+function runHash (): void {
+  const story = STORIES.find(({ id }) => `#${id}` === location.hash)
+  if (story !== undefined) runStory(story)
+}
+
+showScreen({})
 render()
 document.body.append(
-  header,
-  h('main', {},
-    h('section', { class: 'left', 'aria-label': translate('device') }, screen.element),
-    h('div', { class: 'stage' }, troubles, messages)),
-  toMessages)
-
-// On a narrow screen the messages are below the phone. A link leads to them while they are not visible.
-new IntersectionObserver(([entry]) => {
-  toMessages.hidden = entry!.isIntersecting
-}, { threshold: 0.2 }).observe(messages)
+  header, stories,
+  h('main', {}, h('section', { 'aria-label': translate('device') }, screen.element), messages, aside),
+  createTooltip())
+diagram.element.addEventListener('keydown', ({ key, target }) => {
+  if (target !== diagram.element) return
+  if (key === 'ArrowRight') timeline.step()
+  if (key === 'ArrowLeft') timeline.back()
+})
+addEventListener('hashchange', runHash)
 
 // Checks the session_key at startup, as a signed-in Mini Program does before it needs the key.
-if (handset.client.token !== null) {
-  act('start', async () => {
+if (location.hash !== '') runHash()
+else if (handset.client.token !== null) {
+  runAction('action.start', async () => {
     await handset.client.ensureSessionKey()
-    return handset.name === null ? null : text('result.welcome', handset.name)
+    return text('result.welcome', handset.name)
   })
 }

@@ -1,6 +1,6 @@
-/** The screen of the phone. It renders a state and reports taps. It contains no login logic. */
+/** The screen of the phone, as a Mini Program. It renders a state and reports taps. It contains no login logic. */
 import { button, h } from './dom.js'
-import { translate, type Text } from './texts.js'
+import { translate, translateText, type Text, type TextKey } from './texts.js'
 
 export interface ScreenState {
   device: string
@@ -9,39 +9,41 @@ export interface ScreenState {
   name: string | null
   isBinding: boolean
   devices: Array<{ createdAt: number, current: boolean }> | null
+  /** The result of the last tap. */
+  result: Text | null
+  /** Whether the result is a failure. */
+  isBad: boolean
+  /** Whether the tap has no result yet. */
+  isPending: boolean
 }
+
+export type TapName =
+  | 'signIn' | 'bindByPhone' | 'whoAmI' | 'phoneByCode' | 'phoneByData' | 'myDevices' | 'signOut' | 'signOutAll'
 
 export interface TapHandlers {
   switchTo (device: string): void
-  signIn (): void
+  tap (name: TapName): void
   bind (username: string, password: string): void
-  bindByPhone (): void
-  whoAmI (): void
-  phoneNumber (as: 'encryptedData' | 'phoneCode'): void
-  myDevices (): void
-  signOut (all: boolean): void
 }
 
 export interface Screen {
   element: HTMLElement
   render (state: ScreenState): void
-  /** Shows the result of the last tap. */
-  showResult (text: Text | null, isBad?: boolean): void
 }
 
 export function createScreen (onTap: TapHandlers): Screen {
+  const tabs = h('div', { class: 'tabs', role: 'group' })
+  const bar = h('div', { class: 'nav-bar' })
   const body = h('div', { class: 'body' })
   // Outside of the body that is replaced. Otherwise screen readers do not announce changes.
   const result = h('p', { class: 'result', role: 'status' })
-  const element = h('div', { class: 'handset' }, body, result)
-  let shown: Text | null = null
+  const element = h('div', { class: 'device' }, tabs, h('div', { class: 'handset' },
+    h('div', { class: 'status-bar', 'aria-hidden': 'true' }, h('span', {}, '9:41'), h('span', { class: 'battery' })),
+    bar, result, body))
 
-  function renderResult (): void {
-    result.textContent = shown === null ? '' : translate(shown.textKey, ...shown.values)
-  }
-
-  function tabs ({ device }: ScreenState): HTMLElement {
-    return h('div', { class: 'tabs', role: 'group', 'aria-label': translate('devices') }, ...['A', 'B'].map((name) => {
+  function renderTabs ({ device }: ScreenState): void {
+    tabs.setAttribute('aria-label', translate('devices'))
+    tabs.replaceChildren(...['A', 'B'].map((name) => {
       return button(`${translate('device')} ${name}`, () => onTap.switchTo(name), {
         'aria-pressed': String(name === device), id: `device-${name}`
       })
@@ -67,7 +69,7 @@ export function createScreen (onTap: TapHandlers): Screen {
       h('label', { for: 'username' }, translate('username')), username,
       h('label', { for: 'password' }, translate('password')), password,
       h('button', { type: 'submit', class: 'primary', id: 'bind' }, translate('bind')),
-      button(translate('bindByPhone'), () => onTap.bindByPhone(), { id: 'bind-by-phone' }))
+      button(translate('bindByPhone'), () => onTap.tap('bindByPhone'), { id: 'bind-by-phone' }))
     form.addEventListener('submit', (event) => {
       event.preventDefault()
       onTap.bind(username.value, password.value)
@@ -82,19 +84,27 @@ export function createScreen (onTap: TapHandlers): Screen {
     }))
   }
 
-  function actions ({ isSignedIn, devices }: ScreenState): HTMLElement {
-    return h('div', { class: 'actions' },
-      button(translate('signIn'), () => onTap.signIn(), {
-        id: 'sign-in', class: isSignedIn ? '' : 'primary', disabled: isSignedIn
-      }),
-      button(translate('whoAmI'), () => onTap.whoAmI(), { id: 'who-am-i' }),
-      h('fieldset', {}, h('legend', {}, translate('phoneNumber')),
-        button(translate('byData'), () => onTap.phoneNumber('encryptedData'), { id: 'by-data' }),
-        button(translate('byCode'), () => onTap.phoneNumber('phoneCode'), { id: 'by-code' })),
-      button(translate('myDevices'), () => onTap.myDevices(), { id: 'my-devices', class: 'wide' }),
-      devices === null ? null : deviceList(devices),
-      button(translate('signOut'), () => onTap.signOut(false), { id: 'sign-out', disabled: !isSignedIn }),
-      button(translate('signOutAll'), () => onTap.signOut(true), { id: 'sign-out-all', disabled: !isSignedIn }))
+  function cell (id: string, name: TapName, hint: TextKey | null, disabled = false): HTMLElement {
+    const element = button('', () => onTap.tap(name), { id, class: 'cell', disabled })
+    element.append(h('span', {}, translate(name), hint === null ? null : h('small', {}, translate(hint))))
+    return element
+  }
+
+  function actions ({ isSignedIn, devices }: ScreenState): HTMLElement[] {
+    return [
+      ...isSignedIn
+        ? []
+        : [button(translate('signIn'), () => onTap.tap('signIn'), { id: 'sign-in', class: 'primary' })],
+      h('div', { class: 'cells' },
+        cell('who-am-i', 'whoAmI', null),
+        cell('by-code', 'phoneByCode', 'phoneByCodeHint'),
+        cell('by-data', 'phoneByData', 'phoneByDataHint'),
+        cell('my-devices', 'myDevices', null),
+        devices === null ? null : deviceList(devices)),
+      h('div', { class: 'cells' },
+        cell('sign-out', 'signOut', null, !isSignedIn),
+        cell('sign-out-all', 'signOutAll', null, !isSignedIn))
+    ]
   }
 
   return {
@@ -102,22 +112,18 @@ export function createScreen (onTap: TapHandlers): Screen {
     render (state) {
       // Restores the focus afterwards, for keyboard users.
       const focused = document.activeElement?.id
-      const wasInside = body.contains(document.activeElement)
-      body.replaceChildren(
-        h('div', { class: 'bar' }, h('h2', {}, translate('shop'))),
-        tabs(state),
-        card(state),
-        state.isBinding ? bindForm() : actions(state))
-      renderResult()
+      const wasInside = element.contains(document.activeElement)
+      renderTabs(state)
+      bar.replaceChildren(
+        h('h2', {}, translate('shop')),
+        h('span', { class: 'capsule', 'aria-hidden': 'true' }, h('i', {}, '•••'), h('i', {}, '◉')))
+      result.textContent = state.isPending ? '…' : state.result === null ? '' : translateText(state.result)
+      result.classList.toggle('bad', state.isBad)
+      body.replaceChildren(card(state), ...state.isBinding ? [bindForm()] : actions(state))
       if (!wasInside) return
-      const sameElement = focused && body.querySelector<HTMLElement>(`#${focused}:enabled`)
+      const sameElement = focused && element.querySelector<HTMLElement>(`#${focused}:enabled`)
       const target = sameElement || body.querySelector<HTMLElement>('input, .primary, #who-am-i')
       target?.focus()
-    },
-    showResult (text, isBad = false) {
-      shown = text
-      renderResult()
-      result.classList.toggle('bad', isBad)
     }
   }
 }

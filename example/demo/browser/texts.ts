@@ -1,122 +1,87 @@
 /** The texts of the page in both languages. */
-export type Language = 'en' | 'zh'
+import { language } from './preferences.js'
+import { STORY_TEXTS } from './story-texts.js'
 
-const TEXTS = {
-  title: ['WeChat login, live', '微信登录，现场演示'],
+type Texts = Record<string, readonly [en: string, zh: string]>
+
+const PAGE_TEXTS = {
+  title: ['WeChat login, message by message', '微信登录，逐条消息看懂'],
   lead: [
-    'Use the phone. Every arrow is a message that was really sent; secrets stay sealed.',
-    '请操作手机。每个箭头都是真实发送的消息；秘密始终封存。'
+    'A Mini Program, a Fastify server with fastify-weapp, a simulated WeChat. Every arrow was really sent.',
+    '一个小程序、一台使用 fastify-weapp 的 Fastify 服务器、一个模拟的微信。每个箭头都是真实发送的消息。'
   ],
   language: ['中文', 'English'],
-  startOver: ['Start over as a new user', '换一个新用户重来'],
+  'theme.auto': ['Theme: auto', '主题：自动'],
+  'theme.light': ['Theme: light', '主题：浅色'],
+  'theme.dark': ['Theme: dark', '主题：深色'],
+  api: ['API of this server', '本服务器的 API'],
+  startOver: ['Start over', '重新开始'],
+  startOverHint: ['Start over as a new user', '换一个新用户重新开始'],
+
   device: ['Phone', '手机'],
   devices: ['Your phones', '你的手机'],
   shop: ['Tea Shop', '茶铺'],
   notSignedIn: ['Not signed in yet', '尚未登录'],
   signedIn: ['Signed in', '已登录'],
-  signedOut: ['Signed out', '已退出'],
-  guest: ['Stranger', '陌生人'],
-  signIn: ['Sign in', '登录'],
-  whoAmI: ['Who am I?', '我是谁？'],
-  bind: ['Bind my account', '绑定我的账号'],
+  signedOut: ['Signed out', '已退出登录'],
+  guest: ['Guest', '访客'],
+  signIn: ['Sign in with WeChat', '微信登录'],
+  whoAmI: ['Who am I?', '我是谁'],
+  bind: ['Bind and sign in', '绑定并登录'],
   bindHint: [
-    'This WeChat user has no account here yet. The shop knows alice / wonderland.',
-    '这个微信用户还没有绑定账号。可用 alice / wonderland。'
+    'This WeChat user has no account of the shop yet. The shop knows alice / wonderland.',
+    '这个微信用户还没有绑定店铺账号。可用 alice / wonderland。'
   ],
   username: ['Username', '用户名'],
   password: ['Password', '密码'],
   bindByPhone: ['Bind by phone number', '用手机号绑定'],
-  phoneNumber: ['My phone number', '我的手机号'],
-  byData: ['by encrypted data', '加密数据'],
-  byCode: ['by phone code', '手机号 code'],
+  phoneByCode: ['My phone number', '我的手机号'],
+  phoneByCodeHint: ['by phone code, recommended', '手机号 code，推荐'],
+  phoneByData: ['My phone number', '我的手机号'],
+  phoneByDataHint: ['by encryptedData, the older way', 'encryptedData，旧方式'],
   myDevices: ['My devices', '我的设备'],
   signOut: ['Sign out', '退出登录'],
   signOutAll: ['Sign out everywhere', '退出所有设备'],
   thisDevice: ['this phone', '本机'],
   otherDevice: ['another phone', '另一台手机'],
-  troubles: ['What goes wrong', '出错时会怎样'],
-  keyDies: ['The session_key dies', 'session_key 失效'],
-  keyDiesHint: ['then the phone number is tapped', '随后点按手机号'],
-  codeTwice: ['A code is used twice', '同一个 code 用两次'],
-  codeTwiceHint: ['WeChat answers 40163', '微信返回 40163'],
-  unbind: ['A new user signs in', '新用户登录'],
-  unbindHint: ['without an account of the shop', '还没有绑定店铺账号'],
-  kick: ['Kick this device', '把这台设备踢下线'],
-  kickHint: ['by the people of the shop', '由店家操作'],
-  busy: ['WeChat is busy', '微信繁忙'],
-  busyHint: ['once, then for longer', '先一次，再持续'],
-  storeDown: ['The store is down', '存储不可用'],
-  storeDownHint: ['and comes back', '之后恢复'],
-  burst: ['The session expires', '登录态过期'],
-  burstHint: ['and five requests meet it at once', '五个请求同时遇到'],
+
+  stories: ['How it works', '工作原理'],
+  troubles: ['When things go wrong', '出错时会怎样'],
   messages: ['Messages', '消息'],
-  empty: ['Nothing has been sent yet. Press “Sign in”.', '还没有消息。请点“登录”。'],
-  clear: ['Clear', '清空'],
+  empty: ['Choose a story above, or use the phone.', '请选择上面的场景，或直接操作手机。'],
+  emptyPlay: ['Play: sign in with WeChat', '播放：微信登录'],
+  'legend.request': ['request', '请求'],
+  'legend.response': ['response', '响应'],
+  'legend.refused': ['refusal', '拒绝'],
+  'legend.hidden': ['a secret that this page never receives', '秘密，本页面不会收到'],
+  'legend.sealed': ['encrypted before it is stored (AES-256-GCM)', '加密后才存储（AES-256-GCM）'],
+  replay: ['Replay', '重播'],
+  back: ['Back', '上一步'],
+  play: ['Play', '播放'],
+  pause: ['Pause', '暂停'],
+  step: ['Step', '下一步'],
+  speed: ['Speed', '速度'],
+  'speed.slow': ['slow', '慢'],
+  'speed.normal': ['normal', '正常'],
+  'speed.fast': ['fast', '快'],
+  'speed.instant': ['all at once', '一次显示全部'],
+
   'lane.phone': ['Phone', '手机'],
   'lane.server': ['Your server', '你的服务器'],
   'lane.wechat': ['WeChat', '微信'],
-  sealed: ['sealed', '已封存'],
-  toSee: ['See the messages', '查看消息'],
-  start: ['The Mini Program starts', '小程序启动'],
-  prepare: ['First, a sign-in', '先登录'],
-  'work.decrypt.ok': ['session.decrypt opened it', 'session.decrypt 解密成功'],
-  'work.decrypt.failed': ['session.decrypt: no key that it holds opens it', 'session.decrypt：手上的密钥都解不开'],
-  'work.store.failed': ['the store failed', '存储出错'],
-  'note.unbind': ['This WeChat user is new: no account of the shop is bound.', '这个微信用户是新用户：还没有绑定店铺账号。'],
-  'note.unbound': ['onLogin refused: the code is spent, and there is no session.', 'onLogin 拒绝了：code 已消耗，没有建立登录态。'],
-  'note.keyDied': ['The session_key dies. Nobody is told.', 'session_key 失效了，谁也没有收到通知。'],
-  'note.keyHealed': [
-    '409 → the SDK signed in again and repeated the request: one tap was enough, and nobody was signed out.',
-    '409 → SDK 重新登录并重发请求：只点了一次，也没有人被退出。'
-  ],
-  'note.tapAgain': ['The SDK says: ask for the tap again.', 'SDK 说：请用户再点一次。'],
-  'note.codeRepeated': ['A faulty phone sends the code of before.', '有问题的手机又发了刚才的 code。'],
-  'note.codeUsed': [
-    'The server refused the used code. The SDK called wx.login once more, and the new code worked.',
-    '服务器拒绝了用过的 code。SDK 又调用了一次 wx.login，新的 code 登录成功。'
-  ],
-  'note.kicked': ['The shop ends this session: app.weapp.sessions.revoke()', '店家结束这个登录态：app.weapp.sessions.revoke()'],
-  'note.stayOut': [
-    'Kicked: the SDK calls onSignedOut and does not sign in behind anybody’s back.',
-    '被踢下线：SDK 调用 onSignedOut，绝不偷偷重新登录。'
-  ],
-  'note.nothingSent': [
-    'The next request was rejected on the phone: nothing was sent. Only “Sign in” ends this.',
-    '下一个请求在手机上就被拒绝，什么也没发送。只有点“登录”才能恢复。'
-  ],
-  'note.busyOnce': ['WeChat will be busy (-1) once.', '微信将繁忙（-1）一次。'],
-  'note.busyHealed': ['The server asked again by itself: -1 means that nothing happened.', '服务器自己重试：-1 表示什么都没发生。'],
-  'note.busyLong': ['Now WeChat stays busy.', '现在微信一直繁忙。'],
-  'note.busyRefused': [
-    '503: a later login may work (Retry-After {0} s). The phone is still signed in as before.',
-    '503：稍后再登录（Retry-After {0} 秒）。手机仍保持原来的登录态。'
-  ],
-  'note.storeDown': ['The store is down.', '存储不可用了。'],
-  'note.storeRefused': [
-    '503, never a guess: nobody is let in and nobody is signed out (Retry-After {0} s). The token is kept.',
-    '503，绝不猜测：不放行任何人，也不踢掉任何人（Retry-After {0} 秒）。token 仍保留。'
-  ],
-  'note.storeUp': ['The store is back.', '存储恢复了。'],
-  'note.storeHealed': ['The same token works again: nobody had to sign in.', '同一个 token 继续有效：无需重新登录。'],
-  'note.expired': ['The session expires. Five pages load at once.', '登录态过期，五个页面同时加载。'],
-  'note.oneLogin': [
-    'Five requests were refused, the SDK signed in {0}×, and all five were repeated.',
-    '五个请求被拒绝，SDK 只登录了 {0} 次，五个请求全部重发成功。'
-  ],
-  'note.refused': ['It ended with {0}', '结果：{0}'],
-  'result.pending': ['…', '…'],
-  'result.welcome': ['Welcome, {0}.', '欢迎，{0}。'],
-  'result.bind': ['Not bound yet: show which account is yours.', '尚未绑定：请证明账号是你的。'],
-  'result.wrongPassword': ['The username or the password is wrong.', '用户名或密码错误。'],
-  'result.me': ['You are {0}. Signed in at {1}.', '你是 {0}，登录于 {1}。'],
-  'result.phone': ['Your number is {0}.', '你的手机号是 {0}。'],
-  'result.out': ['Signed out. The session has ended on the server.', '已退出。服务器上的登录态已结束。'],
-  'result.outAll': ['Signed out on every device.', '已在所有设备上退出。'],
-  'result.burst': ['Five pages loaded.', '五个页面已加载。'],
-  'result.error': ['{0}', '{0}'],
-  'result.signedOutBecause': ['The shop signed this phone out ({0}).', '店家已让本机退出登录（{0}）。'],
-  'result.signInRequired': ['This phone is signed out: press “Sign in”.', '本机已退出：请点“登录”。']
-} as const satisfies Record<string, readonly [en: string, zh: string]>
+  hidden: ['hidden here', '此处隐藏'],
+  sealed: ['sealed', '已加密'],
+  days: ['{0} days', '{0} 天'],
+  inspect: ['Inspect a message', '查看消息内容'],
+  inspectHint: ['Select an arrow to see its headers, its body, and the code that made it.', '点选一个箭头，查看它的头部、正文和对应的代码。'],
+  headers: ['Headers', '头部'],
+  body: ['Body', '正文'],
+  serverCode: ['Server', '服务器代码'],
+  sdkCode: ['Mini Program', '小程序代码'],
+  wechatCode: ['WeChat makes this code. Your server sees only what it is sent.', '这一步由微信完成，你的服务器只看得到发给它的内容。']
+} as const satisfies Texts
+
+const TEXTS = { ...PAGE_TEXTS, ...STORY_TEXTS }
 
 export type TextKey = keyof typeof TEXTS
 
@@ -130,21 +95,12 @@ export function text (textKey: TextKey, ...values: unknown[]): Text {
   return { textKey, values }
 }
 
-const KEY = 'demo-language'
-
-const stored = localStorage.getItem(KEY)
-let language: Language = stored === 'zh' || (stored === null && navigator.language.startsWith('zh')) ? 'zh' : 'en'
-
-export function currentLanguage (): Language {
-  return language
-}
-
-export function toggleLanguage (): void {
-  language = language === 'en' ? 'zh' : 'en'
-  localStorage.setItem(KEY, language)
-}
-
 /** Returns a text in the current language. `values` replace `{0}`, `{1}` and so on. */
 export function translate (textKey: TextKey, ...values: unknown[]): string {
-  return TEXTS[textKey][language === 'en' ? 0 : 1].replace(/\{(\d)\}/g, (_, index) => String(values[Number(index)]))
+  const [en, zh] = TEXTS[textKey]
+  return (language.value === 'en' ? en : zh).replace(/\{(\d)\}/g, (_, index) => String(values[Number(index)]))
+}
+
+export function translateText ({ textKey, values }: Text): string {
+  return translate(textKey, ...values)
 }

@@ -11,7 +11,12 @@ const ORDERS = [
 export default async function orders (app: FastifyInstance): Promise<void> {
   app.get('/orders', {
     config: { weapp: true },
-    schema: { tags: ['shop'], summary: 'The orders of the signed-in user', security: BEARER, response: { 200: Type.Array(Order) } }
+    schema: {
+      tags: ['shop'],
+      summary: 'The orders of the signed-in user',
+      security: BEARER,
+      response: { 200: Type.Array(Order) }
+    }
   }, async (request) => {
     const { username } = app.weapp.identity(request).session.data
     return ORDERS.filter((order) => order.username === username)

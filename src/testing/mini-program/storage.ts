@@ -10,7 +10,7 @@ type StorageApis = Pick<
   'getStorageSync' | 'setStorageSync' | 'removeStorageSync' | 'getStorage' | 'setStorage' | 'removeStorage'
 >
 
-/** Creates the storage APIs. `begin` counts a call and returns its fault. The asynchronous APIs have the same faults. */
+/** Creates the storage APIs. `begin` counts a call and returns its fault. The asynchronous APIs have the same. */
 export function createStorage (
   storage: Map<string, unknown>, begin: (api: StorageApi) => MiniProgramFault
 ): StorageApis {

@@ -4,7 +4,7 @@ import { unlessAborted } from './call.js'
 const MAX_TRANSFERS = 10
 const DEFAULT_TIMEOUT_MS = 60_000
 
-/** The requests and uploads of a Mini Program. WeChat sends ten at a time. Further ones wait in the order of the calls. */
+/** The requests and uploads of a Mini Program. WeChat sends ten at a time. The others wait in order. */
 export class TransferQueue {
   #running = 0
   readonly #waiting: Array<() => void> = []

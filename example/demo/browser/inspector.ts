@@ -1,0 +1,85 @@
+/** Shows the selected message: its headers, its body, and the code that made it. */
+import { HIDDEN, type Detail } from '../messages.js'
+import { codeOf } from './code.js'
+import { h } from './dom.js'
+import { TERM_NAMES } from './glossary.js'
+import { translate, translateText } from './texts.js'
+import type { Entry } from './timeline.js'
+import { term } from './tooltip.js'
+
+export interface Inspector {
+  element: HTMLElement
+  show (entry: Entry | null): void
+  render (): void
+}
+
+export function createInspector (): Inspector {
+  const element = h('section', { class: 'inspector', 'aria-labelledby': 'inspector-title' })
+  let current: Entry | null = null
+
+  function render (): void {
+    const title = h('h2', { id: 'inspector-title' }, current === null ? translate('inspect') : titleOf(current))
+    if (current === null) {
+      element.replaceChildren(title, h('p', { class: 'hint' }, translate('inspectHint')))
+      return
+    }
+    const detail = current.kind === 'message' ? drawDetail(current.message.detail) : []
+    element.replaceChildren(title, ...detail, ...drawCode(current))
+  }
+
+  return {
+    element,
+    show (entry) {
+      // A note without code has nothing to inspect.
+      if (entry?.kind === 'note' && Object.keys(codeOf(entry)).length === 0) return
+      current = entry
+      render()
+    },
+    render
+  }
+}
+
+function titleOf (entry: Entry): string {
+  if (entry.kind === 'note') return translateText(entry.text)
+  if (entry.kind !== 'message') return translate('lane.server')
+  const { from, to } = entry.message
+  return `${translate(`lane.${from}`)} → ${translate(`lane.${to}`)}`
+}
+
+function drawDetail ({ line, headers, body }: Detail): HTMLElement[] {
+  const names = Object.keys(headers)
+  return [
+    h('pre', { class: 'first-line', tabindex: '0' }, ...withMarks(line)),
+    ...names.length === 0
+      ? []
+      : [h('h3', {}, translate('headers')), h('dl', {}, ...names.flatMap((name) => {
+          return [h('dt', {}, term(name)), h('dd', {}, ...withMarks(headers[name]!))]
+        }))],
+    ...body === undefined
+      ? []
+      : [
+          h('h3', {}, translate('body')),
+          h('pre', { class: 'body', tabindex: '0' }, ...withMarks(JSON.stringify(body, null, 2)))
+        ]
+  ]
+}
+
+function drawCode (entry: Entry): HTMLElement[] {
+  const { server, sdk } = codeOf(entry)
+  return ([['sdkCode', sdk], ['serverCode', server]] as const).flatMap(([textKey, snippet]) => {
+    if (snippet === undefined) return []
+    return [
+      h('h3', {}, translate(textKey), h('small', {}, snippet.path)),
+      h('pre', { class: `code ${textKey}`, tabindex: '0' }, snippet.code)
+    ]
+  })
+}
+
+/** Splits text at hidden secrets and at names of the glossary. */
+function withMarks (text: string): Array<Node | string> {
+  return text.split(/("[\w-]+"(?=:)|\b\w+(?==)|"?•••"?)/).map((part) => {
+    if (part.includes(HIDDEN)) return h('span', { class: 'hidden-value' }, translate('hidden'))
+    const name = part.replaceAll('"', '')
+    return TERM_NAMES.has(name) ? term(name, part) : part
+  })
+}
