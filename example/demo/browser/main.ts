@@ -130,7 +130,7 @@ async function prepare ({ begins }: Story): Promise<void> {
 }
 
 function drawEmpty (): HTMLElement {
-  const legend = ['request', 'response', 'refused', 'hidden', 'sealed'] as const
+  const legend = ['request', 'response', 'refused', 'work', 'note', 'hidden', 'sealed'] as const
   return h('div', {},
     h('p', {}, translate('empty')),
     button(`▶ ${translate('emptyPlay')}`, () => runStory(STORIES[0]!), { class: 'primary', id: 'play-first' }),

@@ -46,8 +46,8 @@ export const STORY_TEXTS = {
     'onLogin 拒绝：code 已消耗，没有建立登录态。'
   ],
   'note.bound': [
-    'The account is bound with a new code. From now on the code alone is enough.',
-    '用新的 code 绑定账号。以后只用 code 就能登录。'
+    'The account is bound with a new code. Most of the time went into the password. From now on the code is enough.',
+    '用新的 code 绑定账号，时间主要花在校验密码上。以后只用 code 就能登录。'
   ],
   'note.codeRepeated': ['A faulty phone sends the previous code again.', '有问题的手机又发送了上一次的 code。'],
   'note.codeUsed': [

@@ -53,6 +53,8 @@ const PAGE_TEXTS = {
   'legend.request': ['request', '请求'],
   'legend.response': ['response', '响应'],
   'legend.refused': ['refusal', '拒绝'],
+  'legend.work': ['work of the server', '服务器的处理'],
+  'legend.note': ['an explanation', '说明'],
   'legend.hidden': ['a secret that this page never receives', '秘密，本页面不会收到'],
   'legend.sealed': ['encrypted before it is stored (AES-256-GCM)', '加密后才存储（AES-256-GCM）'],
   replay: ['Replay', '重播'],
