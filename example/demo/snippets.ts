@@ -4,7 +4,7 @@
 export const SNIPPETS = {
   'server.weapp': ['../shop/plugins/weapp.ts', '  await app.register(weapp, {', '  })'],
   'server.proof': ['../shop/plugins/weapp.ts', '  async function proofIn', '  }'],
-  'server.store': ['../shop/plugins/store.ts', '  const store =', "  app.decorate('sessionStore'"],
+  'server.store': ['../shop/plugins/store.ts', "  app.decorate('sessionStore'", "  app.decorate('bindings'"],
   'server.me': ['../shop/routes/me.ts', "  app.get('/me'", '  })'],
   'server.phone': ['../shop/routes/me.ts', "    if ('phoneCode' in body)", '    return await session.decrypt'],
   'server.orders': ['../shop/routes/orders.ts', "  app.get('/orders'", '  })'],
