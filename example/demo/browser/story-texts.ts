@@ -25,7 +25,7 @@ export const STORY_TEXTS = {
   'work.decrypt.ok': ['session.decrypt opens the data', 'session.decrypt 解密成功'],
   'work.decrypt.failed': ['session.decrypt: no stored session_key opens the data', 'session.decrypt：已存的 session_key 都无法解密'],
   'work.save': ['The session is stored', '保存登录态'],
-  'work.store.failed': ['the store fails', '存储出错'],
+  'work.store.failed': ['the store returns an error', '存储返回错误'],
 
   'note.login.code': ['wx.login gives a code. It works once, for five minutes.', 'wx.login 返回 code：只能用一次，五分钟内有效。'],
   'note.login.done': [
@@ -84,8 +84,8 @@ export const STORY_TEXTS = {
   'note.storeHealed': ['The same token works again. Nobody had to sign in.', '同一个 token 继续有效，无需重新登录。'],
   'note.expired': ['The session expires. Five pages load at once.', '登录态过期，五个页面同时加载。'],
   'note.oneLogin': [
-    'Five requests were refused. The SDK signed in {0} time and repeated all five.',
-    '五个请求被拒绝。SDK 只登录 {0} 次，五个请求全部重发成功。'
+    'Five requests were refused. The SDK signed in {0}× and repeated all five.',
+    '五个请求被拒绝。SDK 只登录了 {0} 次，五个请求全部重发成功。'
   ],
   'note.unexpected': ['Unexpected result: {0}', '意外的结果：{0}'],
 
