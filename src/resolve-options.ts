@@ -147,7 +147,8 @@ function cacheOptions (value: unknown, store: SessionStore): CacheOptions | null
   if (value === false || (value === undefined && !isMemoryStore(store))) return null
   const { max = 100_000, maxAge = '30s' } = objectOption(value, 'cache', OPTION_NAMES.cache)
   if (store.watch === undefined) {
-    throw invalidOption('cache', 'requires a store with the method watch. A store on a Redis Cluster has none.')
+    const problem = 'requires a store with the method watch. Stores on a Redis Cluster or in a database have none.'
+    throw invalidOption('cache', problem)
   }
   return {
     max: integerOption(max, 'cache.max', 1, 2 ** 24),

@@ -18,18 +18,22 @@ const ENTRIES = [
       'FST_WEAPP_SESSION_REPLACED', 'FST_WEAPP_SESSION_REVOKED', 'FST_WEAPP_STORE_UNAVAILABLE',
       'FST_WEAPP_TOKEN_EXPIRED', 'FST_WEAPP_TOKEN_INVALID', 'FST_WEAPP_TOKEN_MISSING', 'FST_WEAPP_WECHAT_BAD_REPLY',
       'FST_WEAPP_WECHAT_CONFIG', 'FST_WEAPP_WECHAT_LIMITED', 'FST_WEAPP_WECHAT_TIMEOUT', 'FST_WEAPP_WECHAT_UNAVAILABLE',
-      'MAX_END_REASONS', 'PENDING_LOGIN_TTL_MS', 'appIdFromReferer', 'createWechatClient', 'default', 'fastifyWeapp',
-      'isWeappError', 'memoryStore', 'redisStore'
+      'MAX_END_REASONS', 'PENDING_LOGIN_TTL_MS', 'appIdFromReferer', 'createWechatClient', 'databaseStore', 'default',
+      'fastifyWeapp', 'isWeappError', 'memoryStore', 'mysqlSchema', 'mysqlStore', 'postgresSchema', 'postgresStore',
+      'redisStore', 'sqliteSchema', 'sqliteStore'
     ],
     types: [
-      'ApiRequest', 'AppOptions', 'AppSecrets', 'AppUser', 'CommonOptions', 'CreateSession', 'DecryptFailure', 'DecryptOptions',
-      'DispatcherLike', 'Duration', 'EndReason', 'ErrorDetails', 'Login', 'LoginBody', 'LoginContext', 'LoginParams', 'LoginResponse',
-      'LoginRouteOptions', 'MemoryStoreOptions', 'MultiAppOptions', 'ObjectSchema', 'OnLogin', 'OnLoginResult',
-      'PhoneNumber', 'RedisClient', 'RedisStoreOptions', 'RequestLike', 'RouteDocumentation', 'RouteProtection',
-      'SealedKey', 'SelectApp', 'SessionAdmin', 'SessionData', 'SessionKeyProof', 'SessionRecord', 'SessionRef',
-      'SessionStore', 'SessionSummary', 'SingleAppOptions', 'StoreWatcher', 'StoredSession', 'UserData', 'UserOptions', 'UserRef',
-      'WeappError', 'WeappErrorCode', 'WeappErrorConstructor', 'WeappEvents', 'WeappIdentity', 'WeappInstance',
-      'WeappOptions', 'WeappRouteOptions', 'WeappSession', 'WechatClient', 'WechatClientOptions', 'WechatFile', 'WechatOptions',
+      'ApiRequest', 'AppOptions', 'AppSecrets', 'AppUser', 'CommonOptions', 'CreateSession', 'DatabaseRead',
+      'DatabaseRecord', 'DatabaseStoreOptions', 'DatabaseWrite', 'DecryptFailure', 'DecryptOptions', 'DispatcherLike',
+      'Duration', 'EndReason', 'ErrorDetails', 'Login', 'LoginBody', 'LoginContext', 'LoginParams', 'LoginResponse',
+      'LoginRouteOptions', 'MemoryStoreOptions', 'MultiAppOptions', 'MysqlConnection', 'MysqlPool', 'MysqlStoreOptions',
+      'ObjectSchema', 'OnLogin', 'OnLoginResult', 'PhoneNumber', 'PostgresPool', 'PostgresStoreOptions', 'RedisClient',
+      'RedisStoreOptions', 'RequestLike', 'RouteDocumentation', 'RouteProtection', 'SealedKey', 'SelectApp',
+      'SessionAdmin', 'SessionData', 'SessionDatabase', 'SessionKeyProof', 'SessionRecord', 'SessionRef',
+      'SessionStore', 'SessionSummary', 'SingleAppOptions', 'SqliteDatabase', 'SqliteStatement', 'SqliteStoreOptions',
+      'StoreWatcher', 'StoredSession', 'TableOptions', 'UserData', 'UserOptions', 'UserRef', 'WeappError',
+      'WeappErrorCode', 'WeappErrorConstructor', 'WeappEvents', 'WeappIdentity', 'WeappInstance', 'WeappOptions',
+      'WeappRouteOptions', 'WeappSession', 'WechatClient', 'WechatClientOptions', 'WechatFile', 'WechatOptions',
       'WechatReply', 'WechatUser'
     ]
   },

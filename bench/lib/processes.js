@@ -30,9 +30,9 @@ export function startProgram (role, command, args, options) {
   return child
 }
 
-export async function stopProgram (child) {
+export async function stopProgram (child, signal = 'SIGKILL') {
   if (!running.has(child)) return
-  child.kill('SIGKILL')
+  child.kill(signal)
   await once(child, 'exit')
 }
 

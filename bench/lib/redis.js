@@ -7,7 +7,7 @@ import { Redis } from 'ioredis'
 import { redisProgram } from './machine.js'
 import { startProgram, stopProgram } from './processes.js'
 
-async function freePort () {
+export async function freePort () {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address()

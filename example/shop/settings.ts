@@ -2,6 +2,8 @@
 export interface Settings {
   host: string
   port: number
+  /** Of PostgreSQL or MySQL, or the path of a SQLite file after `file:`. */
+  databaseUrl?: string | undefined
   redisUrl?: string | undefined
   /** Whether this process caches sessions. */
   sessionCache: boolean
@@ -25,10 +27,12 @@ export function readSettings (env: NodeJS.ProcessEnv): Settings {
 /** Reads the settings that have a default. */
 export function readServerSettings (
   env: NodeJS.ProcessEnv
-): Pick<Settings, 'host' | 'port' | 'redisUrl' | 'sessionCache'> {
+): Pick<Settings, 'host' | 'port' | 'databaseUrl' | 'redisUrl' | 'sessionCache'> {
+  if (env.DATABASE_URL && env.REDIS_URL) throw new Error('Set DATABASE_URL or REDIS_URL, not both.')
   return {
     host: env.HOST || '127.0.0.1',
     port: portOf(env.PORT),
+    databaseUrl: env.DATABASE_URL || undefined,
     redisUrl: env.REDIS_URL || undefined,
     sessionCache: env.SESSION_CACHE === '1'
   }

@@ -7,3 +7,8 @@ export function isObject (value: unknown): value is Record<string, unknown> {
 export function isText (value: unknown): value is string {
   return typeof value === 'string' && value !== ''
 }
+
+/** Accepts promises of other libraries as well, because functions of a host may return them. */
+export function isThenable<Value> (value: Value | Promise<Value>): value is Promise<Value> {
+  return typeof (value as Partial<Promise<Value>> | null)?.then === 'function'
+}

@@ -8,8 +8,11 @@ import { fileURLToPath } from 'node:url'
 import tap, { test, type Test } from 'tap'
 import { childEnvironment } from '../helpers/child-environment.js'
 import { bundledExample } from '../helpers/example.js'
+import { startMariadb } from '../helpers/mysql.js'
+import { startPostgres } from '../helpers/postgres.js'
 import { until } from '../helpers/processes.js'
 import { redisUrl, startRedis, type RedisServer } from '../helpers/redis.js'
+import { sqliteFile } from '../helpers/sqlite.js'
 
 // Processes start slowly on a busy machine.
 tap.setTimeout(300_000)
@@ -170,21 +173,31 @@ test('example: works without other services', async (t) => {
   t.strictSame(await example.stop(), { exitCode: 0, signal: null }, 'the process exits by itself')
 })
 
-test('REDIS_URL: sessions survive a restart', async (t) => {
-  const env = { REDIS_URL: await redisUrl(t) }
-  const first = await startExample(t, env)
-  const token = await checkLines(t, first)
-  const me = await (await first.get('/me', token)).json()
-  t.strictSame(await first.stop(), { exitCode: 0, signal: null })
+/** Returns the variable of each service in which the example can keep sessions. */
+const STORAGES: Record<string, (t: Test) => Promise<Record<string, string>>> = {
+  Redis: async (t) => ({ REDIS_URL: await redisUrl(t) }),
+  PostgreSQL: async (t) => ({ DATABASE_URL: (await startPostgres(t)).url }),
+  MariaDB: async (t) => ({ DATABASE_URL: (await startMariadb(t)).url }),
+  SQLite: async (t) => ({ DATABASE_URL: `file:${sqliteFile(t)}` })
+}
 
-  const second = await startExample(t, env)
-  const again = await second.get('/me', token)
-  t.equal(again.status, 200, 'the token of the first server')
-  t.strictSame(await again.json(), me)
-  t.equal((await second.login({ code: await second.code('alice') })).status, 200, 'the account is still bound')
-  await checkLines(t, second)
-  t.strictSame(await second.stop(), { exitCode: 0, signal: null })
-})
+for (const [name, open] of Object.entries(STORAGES)) {
+  test(`${name}: sessions survive a restart`, async (t) => {
+    const env = await open(t)
+    const first = await startExample(t, env)
+    const token = await checkLines(t, first)
+    const me = await (await first.get('/me', token)).json()
+    t.strictSame(await first.stop(), { exitCode: 0, signal: null })
+
+    const second = await startExample(t, env)
+    const again = await second.get('/me', token)
+    t.equal(again.status, 200, 'the token of the first server')
+    t.strictSame(await again.json(), me)
+    t.equal((await second.login({ code: await second.code('alice') })).status, 200, 'the account is still bound')
+    await checkLines(t, second)
+    t.strictSame(await second.stop(), { exitCode: 0, signal: null })
+  })
+}
 
 test('SESSION_CACHE: a sign-out reaches other servers', async (t) => {
   const env = { REDIS_URL: await redisUrl(t), SESSION_CACHE: '1' }
@@ -258,6 +271,8 @@ test('settings: errors are printed in one line', async (t) => {
   const cases: Array<[env: Record<string, string>, message: RegExp]> = [
     [{ PORT: String(port) }, /EADDRINUSE.*Set PORT/],
     [{ PORT: 'http' }, /^PORT must be/],
+    [{ DATABASE_URL: 'mongodb://127.0.0.1' }, /^DATABASE_URL must begin with/],
+    [{ DATABASE_URL: 'file:shop.db', REDIS_URL: 'redis://127.0.0.1' }, /^Set DATABASE_URL or REDIS_URL, not both/],
     [{ WEAPP_APP_ID: 'wx0123456789abcdef' }, /WEAPP_APP_SECRET and WEAPP_SECRET/],
     [{ WEAPP_APP_ID: 'wx0123456789abcdef', WEAPP_APP_SECRET: 'secret' }, /WEAPP_SECRET/],
     [

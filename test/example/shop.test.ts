@@ -41,7 +41,7 @@ test('shop: has the dependencies of the repository, and no others', (t) => {
   for (const [name, range] of Object.entries({ ...dependencies, ...devDependencies })) t.equal(range, ranges[name], name)
 
   const imported = new Set(files.filter((path) => path.endsWith('.ts')).flatMap((path) => {
-    return [...readShop(path).matchAll(/from '((?:@[\w-]+\/)?[a-z][\w-]*)[/']/g)].map(([, name]) => name!)
+    return [...readShop(path).matchAll(/(?:from |import\()'((?:@[\w-]+\/)?[a-z][\w-]*)[/']/g)].map(([, name]) => name!)
   }))
   t.strictSame(
     [...imported].filter((name) => name !== 'node').sort(), Object.keys(dependencies!).sort(), 'every one is imported'

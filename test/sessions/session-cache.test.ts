@@ -450,7 +450,7 @@ test('cache: is an invalid option over an unwatchable store and a Cluster', asyn
   for (const store of [unwatchable, redisStore({ client })]) {
     await t.rejects(startHost(t, { options: { store, cache: {} } }), {
       code: 'FST_WEAPP_INVALID_OPTION',
-      message: 'fastify-weapp: option cache requires a store with the method watch. A store on a Redis Cluster has none.'
+      message: 'fastify-weapp: option cache requires a store with the method watch. Stores on a Redis Cluster or in a database have none.'
     })
     await startHost(t, { options: { store } })
   }

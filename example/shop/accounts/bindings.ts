@@ -1,4 +1,4 @@
-/** The bindings of openids to accounts, in memory or in Redis. A real host has a table for them. */
+/** The bindings of openids to accounts, in memory, in Redis or in a table. */
 import createError from '@fastify/error'
 
 /** The bindings of openids to usernames. They must persist at least as long as the sessions. */
@@ -28,7 +28,21 @@ export function redisBindings (redis: RedisHashes): Bindings {
   }
 }
 
-/** Hides the Redis client's error from the response, because Fastify sends error messages. The log has the cause. */
+export interface BindingsTable {
+  select (openid: string): Promise<{ username: string } | undefined>
+  /** Inserts a row, or replaces the one of this openid. */
+  upsert (openid: string, username: string): Promise<unknown>
+}
+
+/** Stores the bindings in a table. Its statements need timeouts as well. */
+export function sqlBindings ({ select, upsert }: BindingsTable): Bindings {
+  return {
+    get: async (openid) => (await select(openid).catch(throwUnavailable))?.username ?? null,
+    set: (openid, username) => upsert(openid, username).catch(throwUnavailable)
+  }
+}
+
+/** Hides the client's error from the response, because Fastify sends error messages. The log has the cause. */
 function throwUnavailable (cause: unknown): never {
   throw Object.assign(new UNAVAILABLE({ cause }), { headers: { 'retry-after': '5' } })
 }

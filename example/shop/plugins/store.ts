@@ -1,4 +1,7 @@
-/** The store of the sessions and the bindings of openids to accounts: in Redis if REDIS_URL is set, or in memory. */
+/**
+ * The store of the sessions and the bindings of openids to accounts: in a database if DATABASE_URL is set, in Redis if
+ * REDIS_URL is set, or in memory.
+ */
 import redis from '@fastify/redis'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
@@ -6,6 +9,7 @@ import { memoryStore, redisStore, type SessionStore } from 'fastify-weapp'
 import { Redis } from 'ioredis'
 import { memoryBindings, redisBindings, type Bindings } from '../accounts/bindings.js'
 import type { Settings } from '../settings.js'
+import { openDatabase, type Database } from './database.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -14,7 +18,7 @@ declare module 'fastify' {
   }
 }
 
-export interface StoreOptions extends Pick<Settings, 'redisUrl'> {
+export interface StoreOptions extends Pick<Settings, 'databaseUrl' | 'redisUrl'> {
   /**
    * Wraps the store, for tests of its failures.
    *
@@ -23,12 +27,18 @@ export interface StoreOptions extends Pick<Settings, 'redisUrl'> {
   wrapStore?: (store: SessionStore) => SessionStore
 }
 
-export default fp(async (app: FastifyInstance, { redisUrl, wrapStore = (store) => store }: StoreOptions) => {
-  if (redisUrl !== undefined) await app.register(redis, { client: openRedis(app, redisUrl) })
-  const store = redisUrl === undefined ? memoryStore() : redisStore({ client: app.redis })
+export default fp(async (app: FastifyInstance, { wrapStore = (store) => store, ...urls }: StoreOptions) => {
+  const { store, bindings } = await openStorage(app, urls)
   app.decorate('sessionStore', wrapStore(store))
-  app.decorate('bindings', redisUrl === undefined ? memoryBindings() : redisBindings(app.redis))
+  app.decorate('bindings', bindings)
 }, { name: 'shop-store' })
+
+async function openStorage (app: FastifyInstance, { databaseUrl, redisUrl }: StoreOptions): Promise<Database> {
+  if (databaseUrl !== undefined) return await openDatabase(app, databaseUrl)
+  if (redisUrl === undefined) return { store: memoryStore(), bindings: memoryBindings() }
+  await app.register(redis, { client: openRedis(app, redisUrl) })
+  return { store: redisStore({ client: app.redis }), bindings: redisBindings(app.redis) }
+}
 
 function openRedis (app: FastifyInstance, redisUrl: string): Redis {
   const client = new Redis(redisUrl, {

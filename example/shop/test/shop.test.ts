@@ -118,9 +118,11 @@ test('settings: what is missing is named', () => {
   assert.throws(() => readSettings({ WEAPP_APP_ID: 'wx1' }), /Set WEAPP_APP_ID, WEAPP_APP_SECRET and WEAPP_SECRET/)
   const env = { WEAPP_APP_ID: 'wx1', WEAPP_APP_SECRET: 's', WEAPP_SECRET: 'x' }
   assert.throws(() => readSettings({ ...env, PORT: 'http' }), /PORT must be a number/)
+  assert.throws(() => readSettings({ ...env, DATABASE_URL: 'file:shop.db', REDIS_URL: 'redis:' }), /not both/)
   assert.deepEqual(readSettings({ ...env, PORT: '', REDIS_URL: '' }), {
     host: '127.0.0.1',
     port: 3000,
+    databaseUrl: undefined,
     redisUrl: undefined,
     sessionCache: false,
     appId: 'wx1',

@@ -1,6 +1,7 @@
 /**
- * Encodes a user's record as text, for a database that stores it as a whole. The text is JSON in ASCII, so that no
- * encoding, collation or column type can change it.
+ * Encodes a user's record as text, for a database that stores it as a whole. The text is ASCII, so that no encoding,
+ * collation or column type can change it. Its first line is JSON with the version. Each further line is the JSON of one
+ * live session, so that a guarded request need not parse the others.
  */
 import { isEndReason } from '../store.js'
 import type { EndedSession, LiveSession, LoginDevice, LoginsEnd, StoredKeys, UserRecord } from './record.js'
@@ -13,33 +14,45 @@ export type UnreadableText = 'damaged' | 'newer'
 
 /** Encodes a record. */
 export function encodeRecord ({ openid, unionid, live, ended, keys, loginsEnd }: UserRecord): string {
-  const json = JSON.stringify({
+  const user = {
     version: RECORD_VERSION,
     openid,
     unionid,
-    live: live.map((session) => [
-      session.id, session.createdAt, session.expiresAt, session.idleExpiresAt, session.label, session.data,
-      session.device && [session.device.digest, session.device.startedAt]
-    ]),
     ended: ended.map(({ id, reason, until, endedAt, device }) => [id, reason, until, endedAt, device]),
     keys: keys && [keys.sealed, keys.fingerprint, keys.previous],
     loginsEnd: loginsEnd && [loginsEnd.reason, loginsEnd.at]
-  })
-  return json.replace(/[\u007f-\uffff]/g, (character) => {
+  }
+  return [user, ...live.map(liveFields)].map(encodeLine).join('\n')
+}
+
+function liveFields ({
+  id, createdAt, expiresAt, idleExpiresAt, label, data, device
+}: LiveSession): readonly unknown[] {
+  return [id, createdAt, expiresAt, idleExpiresAt, label, data, device && [device.digest, device.startedAt]]
+}
+
+/** JSON contains no line breaks. */
+function encodeLine (value: unknown): string {
+  return JSON.stringify(value).replace(/[\u007f-\uffff]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
 }
 
-/** Decodes what `encodeRecord` returns. Checks every field that an operation relies on. */
-export function decodeRecord (text: string): UserRecord | UnreadableText {
+/**
+ * Decodes what `encodeRecord` returns. Checks every field that it decodes.
+ *
+ * @param sessionId id of the only live session to decode, or null for all
+ */
+export function decodeRecord (text: string, sessionId: string | null = null): UserRecord | UnreadableText {
   try {
-    const { version, openid, unionid, live, ended, keys, loginsEnd } = JSON.parse(text)
+    const { version, openid, unionid, ended, keys, loginsEnd } = JSON.parse(lineAt(text, 0))
     if (Number.isInteger(version) && version > RECORD_VERSION) return 'newer'
     assertValid(version === RECORD_VERSION && isString(openid) && isStringOrNull(unionid))
+    const lines = sessionId === null ? text.split('\n').slice(1) : linesOf(text, sessionId)
     return {
       openid,
       unionid,
-      live: live.map(decodeLive),
+      live: lines.map((line) => decodeLive(JSON.parse(line))),
       ended: ended.map(decodeEnded),
       keys: orNull(keys, decodeKeys),
       loginsEnd: orNull(loginsEnd, decodeLoginsEnd)
@@ -47,6 +60,17 @@ export function decodeRecord (text: string): UserRecord | UnreadableText {
   } catch {
     return 'damaged'
   }
+}
+
+/** Returns the line of a live session, or none. */
+function linesOf (text: string, sessionId: string): string[] {
+  const start = text.indexOf(`\n[${encodeLine(sessionId)},`)
+  return start === -1 ? [] : [lineAt(text, start + 1)]
+}
+
+function lineAt (text: string, start: number): string {
+  const end = text.indexOf('\n', start)
+  return end === -1 ? text.slice(start) : text.slice(start, end)
 }
 
 function decodeLive (item: unknown[]): LiveSession {

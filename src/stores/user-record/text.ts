@@ -34,7 +34,7 @@ export function changeText<Input, Result> (
 
 /** Returns what `read` returns of the record, or that the text is unreadable. */
 export function readText (text: string | null, ref: SessionRef): SessionRecord | null {
-  const decoded = decodeText(text)
+  const decoded = decodeText(text, ref.sessionId)
   return isUnreadable(decoded) ? { status: 'unreadable' } : read(decoded, ref)
 }
 
@@ -46,8 +46,8 @@ export function queryText<Input, Result> (
   return query(isUnreadable(decoded) ? null : decoded, input)
 }
 
-function decodeText (text: string | null): UserRecord | null | UnreadableText {
-  return text === null ? null : decodeRecord(text)
+function decodeText (text: string | null, sessionId: string | null = null): UserRecord | null | UnreadableText {
+  return text === null ? null : decodeRecord(text, sessionId)
 }
 
 function isUnreadable (decoded: UserRecord | null | UnreadableText): decoded is UnreadableText {

@@ -17,30 +17,41 @@ test('codec: decodes what it encodes', async (t) => {
   ]) t.strictSame(decodeRecord(encodeRecord(record)), record)
 })
 
+test('codec: decodes one live session alone, whatever the others contain', async (t) => {
+  const sessions = [live('a'), live('a\n["b",'), live('b', { data: '\n["a","é' }), live('é'), live('b2')]
+  const record = recordOf({ live: sessions, ended: [ended('c')] })
+  const text = encodeRecord(record)
+  for (const session of sessions) t.strictSame(decodeRecord(text, session.id), { ...record, live: [session] })
+  for (const id of ['', 'c', 'unknown', 'B', '"a"']) t.strictSame(decodeRecord(text, id), { ...record, live: [] })
+  t.strictSame(decodeRecord(encodeRecord(recordOf()), 'a'), recordOf())
+  t.equal(decodeRecord(`${text}\n["x",`, 'x'), 'damaged')
+})
+
 test('codec: the text is ASCII, whatever the values contain', async (t) => {
   for (const value of [
     '小明的手机 📱', 'é\u007f\u0080\uffff', '\u0000', '\ud800', '\udc00\ud800', '"\\', '\u2028\n', '\\u0000'
   ]) {
     const record = recordOf({ openid: value, unionid: value, live: [live('a', { label: value, data: value })] })
     const text = encodeRecord(record)
-    t.match(text, /^[ -~]+$/)
+    t.match(text, /^[ -~\n]+$/)
     t.strictSame(decodeRecord(text), record)
   }
 })
 
 test('codec: text of a newer version is newer, whatever else it contains', async (t) => {
-  for (const text of ['{"version":2}', '{"version":17,"live":"none"}']) t.equal(decodeRecord(text), 'newer')
+  for (const text of ['{"version":2}', '{"version":17,"ended":"none"}\nany text']) t.equal(decodeRecord(text), 'newer')
 })
 
 test('codec: any other text is damaged', async (t) => {
-  const valid = JSON.parse(encodeRecord(RECORD))
-  const [first] = valid.live
+  const [user, ...lines] = encodeRecord(RECORD).split('\n').map((line) => JSON.parse(line))
+  const [first] = lines
   const changed = (index: number, value: unknown) => first.map((old: unknown, i: number) => i === index ? value : old)
   const damages: object[] = [
     ...[undefined, null, 0, -1, 1.5, '1', '2', true].map((version) => ({ version })),
     ...[undefined, null, 1].map((openid) => ({ openid })),
     ...[undefined, 1].map((unionid) => ({ unionid })),
-    ...[undefined, null, {}, 'text', [null], [{}], ['text'], [[]]].flatMap((list) => [{ live: list }, { ended: list }]),
+    ...[undefined, null, {}, 'text', [null], [{}], ['text'], [[]]].map((list) => ({ ended: list })),
+    ...[[null], [{}], ['text'], [[]], [1]].map((list) => ({ live: list })),
     ...[0, 1, 2, 3].map((index) => ({ live: [changed(index, null)] })),
     ...[1, 2, 3].map((index) => ({ live: [changed(index, '1')] })),
     ...[4, 5, 6].map((index) => ({ live: [changed(index, 1)] })),
@@ -53,7 +64,8 @@ test('codec: any other text is damaged', async (t) => {
     ...[undefined, {}, [], ['kicked'], ['banned', 1], ['kicked', '1']].map((loginsEnd) => ({ loginsEnd }))
   ]
   for (const damage of damages) {
-    const text = JSON.stringify({ ...valid, ...damage })
+    const { live = lines, ...fields } = { ...damage } as { live?: unknown[] }
+    const text = [{ ...user, ...fields }, ...live].map((line) => JSON.stringify(line)).join('\n')
     t.equal(decodeRecord(text), 'damaged', text.slice(0, 80))
   }
   for (const text of ['', 'null', '1', '[]', '{}', '"text"', '{', encodeRecord(RECORD).slice(0, -1)]) {

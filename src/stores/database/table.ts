@@ -1,0 +1,45 @@
+/** What the stores over SQL have in common: their table and its creation. */
+import { booleanOption, invalidOption } from '../../utils/validate.js'
+import { isThenable } from '../../utils/type-checks.js'
+import type { SessionDatabase } from './contract.js'
+
+export interface TableOptions {
+  /**
+   * The name of the table, optionally after the name of its schema and a dot: ASCII letters, digits and underscores.
+   * @default 'weapp_sessions'
+   */
+  table?: string | undefined
+  /**
+   * Whether the store creates the table before its first operation, if it does not exist.
+   * @default false
+   */
+  createTable?: boolean | undefined
+}
+
+export const DEFAULT_TABLE = 'weapp_sessions'
+
+/** Returns the name of a table, which is safe to insert into SQL. */
+export function tableOption (value: unknown, option: string): string {
+  if (typeof value !== 'string' || !/^([A-Za-z_]\w*\.)?[A-Za-z_]\w*$/.test(value)) {
+    throw invalidOption(option, "must be a name such as 'weapp_sessions' or 'auth.weapp_sessions'")
+  }
+  return value
+}
+
+/** Creates the table before the first read, if the host wants that. A creation that failed is repeated. */
+export function withTable (
+  database: SessionDatabase, createTable: unknown, option: string, create: () => unknown
+): SessionDatabase {
+  if (!booleanOption(createTable, option)) return database
+  let created: unknown = null
+
+  const readAfter: SessionDatabase['read'] = (request) => {
+    created ??= create()
+    if (!isThenable(created)) return database.read(request)
+    return created.then(() => database.read(request), (error) => {
+      created = null
+      throw error
+    })
+  }
+  return { ...database, read: readAfter }
+}

@@ -1,0 +1,234 @@
+import tap, { test, type Test } from 'tap'
+import { createPool as createCallbackPool } from 'mysql2'
+import type { Pool, PoolOptions } from 'mysql2/promise'
+import { mysqlSchema, mysqlStore, type MysqlPool, type MysqlStoreOptions } from '../../../src/stores/database/mysql.js'
+import type { SessionStore } from '../../../src/stores/store.js'
+import { storeSuite } from '../../../src/testing/store-suite/store-suite.js'
+import { randomId, TestUser } from '../../../src/testing/store-suite/test-user.js'
+import { alternatingStore } from '../../helpers/alternating-store.js'
+import { HOUR, SECOND } from '../../helpers/clock.js'
+import { startHost } from '../../helpers/host.js'
+import { connectMysql, startMariadb } from '../../helpers/mysql.js'
+import { testOutages } from '../../helpers/sql-outages.js'
+
+/** A pool of mysql2/promise is assignable without a cast. */
+export const assignable: Pool extends MysqlPool ? true : never = true
+
+// Settings that change what a careless statement means.
+const server = await startMariadb(tap, [
+  '--default-time-zone=+08:00', '--sql-mode=ANSI_QUOTES,NO_BACKSLASH_ESCAPES,STRICT_TRANS_TABLES',
+  '--character-set-server=utf8mb4', '--collation-server=utf8mb4_general_ci'
+])
+
+const connect = (t: Test, options?: PoolOptions): Pool => connectMysql(t, server, options)
+const open = (t: Test, options?: PoolOptions): SessionStore => {
+  return mysqlStore({ pool: connect(t, options), createTable: true, timeout: '30s' })
+}
+
+async function rowsOf (pool: Pool, sql: string, values?: unknown[]): Promise<Record<string, unknown>[]> {
+  const [rows] = await pool.query({ sql, values })
+  return rows as Record<string, unknown>[]
+}
+
+/** Sets something for new connections, until the test ends. */
+async function setGlobal (t: Test, setting: string, end: string): Promise<void> {
+  const pool = connect(t)
+  await pool.query(`SET GLOBAL ${setting}`)
+  t.teardown(() => pool.query(`SET GLOBAL ${end}`))
+}
+
+test('T37: mysqlStore: conforms to the contract over two pools', async (t) => {
+  const store = alternatingStore([open(t), open(t, { rowsAsArray: true, namedPlaceholders: true })])
+  await storeSuite((name, check) => t.test(name, check), () => store)
+})
+
+test('createTable: ten stores that start at once create one table', async (t) => {
+  const pool = connect(t)
+  const options = { pool, table: 'fresh', createTable: true, timeout: '30s' }
+  const stores = Array.from({ length: 10 }, () => mysqlStore(options))
+  await Promise.all(stores.map((store) => new TestUser(store).signIn()))
+  t.equal((await rowsOf(pool, 'SELECT 1 FROM fresh')).length, 10)
+})
+
+test('createTable: a failed creation is repeated by the next operation', async (t) => {
+  const pool = connect(t)
+  const user = new TestUser(mysqlStore({ pool, table: 'later.weapp', createTable: true }))
+  await t.rejects(user.signIn(), { code: 'ER_BAD_DB_ERROR' })
+  await pool.query('CREATE DATABASE later')
+  const { id } = await user.signIn()
+  t.equal(await user.isLive(id), true)
+})
+
+test('mysqlSchema: a migration may run it several times', async (t) => {
+  const pool = connect(t)
+  const user = new TestUser(mysqlStore({ pool, table: 'migrated' }))
+  await t.rejects(user.signIn(), { code: 'ER_NO_SUCH_TABLE' })
+  await pool.query(mysqlSchema('migrated'))
+  await pool.query(mysqlSchema('migrated'))
+  t.equal(await user.isLive((await user.signIn()).id), true)
+  t.throws(() => mysqlSchema('x; DROP TABLE users'), { code: 'FST_WEAPP_INVALID_OPTION' })
+  t.match(mysqlSchema(), /weapp_sessions/)
+})
+
+test('isolation: concurrent logins work if SERIALIZABLE is the default', async (t) => {
+  await setGlobal(t, 'TRANSACTION ISOLATION LEVEL SERIALIZABLE', 'TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+  const userId = randomId()
+  const users = [open(t), open(t)].map((store) => new TestUser(store, userId))
+  await Promise.all(Array.from({ length: 40 }, (_, i) => users[i % 2]!.signIn({ limit: 5 })))
+  t.equal((await users[0]!.list()).length, 5)
+})
+
+test('deadlock: the operation is repeated', async (t) => {
+  const userId = randomId()
+  const users = [open(t), open(t)].map((store) => new TestUser(store, userId))
+  for (const user of users) await user.list()
+  const connection = await connect(t).getConnection()
+  await connection.query('START TRANSACTION')
+  await connection.query(`INSERT INTO weapp_sessions VALUES ('${userId}', '', 0)`)
+  const before = await deadlocks()
+  const logins = Promise.all(users.map((user) => user.signIn()))
+  // Both logins wait for the row. After the rollback each waits for the other.
+  while ((await lockWaits()) < 2) await new Promise((resolve) => setTimeout(resolve, 20))
+  await connection.query('ROLLBACK')
+  await logins
+  t.equal(await deadlocks(), before + 1)
+  t.equal((await users[0]!.list()).length, 2)
+  connection.release()
+
+  async function lockWaits (): Promise<number> {
+    const [rows] = await connection.query(
+      "SELECT COUNT(*) AS waits FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'")
+    return Number((rows as { waits: number }[])[0]!.waits)
+  }
+  async function deadlocks (): Promise<number> {
+    const [rows] = await connection.query("SHOW GLOBAL STATUS LIKE 'Innodb_deadlocks'")
+    return Number((rows as { Value: string }[])[0]!.Value)
+  }
+})
+
+test('read-only: writes reject with the code of the server, and reads work', async (t) => {
+  const { id } = await new TestUser(open(t), 'a reader').signIn()
+  await connect(t).query("GRANT SELECT, INSERT, UPDATE, DELETE ON test.* TO 'shop'@'%' IDENTIFIED BY 'shop'")
+  await setGlobal(t, 'read_only = ON', 'read_only = OFF')
+  const pool = connect(t, { user: 'shop', password: 'shop' })
+  const user = new TestUser(mysqlStore({ pool }), 'a reader')
+  await t.rejects(user.update(id, '{}'), { code: 'ER_OPTION_PREVENTS_STATEMENT' })
+  t.equal(await user.isLive(id), true)
+})
+
+test('autocommit: if it is off, every operation rejects', async (t) => {
+  await open(t).list({ userId: randomId(), now: 0 })
+  await setGlobal(t, 'autocommit = OFF', 'autocommit = ON')
+  const user = new TestUser(mysqlStore({ pool: connect(t) }))
+  await t.rejects(user.signIn(), { code: 'WEAPP_DATABASE_AUTOCOMMIT_OFF' })
+  await t.rejects(user.read(randomId()), { code: 'WEAPP_DATABASE_AUTOCOMMIT_OFF' })
+})
+
+test('T30: expiry: expired rows are deleted by the database clock, 100 at a time', async (t) => {
+  const pool = connect(t)
+  const store = mysqlStore({ pool, table: 'expiring', createTable: true, timeout: '30s' })
+  const live = new TestUser(store)
+  await live.list()
+  await pool.query("INSERT INTO expiring SELECT CONCAT('user ', seq), '', seq FROM seq_1_to_150")
+  const rows = async (): Promise<number> => (await rowsOf(pool, 'SELECT 1 FROM expiring')).length
+  const { id } = await live.signIn()
+  const untilLeft = async (count: number): Promise<void> => {
+    while (await rows() > count) await new Promise((resolve) => setTimeout(resolve, 20))
+    t.equal(await rows(), count)
+  }
+  await untilLeft(51)
+  for (let i = 0; i < 99; i++) await live.update(id, `${i}`)
+  t.equal(await rows(), 51, 'every 100th write deletes')
+  await live.update(id, null)
+  await untilLeft(1)
+  t.equal(await live.isLive(id), true)
+})
+
+test('index: every statement uses one', async (t) => {
+  const pool = connect(t)
+  const statements: { sql: string, values: unknown[] }[] = []
+  const recording = {
+    getConnection: async () => {
+      const connection = await pool.getConnection()
+      return {
+        execute: async (query: any) => {
+          statements.push(query)
+          return await connection.execute(query)
+        },
+        release: () => connection.release(),
+        destroy: () => connection.destroy()
+      }
+    }
+  }
+  const others = new TestUser(open(t))
+  for (let i = 0; i < 50; i++) await new TestUser(open(t)).signIn()
+  await others.signIn()
+  const user = new TestUser(mysqlStore({ pool: recording, createTable: true }))
+  const { id } = await user.signIn()
+  await user.update(id, '{}')
+  for (const { sql, values } of statements.filter(({ sql }) => /^(SELECT|UPDATE|DELETE)/.test(sql))) {
+    const [rows] = await pool.execute(`EXPLAIN ${sql}`, values as string[])
+    const keys = (rows as { table: string | null, key: string | null }[]).filter(({ table }) => table !== null)
+    for (const { key } of keys) t.match(key, /^(PRIMARY|expires_at)$/, sql)
+  }
+})
+
+test('clock: an end of sessions and a login are compared by the clock of the database', async (t) => {
+  const user = new TestUser(open(t))
+  await user.signIn()
+  t.intercept(Date, 'now', { value: () => 0 })
+  user.now += HOUR / 2
+  await user.revokeAll('kicked', null, true)
+  await user.signIn({ startedAgo: 10 * SECOND })
+  t.equal(user.refusal, 'kicked')
+  await user.signInAfterEnd({})
+  t.equal((await user.list()).length, 1)
+})
+
+test('plugin over mysqlStore: login, guarded request, logout', async (t) => {
+  const store = mysqlStore({ pool: connect(t), timeout: '20s' })
+  const host = await startHost(t, { options: { store, storeTimeout: '25s' } })
+  const { token } = await host.signIn()
+  t.equal((await host.get('/me', token)).statusCode, 200)
+  t.equal((await host.post('/weapp/logout', undefined, token)).statusCode, 204)
+  t.equal((await host.get('/me', token)).json().code, 'FST_WEAPP_SESSION_REVOKED')
+})
+
+testOutages('mysqlStore', {
+  server,
+  open (t, { timeout, connections }) {
+    const pool = connect(t, { connectionLimit: connections ?? 10 })
+    return { store: mysqlStore({ pool, createTable: true, timeout }), take: () => pool.getConnection() }
+  },
+  async connect (t) {
+    const connection = await connect(t).getConnection()
+    t.teardown(() => connection.release())
+    return { query: async (sql) => (await connection.query(sql))[0] as Record<string, unknown>[] }
+  },
+  async endConnections (session) {
+    const rows = await session.query(
+      "SELECT id FROM information_schema.PROCESSLIST WHERE command <> 'Daemon' AND id <> CONNECTION_ID()")
+    for (const { id } of rows) await session.query(`KILL ${String(id)}`).catch(() => {})
+  }
+})
+
+test('options: an invalid one throws an error that names it', async (t) => {
+  const pool = connect(t)
+  for (const [name, options] of Object.entries({
+    pool: { pool: server.url },
+    table: { pool, table: 'weapp-sessions' },
+    createTable: { pool, createTable: 'yes' },
+    timeout: { pool, timeout: '1000' },
+    prefix: { pool, prefix: 'weapp:' }
+  })) {
+    t.throws(() => mysqlStore(options as unknown as MysqlStoreOptions), {
+      code: 'FST_WEAPP_INVALID_OPTION', message: new RegExp(`^fastify-weapp: option mysqlStore\\.${name} `)
+    }, name)
+  }
+  const callbackPool = createCallbackPool(server.url)
+  t.teardown(() => callbackPool.end())
+  const error = { message: /mysqlStore\.pool .* mysql2\/promise/ }
+  t.throws(() => mysqlStore({ pool: callbackPool as unknown as MysqlPool }), error)
+  t.throws(() => mysqlStore(undefined as unknown as MysqlStoreOptions), { message: /mysqlStore\.pool / })
+  t.equal(mysqlStore({ pool }).timeout, 1000)
+})

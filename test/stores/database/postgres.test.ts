@@ -1,0 +1,172 @@
+import tap, { test, type Test } from 'tap'
+import type { Pool, PoolConfig } from 'pg'
+import {
+  postgresSchema, postgresStore, type PostgresPool, type PostgresStoreOptions
+} from '../../../src/stores/database/postgres.js'
+import type { SessionStore } from '../../../src/stores/store.js'
+import { storeSuite } from '../../../src/testing/store-suite/store-suite.js'
+import { randomId, TestUser } from '../../../src/testing/store-suite/test-user.js'
+import { alternatingStore } from '../../helpers/alternating-store.js'
+import { HOUR, SECOND } from '../../helpers/clock.js'
+import { startHost } from '../../helpers/host.js'
+import { connectPostgres, startPostgres } from '../../helpers/postgres.js'
+import { testOutages } from '../../helpers/sql-outages.js'
+
+/** A pool of pg is assignable without a cast. */
+export const assignable: Pool extends PostgresPool ? true : never = true
+
+const server = await startPostgres(tap)
+
+const connect = (t: Test, options?: PoolConfig): Pool => connectPostgres(t, server, options)
+const open = (t: Test, options?: PoolConfig): SessionStore => {
+  return postgresStore({ pool: connect(t, options), createTable: true, timeout: '30s' })
+}
+
+test('T37: postgresStore: conforms to the contract over two pools', async (t) => {
+  const store = alternatingStore([open(t), open(t)])
+  await storeSuite((name, check) => t.test(name, check), () => store)
+})
+
+test('createTable: ten stores that start at once create one table', async (t) => {
+  const pool = connect(t)
+  const stores = Array.from({ length: 10 }, () => postgresStore({ pool, table: 'fresh', createTable: true }))
+  for (const user of stores.map((store) => new TestUser(store))) t.equal(await user.isLive(randomId()), false)
+  await Promise.all(stores.map((store) => new TestUser(store).signIn()))
+  t.equal((await pool.query('SELECT FROM fresh')).rowCount, 10)
+})
+
+test('createTable: a failed creation is repeated by the next operation', async (t) => {
+  const pool = connect(t)
+  const user = new TestUser(postgresStore({ pool, table: 'later.weapp', createTable: true }))
+  await t.rejects(user.signIn(), { code: '3F000' })
+  await pool.query('CREATE SCHEMA later')
+  const { id } = await user.signIn()
+  t.equal(await user.isLive(id), true)
+})
+
+test('postgresSchema: a migration may run it several times', async (t) => {
+  const pool = connect(t)
+  const user = new TestUser(postgresStore({ pool, table: 'migrated' }))
+  await t.rejects(user.signIn(), { code: '42P01' })
+  await pool.query(postgresSchema('migrated'))
+  await pool.query(postgresSchema('migrated'))
+  t.equal(await user.isLive((await user.signIn()).id), true)
+  t.throws(() => postgresSchema('x; DROP TABLE users'), { code: 'FST_WEAPP_INVALID_OPTION' })
+})
+
+test('isolation: serialization failures are repeated', async (t) => {
+  const options = '-c default_transaction_isolation=serializable'
+  const userId = randomId()
+  const users = [open(t, { options }), open(t, { options })].map((store) => new TestUser(store, userId))
+  const sessions = await Promise.all(Array.from({ length: 40 }, (_, i) => users[i % 2]!.signIn({ limit: 5 })))
+  t.equal((await users[0]!.list()).length, 5)
+  t.equal(sessions.length, 40)
+})
+
+test('read-only: writes reject with the code of the server, and reads work', async (t) => {
+  const { id } = await new TestUser(open(t), 'a reader').signIn()
+  const pool = connect(t, { options: '-c default_transaction_read_only=on' })
+  const user = new TestUser(postgresStore({ pool }), 'a reader')
+  await t.rejects(user.update(id, '{}'), { code: '25006' })
+  t.equal(await user.isLive(id), true)
+})
+
+test('T30: expiry: expired rows are deleted by the database clock, 100 at a time', async (t) => {
+  const pool = connect(t)
+  const store = postgresStore({ pool, table: 'expiring', createTable: true })
+  const live = new TestUser(store)
+  await live.list()
+  await pool.query("INSERT INTO expiring SELECT 'user ' || i, '', i FROM generate_series(1, 150) AS i")
+  const rows = async (): Promise<number> => (await pool.query('SELECT FROM expiring')).rowCount!
+  const { id } = await live.signIn()
+  const untilLeft = async (count: number): Promise<void> => {
+    while (await rows() > count) await new Promise((resolve) => setTimeout(resolve, 20))
+    t.equal(await rows(), count)
+  }
+  await untilLeft(51)
+  for (let i = 0; i < 99; i++) await live.update(id, `${i}`)
+  t.equal(await rows(), 51, 'every 100th write deletes')
+  await live.update(id, null)
+  await untilLeft(1)
+  t.equal(await live.isLive(id), true)
+})
+
+test('index: every statement uses one', async (t) => {
+  const pool = connect(t)
+  const statements: { text: string, values?: unknown[] }[] = []
+  const recording = {
+    query: async (query: any) => {
+      statements.push(query)
+      return await pool.query(query)
+    }
+  }
+  const user = new TestUser(postgresStore({ pool: recording, createTable: true }))
+  const { id } = await user.signIn()
+  await user.update(id, '{}')
+  const client = await pool.connect()
+  await client.query('SET enable_seqscan = off')
+  for (const { text, values } of statements.filter(({ text }) => !text.startsWith('CREATE'))) {
+    const { rows } = await client.query(`EXPLAIN ${text}`, values)
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+    t.notMatch(plan, /Seq Scan|Seq Scan on weapp/, text)
+    if (!text.startsWith('INSERT')) t.match(plan, /Index Cond: \((user_id|expires_at) /, text)
+  }
+  client.release()
+})
+
+test('clock: an end of sessions and a login are compared by the clock of the database', async (t) => {
+  const user = new TestUser(open(t))
+  await user.signIn()
+  t.intercept(Date, 'now', { value: () => 0 })
+  user.now += HOUR / 2
+  await user.revokeAll('kicked', null, true)
+  await user.signIn({ startedAgo: 10 * SECOND })
+  t.equal(user.refusal, 'kicked')
+  await user.signInAfterEnd({})
+  t.equal((await user.list()).length, 1)
+})
+
+test('plugin over postgresStore: login, guarded request, logout; no cache', async (t) => {
+  const store = postgresStore({ pool: connect(t), timeout: '20s' })
+  const host = await startHost(t, { options: { store, storeTimeout: '25s' } })
+  const { token } = await host.signIn()
+  t.equal((await host.get('/me', token)).statusCode, 200)
+  t.equal((await host.post('/weapp/logout', undefined, token)).statusCode, 204)
+  t.equal((await host.get('/me', token)).json().code, 'FST_WEAPP_SESSION_REVOKED')
+  const cached = startHost(t, { options: { store, storeTimeout: '25s', cache: {} } })
+  await t.rejects(cached, { code: 'FST_WEAPP_INVALID_OPTION', message: /option cache / })
+})
+
+testOutages('postgresStore', {
+  server,
+  open (t, { timeout, connections }) {
+    const pool = connect(t, { max: connections ?? 10, connectionTimeoutMillis: 5000 })
+    return { store: postgresStore({ pool, createTable: true, timeout }), take: () => pool.connect() }
+  },
+  async connect (t) {
+    const client = await connect(t).connect()
+    t.teardown(() => client.release())
+    return { query: async (sql) => (await client.query(sql)).rows }
+  },
+  async endConnections (session) {
+    await session.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()')
+  }
+})
+
+test('options: an invalid one throws an error that names it', async (t) => {
+  const pool = connect(t)
+  for (const [name, options] of Object.entries({
+    pool: { pool: server.url },
+    table: { pool, table: 'weapp-sessions' },
+    createTable: { pool, createTable: 'yes' },
+    timeout: { pool, timeout: '1000' },
+    prefix: { pool, prefix: 'weapp:' }
+  })) {
+    t.throws(() => postgresStore(options as unknown as PostgresStoreOptions), {
+      code: 'FST_WEAPP_INVALID_OPTION', message: new RegExp(`^fastify-weapp: option postgresStore\\.${name} `)
+    }, name)
+  }
+  t.throws(() => postgresStore(undefined as unknown as PostgresStoreOptions), { message: /postgresStore\.pool / })
+  t.equal(postgresStore({ pool }).timeout, 1000)
+  t.equal(postgresStore({ pool }).watch, undefined)
+})
