@@ -49,7 +49,7 @@ export interface Operation {
   name: 'decrypt' | 'save' | 'store'
   /** The error code of a failure, otherwise null. */
   code: string | null
-  /** The sealed session_key of 'save', otherwise null. */
+  /** The beginning of the sealed session_key of 'save', otherwise null. */
   sealed: string | null
 }
 

@@ -2,6 +2,9 @@
 import type { SessionStore } from 'fastify-weapp'
 import { demoContext, type Recorder } from './recorder.js'
 
+/** How much of a sealed session_key the page shows. */
+const SHOWN_CHARACTERS = 10
+
 export class StoreFaults {
   /** The visitors whose store operations fail. */
   readonly failingVisitors = new Set<string>()
@@ -25,7 +28,9 @@ export class StoreFaults {
           }
           if (name === 'read' && this.expiredIds.has(args[0].sessionId)) return null
           const sealed = sealedKeyIn(args)
-          if (context !== undefined && sealed !== null) this.#recorder.recordOperation(context, 'save', { sealed })
+          if (context !== undefined && sealed !== null) {
+            this.#recorder.recordOperation(context, 'save', { sealed: sealed.slice(0, SHOWN_CHARACTERS) })
+          }
           return operation.apply(target, args)
         }
       }

@@ -1,5 +1,5 @@
 /** Walks every story of the demo page, in both languages, on a wide and on a narrow screen. */
-import tap, { test } from 'tap'
+import tap, { test, type Test } from 'tap'
 import { NOTES, type Language } from '../fixtures/demo-notes.js'
 import { LOGIN, matchLog, startDemo, visit, type DemoSetup } from '../helpers/demo.js'
 
@@ -22,6 +22,8 @@ function testStories (demo: DemoSetup): void {
         const locale = language === 'en' ? 'en-US' : 'zh-CN'
         const { page, result, click } = await visit(t, demo, { locale, viewport })
         const remarks = page.locator('.remark.note > p > span')
+        const links = await page.locator('.stories a').evaluateAll((all) => all.map(({ id }) => id))
+        t.strictSame(links, Object.keys(NOTES).map((id) => `story-${id}`), 'every story is walked')
         for (const [id, { notes, result: expected }] of Object.entries(NOTES)) {
           const log = await click(`story-${id}`)
           t.strictSame(await remarks.allInnerTexts(), notes[language], `${id}: notes`)
@@ -38,15 +40,31 @@ function testStories (demo: DemoSetup): void {
   }
 }
 
+/** Reads the events of a visitor, as the page does. Returns a function that returns what has arrived. */
+async function readEvents (t: Test, { origin }: DemoSetup, visitor: string): Promise<() => string> {
+  const controller = new AbortController()
+  t.teardown(() => controller.abort())
+  const { body } = await fetch(`${origin}/demo/events?visitor=${visitor}`, { signal: controller.signal })
+  let text = ''
+  const decoder = new TextDecoder()
+  body!.pipeTo(new WritableStream({ write (chunk) { text += decoder.decode(chunk, { stream: true }) } })).catch(() => {})
+  return () => text
+}
+
 function testArrows (demo: DemoSetup): void {
   test('login: the first visit begins with a success', async (t) => {
     const { page, result, click } = await visit(t, demo)
     t.match(await page.locator('.empty').innerText(), /Choose a story/)
+    const received = await readEvents(t, demo, await page.evaluate("localStorage.getItem('demo-visitor')"))
     matchLog(t, await click('play-first'), LOGIN, 'six messages')
     t.equal(await result.innerText(), 'Welcome, Alice.')
     const stored = await page.evaluate<string>('JSON.stringify(Object.values(localStorage))')
     const token = /token\\*":\\*"([^"\\]{20,})/.exec(stored)![1]!
-    t.notMatch(await page.content(), token, 'the page does not contain the token')
+    for (const secret of [token, 'simulated-app-secret']) {
+      t.notMatch(await page.content(), secret, 'the page shows no secret')
+      t.notMatch(received(), secret, 'the page receives no secret')
+    }
+    t.match(received(), /jscode2session\?appid=wx\w+&secret=•••&js_code=•••/)
   })
 
   test('unbind: a new user is refused, and binds an account', async (t) => {

@@ -90,7 +90,7 @@ function drawRow (entry: Entry, onClick: () => void): HTMLElement {
   const { name, code, sealed } = (entry as Entry & { kind: 'operation' }).operation
   if (name === 'save') {
     const key = h('span', { class: 'field sealed' },
-      term('session_key'), ` ${sealed!.slice(0, 10)}… `, term('sealed', translate('sealed')))
+      term('session_key'), ` ${sealed}… `, term('sealed', translate('sealed')))
     return remark('server', [`${translate('work.save')}: `, key], 'work', onClick)
   }
   const textKey = name === 'store' ? 'work.store.failed' : code === null ? 'work.decrypt.ok' : 'work.decrypt.failed'
