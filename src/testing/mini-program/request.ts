@@ -1,7 +1,7 @@
 /** wx.request and wx.uploadFile over real HTTP. */
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { FormData, request } from 'undici/index.js'
+import { request } from 'undici/index.js'
 import { contentTypeOf } from './content-type.js'
 import { ERRNO, failure } from './failure.js'
 import type { WxRequestOptions, WxRequestResult, WxUploadOptions, WxUploadResult } from './wx.js'
@@ -47,11 +47,13 @@ export async function sendFile (options: WxUploadOptions, sender: Sender): Promi
   const { filePath, name, formData = {} } = options
   const url = parseUrl('uploadFile', options.url)
   const bytes = await readFile(filePath).catch(() => { throw failure('uploadFile', 'file not found') })
-  const body = new FormData()
-  for (const [field, value] of Object.entries(formData)) body.append(field, String(value))
-  body.append(name, new Blob([bytes], { type: contentTypeOf(filePath) }), basename(filePath))
-  // undici sets the content type of the form.
-  const { 'content-type': _contentType, ...headers } = headersOf(options.header)
+  const form = new FormData()
+  for (const [field, value] of Object.entries(formData)) form.append(field, String(value))
+  form.append(name, new Blob([bytes], { type: contentTypeOf(filePath) }), basename(filePath))
+  // Encoded here, because undici 7 never sends a FormData with Node.js 26.
+  const encoded = new Response(form)
+  const body = Buffer.from(await encoded.arrayBuffer())
+  const headers = { ...headersOf(options.header), 'content-type': encoded.headers.get('content-type')! }
   const response = await send({ url, method: 'POST', headers, body }, sender)
   return { errMsg: 'uploadFile:ok', statusCode: response.statusCode, data: Buffer.from(response.bytes).toString() }
 }
@@ -60,7 +62,7 @@ interface Outgoing {
   url: URL
   method: string
   headers: Record<string, string>
-  body: string | Buffer | FormData | null
+  body: string | Buffer | null
 }
 
 type Incoming = Pick<WxRequestResult, 'statusCode' | 'header' | 'cookies'> & { bytes: ArrayBuffer }
