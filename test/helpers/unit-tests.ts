@@ -5,9 +5,9 @@ const TEST = resolve(import.meta.dirname, '..')
 
 /** Tests that start servers, browsers, compilers, builds or other processes, as the beginning of their paths below test/. */
 const SLOW = [
-  'client/build', 'diagnostics/process-warnings', 'example/', 'fixtures/', 'integration/fastify-redis', 'package',
-  'public-names', 'readme', 'security/memory-store-warning', 'stores/database/', 'stores/redis/',
-  'testing/store-suite/', 'wechat/agent'
+  'client/build', 'diagnostics/process-warnings', 'docs/code', 'docs/databases', 'docs/mini-program', 'docs/recipes',
+  'example/', 'fixtures/', 'integration/fastify-redis', 'package', 'public-names', 'release',
+  'security/memory-store-warning', 'stores/database/', 'stores/redis/', 'testing/store-suite/', 'wechat/agent'
 ]
 
 /**

@@ -1,7 +1,7 @@
 /** The client of this Mini Program. Every page shares it. */
 const { baseUrl } = require('../config')
 const { platform } = require('./platform')
-// The built client. README.md explains how to create this file.
+// The built client. ../README.md explains how to create this file.
 const { createWeappClient } = require('./weapp-client')
 
 const client = createWeappClient({

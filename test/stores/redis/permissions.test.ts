@@ -51,9 +51,9 @@ test('refusals: an operation that Redis refuses rejects', async (t) => {
   t.equal(await ban(user), 1)
 })
 
-test('permissions: the commands that the README lists are sufficient', async (t) => {
-  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
-  const commands = /A Redis user of limited rights needs `([^`]+)`/.exec(readme)![1]!.split(' ')
+test('permissions: the commands that docs/redis.md lists are sufficient', async (t) => {
+  const page = readFileSync(new URL('../../../docs/redis.md', import.meta.url), 'utf8')
+  const commands = /on the keys `<prefix>\*`: `([^`]+)`/.exec(page)![1]!.split(' ')
   const server = await startRedis(t)
   const admin = connectRedis(t, server.url)
   const permitted = commands.map((command) => `+${command}`)
