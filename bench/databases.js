@@ -1,5 +1,6 @@
 /**
- * Measures the CPU time of the stores over databases, next to the same driver by hand, and the bytes of one user.
+ * Measures the CPU time of the operations of stores over databases, next to the same driver by hand, and the bytes of
+ * one user. `npm run bench -- --only databases` measures requests.
  *
  *     npm run build && node bench/databases.js [--quick] [--only postgresStore|mysqlStore|sqliteStore]
  *
@@ -54,6 +55,7 @@ async function ratios (operations) {
     }))
 }
 
+/** Creates a user with some sessions. Returns the reference of one. */
 async function signIn (store, options, sessions = 1) {
   const first = newSession(options)
   await store.create(first)
@@ -103,13 +105,15 @@ async function bytesPerUser ({ store, bytes }) {
 
 console.table(describeMachine())
 try {
-  for (const [name, start] of Object.entries(DATABASES)) {
+  for (const [name, { start, open }] of Object.entries(DATABASES)) {
     if (only !== undefined && only !== name) continue
-    const database = await start()
+    const server = await start()
+    const database = await open(server.url)
     console.log(`\n${name}`)
     console.table(await measure(database))
     console.log(`${await bytesPerUser(database)} bytes for each of ${USERS} users`)
-    await database.stop()
+    await database.close()
+    await server.stop()
   }
 } finally {
   killAll()

@@ -1,5 +1,6 @@
 /**
- * Measures the cost of fastify-weapp and of its peers: `npm run bench [-- --quick] [-- --only guard|login|size]`.
+ * Measures the cost of fastify-weapp and of its peers:
+ * `npm run bench [-- --quick] [-- --only guard|login|size|databases]`.
  *
  * A missed target is no failure. The benchmark fails only if a measurement fails.
  */
@@ -8,11 +9,12 @@ import { parseArgs } from 'node:util'
 import { describeMachine } from './lib/machine.js'
 import { killAll, startModule } from './lib/processes.js'
 import { burstTable, checkTargets, sidesTable, targetsTable } from './lib/report.js'
+import * as databases from './stages/databases.js'
 import * as guard from './stages/guard.js'
 import * as login from './stages/login.js'
 import * as size from './stages/size.js'
 
-const STAGES = { guard, login, size }
+const STAGES = { guard, login, size, databases }
 const FULL = { processes: 3, pace: { rounds: 24, seconds: 0.2, warmUp: 1.5 }, sizes: [1000, 100_000, 1_000_000] }
 const QUICK = { processes: 1, pace: { rounds: 2, seconds: 0.4, warmUp: 0.4 }, sizes: [1000, 10_000, 50_000] }
 const DEADLINE_MS = 25 * 60_000
