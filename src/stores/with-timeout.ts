@@ -2,6 +2,7 @@ import { FST_WEAPP_STORE_UNAVAILABLE } from '../errors.js'
 import { isTraced, traced } from '../diagnostics/tracing.js'
 import { logSafely } from '../diagnostics/log-safely.js'
 import { Deadline } from '../utils/deadline.js'
+import { isThenable } from '../utils/type-checks.js'
 import { isEndReason, isSession, type EndReason, type SessionStore } from './store.js'
 
 /**
@@ -43,11 +44,6 @@ export function createTimeout (timeout: number, onFailure: (operation: string, e
     }
     return isThenable(outcome) ? inTime(operation, outcome) : outcome
   }
-}
-
-/** Accepts promises of other libraries as well, because a host's store may return them. */
-function isThenable<Output> (outcome: Output | Promise<Output>): outcome is Promise<Output> {
-  return typeof (outcome as Partial<Promise<Output>> | null)?.then === 'function'
 }
 
 /** Wraps a store so that it cannot hang a request, and so that its errors cannot reach a response. */
