@@ -42,7 +42,7 @@ export function postgresSchema (table: string = DEFAULT_TABLE): string {
   const name = tableOption(table, 'table')
   return `CREATE TABLE IF NOT EXISTS ${name} (
   user_id text COLLATE "C" PRIMARY KEY,
-  record text NOT NULL,
+  record text COLLATE "C" NOT NULL,
   expires_at bigint NOT NULL
 );
 CREATE INDEX IF NOT EXISTS ${name.replace(/^.*\./, '')}_expires_at ON ${name} (expires_at);`
@@ -62,16 +62,17 @@ export function postgresStore (options: PostgresStoreOptions): SessionStore {
     objectOption(options, 'postgresStore', names)
   if (!isPool(pool)) throw invalidOption('postgresStore.pool', 'must be a pool of pg, such as app.pg.pool')
   const name = tableOption(table, 'postgresStore.table')
-  const database = withTable(postgresDatabase(pool, name), createTable, 'postgresStore.createTable',
-    () => pool.query({ text: postgresSchema(name) }))
-  return databaseStore({ ...database, timeout: parseDuration(timeout, 'postgresStore.timeout', LONGEST_TIMER) })
+  const milliseconds = parseDuration(timeout, 'postgresStore.timeout', LONGEST_TIMER)
+  const database = withTable(postgresDatabase(pool, name, milliseconds), createTable, 'postgresStore.createTable',
+    () => query(pool, postgresSchema(name), [], milliseconds))
+  return databaseStore({ ...database, timeout: milliseconds })
 }
 
 function isPool (value: unknown): value is PostgresPool {
   return isObject(value) && typeof value.query === 'function'
 }
 
-function postgresDatabase (pool: PostgresPool, table: string): SessionDatabase {
+function postgresDatabase (pool: PostgresPool, table: string, timeout: number): SessionDatabase {
   const READ = `SELECT ${CLOCK} AS time, (SELECT record FROM ${table} WHERE user_id = $1) AS record`
   const INSERT = `INSERT INTO ${table} (user_id, record, expires_at) SELECT $1, $2, $3 WHERE ${CLOCK} < $4
     ON CONFLICT (user_id) DO NOTHING`
@@ -84,28 +85,30 @@ function postgresDatabase (pool: PostgresPool, table: string): SessionDatabase {
   const DELETE = `DELETE FROM ${table} WHERE ${isExpired} AND user_id IN (
     SELECT user_id FROM ${table} WHERE ${isExpired} ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED)`
 
-  // pool.query, because a client that is lent out has no listener for errors. If its connection breaks, the process
-  // would end. After query_timeout the pool discards a connection that hangs.
-  function query (text: string, values: unknown[], timeLeft: number): Promise<any> {
-    return pool.query({ text, values, query_timeout: timeLeft + DISCARD_DELAY })
-  }
-
   return {
     async read ({ userId, timeLeft }) {
-      const { rows: [row] } = await query(READ, [userId], timeLeft)
+      const { rows: [row] } = await query(pool, READ, [userId], timeLeft)
       return { record: row.record, time: Number(row.time) }
     },
 
     async write ({ userId, before, after, expiresAt, until, timeLeft }) {
       const values = [userId, after, expiresAt, until]
       const { rowCount } = before === null
-        ? await query(INSERT, values, timeLeft)
-        : await query(UPDATE, [...values, before], timeLeft)
+        ? await query(pool, INSERT, values, timeLeft)
+        : await query(pool, UPDATE, [...values, before], timeLeft)
       return rowCount === 1
     },
 
     isRetryable: (error) => RETRYABLE.includes((error as { code: string }).code),
 
-    deleteExpired: () => pool.query({ text: DELETE })
+    deleteExpired: () => query(pool, DELETE, [], timeout)
   }
+}
+
+/**
+ * Queries through the pool. A client that is lent out has no listener for errors, so that a broken connection would end
+ * the process. After `query_timeout` the pool discards a connection that hangs.
+ */
+function query (pool: PostgresPool, text: string, values: unknown[], timeLeft: number): Promise<any> {
+  return pool.query({ text, values, query_timeout: timeLeft + DISCARD_DELAY })
 }

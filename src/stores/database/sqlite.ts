@@ -81,7 +81,7 @@ function checkDatabase (value: unknown): asserts value is SqliteDatabase {
     throw invalidOption(option, 'must be a database of node:sqlite, better-sqlite3 or libsql')
   }
   const database = value as unknown as SqliteDatabase
-  if (pragma(database, 'busy_timeout') !== 0) {
+  if (Number(pragma(database, 'busy_timeout')) !== 0) {
     throw invalidOption(option, 'must have no busy timeout, which would stop the event loop. Open it with timeout: 0.')
   }
   // Without WAL a reader stops writers, and a writer stops readers. A database in memory has one connection.
@@ -107,7 +107,9 @@ function sessionDatabase (database: SqliteDatabase, table: string): SessionDatab
   return {
     read ({ userId }) {
       assertNoTransaction(database)
-      return statement(READ).get(userId)
+      const { record, time } = statement(READ).get(userId)
+      // A host may have made bigint the type of integers.
+      return { record, time: Number(time) }
     },
 
     write ({ userId, before, after, expiresAt, until }) {

@@ -194,6 +194,15 @@ test('clock: an end of sessions and a login are compared by the clock of the dat
   t.equal((await user.list()).length, 1)
 })
 
+test('integers: may be of type bigint', async (t) => {
+  const database = openSqlite(':memory:')
+  database.defaultSafeIntegers(true)
+  const user = new TestUser(sqliteStore({ database, createTable: true }))
+  const { id } = await user.signIn()
+  t.equal(await user.update(id, '{}'), true)
+  t.equal(await user.isLive(id), true)
+})
+
 test('table: may be in an attached database', async (t) => {
   const database = openSqlite(':memory:')
   database.exec("ATTACH ':memory:' AS auth")
