@@ -24,8 +24,8 @@ export interface DatabaseRecord {
    */
   version?: unknown
   /**
-   * The time at which the database read the record, in epoch milliseconds, by the clock that all its clients share. A
-   * time that is too early does no harm. A time that is too late refuses logins that began after an end of sessions.
+   * The time at which the database read the record, in epoch milliseconds, by the clock that all its clients share.
+   * Rounded down if it is a whole number.
    */
   time: number
 }

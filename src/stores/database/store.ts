@@ -20,6 +20,9 @@ export interface DatabaseStoreOptions extends SessionDatabase {
   timeout?: number | string | undefined
 }
 
+/** Milliseconds by which a database may round its time down. */
+const ROUNDING = 1
+
 /**
  * Creates a store in any database that can replace a record by compare and set. The type {@link SessionDatabase}
  * describes the functions.
@@ -34,7 +37,8 @@ export function databaseStore (options: DatabaseStoreOptions): SessionStore {
   const records = new DatabaseRecords(database, timeout)
 
   function change<Input extends UserRef, Result> (operation: Operation<Input, Result>, input: Input): Promise<Result> {
-    return records.change(input.userId, (text, time) => changeText(text, operation, input, time))
+    // An end of sessions is taken as too late, never as too early: a login of the same millisecond is refused.
+    return records.change(input.userId, (text, time) => changeText(text, operation, input, time + ROUNDING))
   }
 
   return {
@@ -43,7 +47,7 @@ export function databaseStore (options: DatabaseStoreOptions): SessionStore {
     create: (input) => records.change(input.userId, (text, time) => {
       // The database read its clock before this moment, so the start is taken as too early, never as too late.
       const startedAt = time - (performance.now() - input.startedAt)
-      return changeText(text, create, { ...input, startedAt }, time)
+      return changeText(text, create, { ...input, startedAt }, time + ROUNDING)
     }),
 
     read: (ref) => records.read(ref.userId, (text) => readText(text, ref)),

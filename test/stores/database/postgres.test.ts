@@ -10,6 +10,7 @@ import { alternatingStore } from '../../helpers/alternating-store.js'
 import { HOUR, SECOND } from '../../helpers/clock.js'
 import { startHost } from '../../helpers/host.js'
 import { connectPostgres, startPostgres } from '../../helpers/postgres.js'
+import { until } from '../../helpers/processes.js'
 import { testOutages } from '../../helpers/sql-outages.js'
 
 /** A pool of pg is assignable without a cast. */
@@ -73,22 +74,17 @@ test('read-only: writes reject with the code of the server, and reads work', asy
 
 test('T30: expiry: expired rows are deleted by the database clock, 100 at a time', async (t) => {
   const pool = connect(t)
-  const store = postgresStore({ pool, table: 'expiring', createTable: true })
-  const live = new TestUser(store)
-  await live.list()
+  await pool.query(postgresSchema('expiring'))
   await pool.query("INSERT INTO expiring SELECT 'user ' || i, '', i FROM generate_series(1, 150) AS i")
   const rows = async (): Promise<number> => (await pool.query('SELECT FROM expiring')).rowCount!
-  const { id } = await live.signIn()
-  const untilLeft = async (count: number): Promise<void> => {
-    while (await rows() > count) await new Promise((resolve) => setTimeout(resolve, 20))
-    t.equal(await rows(), count)
-  }
-  await untilLeft(51)
-  for (let i = 0; i < 99; i++) await live.update(id, `${i}`)
-  t.equal(await rows(), 51, 'every 100th write deletes')
-  await live.update(id, null)
-  await untilLeft(1)
-  t.equal(await live.isLive(id), true)
+  const user = new TestUser(postgresStore({ pool, table: 'expiring', timeout: '30s' }))
+  const { id } = await user.signIn()
+  await until('the first write deletes some', async () => await rows() === 51)
+  for (let i = 0; i < 99; i++) await user.update(id, `${i}`)
+  t.equal(await rows(), 51)
+  await user.update(id, null)
+  await until('the 101st write deletes the others', async () => await rows() === 1)
+  t.equal(await user.isLive(id), true)
 })
 
 test('index: every statement uses one', async (t) => {

@@ -109,6 +109,20 @@ test('conflict: an end of sessions between read and write refuses the login', as
   t.equal(user.refusal, null)
 })
 
+test('clock: a login that began in the millisecond of an end is refused', async (t) => {
+  let time = Date.UTC(2026, 0, 1)
+  const { user } = openDatabaseStore({
+    read: async (request, next) => ({ ...await next(request), time }),
+    write: (request, next) => next({ ...request, until: Infinity })
+  })
+  await user.revokeAll('kicked', null, true)
+  await user.signIn()
+  t.equal(user.refusal, 'kicked')
+  time += 60_000
+  await user.signIn()
+  t.equal(user.refusal, null)
+})
+
 test('queue: concurrent logins of a user cause no conflict', async (t) => {
   const { user, calls } = openDatabaseStore()
   await Promise.all(Array.from({ length: 30 }, () => user.signIn()))
