@@ -26,17 +26,34 @@ export interface SqlSession {
   query (sql: string): Promise<Record<string, unknown>[]>
 }
 
-/** Runs every write, and a login of an unknown user. Returns the promises. */
-function everyWrite (user: TestUser, id: string, stranger: TestUser): Promise<unknown>[] {
+/** Runs every write of a user. Returns the promises. */
+function everyWrite (user: TestUser, id: string): Promise<unknown>[] {
   return [
     user.update(id, '{"older":true}'),
     user.touch(id, user.now + 2 * HOUR),
     user.writeKey(sealedKey()),
     user.signIn({ limit: 1, key: null }),
     user.revokeAll('kicked', null, true),
-    user.revoke(id),
-    stranger.signIn()
+    user.revoke(id)
   ]
+}
+
+/**
+ * Opens a store that waits long, to prepare and to look, and the same users over a store that soon gives up. Otherwise
+ * a busy machine would fail the preparation.
+ */
+async function openHasty (t: Test, open: SqlDatabase['open'], timeout: number, connections?: number): Promise<{
+  user: TestUser
+  stranger: TestUser
+  hasty: { user: TestUser, stranger: TestUser, take (): Promise<{ release (): void }> }
+}> {
+  const { store } = open(t, { timeout: '30s' })
+  const { store: hastyStore, take } = open(t, { timeout, ...connections !== undefined && { connections } })
+  const [user, stranger] = [new TestUser(store), new TestUser(store)]
+  await user.list()
+  const hasty = { user: new TestUser(hastyStore, user.userId), stranger: new TestUser(hastyStore, stranger.userId), take }
+  await until('the pool has a connection', () => hasty.user.list().then(() => true, () => false))
+  return { user, stranger, hasty }
 }
 
 async function recordOf (session: SqlSession, { userId }: TestUser): Promise<unknown> {
@@ -46,44 +63,42 @@ async function recordOf (session: SqlSession, { userId }: TestUser): Promise<unk
 
 export function testOutages (name: string, { server, open, connect, endConnections }: SqlDatabase): void {
   test(`${name}: a server that hung runs no write late`, async (t) => {
-    const { store } = open(t, { timeout: 300 })
-    const [user, stranger] = [new TestUser(store), new TestUser(store)]
+    const { user, stranger, hasty } = await openHasty(t, open, 300)
     const { id } = await user.signIn({ key: sealedKey(), data: '{"newer":true}' })
     const session = await connect(t)
     const before = await recordOf(session, user)
     server.pause()
-    const writes = everyWrite(user, id, stranger)
+    const writes = [...everyWrite(hasty.user, id), hasty.stranger.signIn()]
     await Promise.all(writes.map((write) => t.rejects(write, TIMEOUT)))
-    await t.rejects(user.read(id), TIMEOUT)
+    await t.rejects(hasty.user.read(id), TIMEOUT)
     server.resume()
-    await until('a write works again', () => user.update(id, '{}').then(() => true, () => false))
+    await until('a write works again', () => hasty.user.update(id, '{}').then(() => true, () => false))
     await user.update(id, '{"newer":true}')
     t.strictSame(await recordOf(session, user), before)
     t.strictSame(await recordOf(session, stranger), undefined)
   })
 
   test(`${name}: a locked row rejects in time, and nothing is written later`, async (t) => {
-    const { store } = open(t, { timeout: 300 })
-    const [user, stranger] = [new TestUser(store), new TestUser(store)]
+    const { user, hasty } = await openHasty(t, open, 300)
     const { id } = await user.signIn({ key: sealedKey() })
     const session = await connect(t)
     const before = await recordOf(session, user)
     await session.query('START TRANSACTION')
     await session.query(`SELECT * FROM weapp_sessions WHERE user_id = '${user.userId}' FOR UPDATE`)
-    await Promise.all(everyWrite(user, id, stranger).slice(0, -1).map((write) => t.rejects(write, TIMEOUT)))
+    await Promise.all(everyWrite(hasty.user, id).map((write) => t.rejects(write, TIMEOUT)))
     t.equal(await user.isLive(id), true, 'reads wait for no lock')
     await session.query('COMMIT')
-    await until('the row can be written again', () => user.update(id, '{}').then(() => true, () => false))
+    await until('the row can be written again', () => hasty.user.update(id, '{}').then(() => true, () => false))
     await user.update(id, null)
     t.strictSame(await recordOf(session, user), before)
   })
 
   test(`${name}: a pool without a free connection rejects in time`, async (t) => {
-    const { store, take } = open(t, { timeout: 100, connections: 2 })
-    const [user, stranger] = [new TestUser(store), new TestUser(store)]
+    const { user, stranger, hasty } = await openHasty(t, open, 100, 2)
     const { id } = await user.signIn()
-    const connections = [await take(), await take()]
-    await Promise.all(everyWrite(user, id, stranger).map((write) => t.rejects(write, TIMEOUT)))
+    const connections = [await hasty.take(), await hasty.take()]
+    const writes = [...everyWrite(hasty.user, id), hasty.stranger.signIn()]
+    await Promise.all(writes.map((write) => t.rejects(write, TIMEOUT)))
     for (const connection of connections) connection.release()
     t.strictSame(await user.liveIds(), [id])
     t.strictSame(await stranger.list(), [])
@@ -103,8 +118,8 @@ export function testOutages (name: string, { server, open, connect, endConnectio
   })
 
   test(`${name}: a killed server loses no acknowledged write`, async (t) => {
-    const { store } = open(t, { timeout: 2000 })
-    const host = await startHost(t, { options: { store, storeTimeout: '3s' } })
+    const { store } = open(t, { timeout: '30s' })
+    const host = await startHost(t, { options: { store, storeTimeout: '31s' } })
     const { token } = await host.signIn()
     const user = new TestUser(store)
     const acknowledged: string[] = []
