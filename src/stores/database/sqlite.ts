@@ -37,8 +37,11 @@ export interface SqliteStoreOptions extends TableOptions {
   timeout?: number | string | undefined
 }
 
-/** Epoch milliseconds, rounded down. */
-const CLOCK = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+/**
+ * Epoch milliseconds. The clock of SQLite is rounded down to milliseconds, but julianday returns a fraction of a day.
+ * Without `round` every second time would be a millisecond too early.
+ */
+const CLOCK = "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"
 
 /** SQLITE_BUSY and SQLITE_LOCKED: another process writes. node:sqlite has numbers, and the others have names. */
 const BUSY = [5, 6]

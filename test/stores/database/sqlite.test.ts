@@ -194,6 +194,31 @@ test('clock: an end of sessions and a login are compared by the clock of the dat
   t.equal((await user.list()).length, 1)
 })
 
+test('clock: the time of the database is exact to the millisecond', async (t) => {
+  const database = openSqlite(':memory:')
+  const times: unknown[] = []
+  let now = ''
+  const clocked: SqliteDatabase = {
+    exec: (sql) => database.exec(sql),
+    prepare: (sql) => ({
+      run: (...parameters) => database.prepare(sql).run(...parameters),
+      get (...parameters) {
+        const row = database.prepare(sql.replace("'now'", `'${now}'`)).get(...parameters) as { time?: number }
+        times.push(row.time)
+        return row
+      }
+    })
+  }
+  const user = new TestUser(sqliteStore({ database: clocked, createTable: true }))
+  times.length = 0
+  const expected = Array.from({ length: 1000 }, (_, i) => Date.UTC(2026, 10, 30, 12, 34, 56, i))
+  for (const time of expected) {
+    now = new Date(time).toISOString()
+    await user.read(randomId())
+  }
+  t.strictSame(times, expected)
+})
+
 test('integers: may be of type bigint', async (t) => {
   const database = openSqlite(':memory:')
   database.defaultSafeIntegers(true)
