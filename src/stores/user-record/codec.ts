@@ -4,7 +4,9 @@
  * live session, so that a guarded request need not parse the others.
  */
 import { isEndReason } from '../store.js'
-import type { EndedSession, LiveSession, LoginDevice, LoginsEnd, StoredKeys, UserRecord } from './record.js'
+import {
+  withLive, type EndedSession, type LiveSession, type LoginDevice, type LoginsEnd, type StoredKeys, type UserRecord
+} from './record.js'
 
 /** Version of the text. Raise it if an older version of this package could misread the text. */
 const RECORD_VERSION = 1
@@ -39,7 +41,8 @@ function encodeLine (value: unknown): string {
 }
 
 /**
- * Decodes what `encodeRecord` returns. Checks every field that it decodes.
+ * Decodes what `encodeRecord` returns. Checks every field that it decodes. A damaged line of one live session leaves the
+ * others unchanged. Otherwise the others would be read as live, and could not be ended.
  *
  * @param sessionId id of the only live session to decode, or null for all
  */
@@ -48,18 +51,29 @@ export function decodeRecord (text: string, sessionId: string | null = null): Us
     const { version, openid, unionid, ended, keys, loginsEnd } = JSON.parse(lineAt(text, 0))
     if (Number.isInteger(version) && version > RECORD_VERSION) return 'newer'
     assertValid(version === RECORD_VERSION && isString(openid) && isStringOrNull(unionid))
-    const lines = sessionId === null ? text.split('\n').slice(1) : linesOf(text, sessionId)
-    return {
+    const record = {
       openid,
       unionid,
-      live: lines.map((line) => decodeLive(JSON.parse(line))),
+      live: sessionId === null ? decodeAll(text) : linesOf(text, sessionId).map(decodeLive),
       ended: ended.map(decodeEnded),
       keys: orNull(keys, decodeKeys),
       loginsEnd: orNull(loginsEnd, decodeLoginsEnd)
     }
+    return sessionId === null ? withLive(record, record.live) : record
   } catch {
     return 'damaged'
   }
+}
+
+/** Omits the live sessions whose lines are damaged. */
+function decodeAll (text: string): LiveSession[] {
+  return text.split('\n').slice(1).flatMap((line) => {
+    try {
+      return [decodeLive(line)]
+    } catch {
+      return []
+    }
+  })
 }
 
 /** Returns the line of a live session, or none. */
@@ -73,8 +87,8 @@ function lineAt (text: string, start: number): string {
   return end === -1 ? text.slice(start) : text.slice(start, end)
 }
 
-function decodeLive (item: unknown[]): LiveSession {
-  const [id, createdAt, expiresAt, idleExpiresAt, label, data, device] = item
+function decodeLive (line: string): LiveSession {
+  const [id, createdAt, expiresAt, idleExpiresAt, label, data, device] = JSON.parse(line)
   assertValid(isString(id) && [createdAt, expiresAt, idleExpiresAt].every(Number.isFinite))
   assertValid(isStringOrNull(label) && isStringOrNull(data))
   return {

@@ -44,18 +44,11 @@ test('codec: text of a newer version is newer, whatever else it contains', async
 
 test('codec: any other text is damaged', async (t) => {
   const [user, ...lines] = encodeRecord(RECORD).split('\n').map((line) => JSON.parse(line))
-  const [first] = lines
-  const changed = (index: number, value: unknown) => first.map((old: unknown, i: number) => i === index ? value : old)
   const damages: object[] = [
     ...[undefined, null, 0, -1, 1.5, '1', '2', true].map((version) => ({ version })),
     ...[undefined, null, 1].map((openid) => ({ openid })),
     ...[undefined, 1].map((unionid) => ({ unionid })),
     ...[undefined, null, {}, 'text', [null], [{}], ['text'], [[]]].map((list) => ({ ended: list })),
-    ...[[null], [{}], ['text'], [[]], [1]].map((list) => ({ live: list })),
-    ...[0, 1, 2, 3].map((index) => ({ live: [changed(index, null)] })),
-    ...[1, 2, 3].map((index) => ({ live: [changed(index, '1')] })),
-    ...[4, 5, 6].map((index) => ({ live: [changed(index, 1)] })),
-    ...[[], ['d'], [1, 1], ['d', '1']].map((device) => ({ live: [changed(6, device)] })),
     { ended: [[1, 'kicked', 1, null]] },
     { ended: [['c', 'banned', 1, null]] },
     { ended: [['c', 'kicked', null, null]] },
@@ -64,12 +57,33 @@ test('codec: any other text is damaged', async (t) => {
     ...[undefined, {}, [], ['kicked'], ['banned', 1], ['kicked', '1']].map((loginsEnd) => ({ loginsEnd }))
   ]
   for (const damage of damages) {
-    const { live = lines, ...fields } = { ...damage } as { live?: unknown[] }
-    const text = [{ ...user, ...fields }, ...live].map((line) => JSON.stringify(line)).join('\n')
+    const text = [{ ...user, ...damage }, ...lines].map((line) => JSON.stringify(line)).join('\n')
     t.equal(decodeRecord(text), 'damaged', text.slice(0, 80))
   }
-  for (const text of ['', 'null', '1', '[]', '{}', '"text"', '{', encodeRecord(RECORD).slice(0, -1)]) {
+  for (const text of ['', 'null', '1', '[]', '{}', '"text"', '{', encodeRecord(recordOf()).slice(0, -1)]) {
     t.equal(decodeRecord(text), 'damaged', text)
   }
   t.strictSame(Object.keys(Object.prototype), [])
+})
+
+test('codec: a damaged live session is omitted, and unreadable alone', async (t) => {
+  const text = encodeRecord(RECORD)
+  const first = JSON.parse(text.split('\n')[1]!)
+  const changed = (index: number, value: unknown) => first.map((old: unknown, i: number) => i === index ? value : old)
+  const others = { ...RECORD, live: [live('b')] }
+  for (const damaged of [
+    null, {}, 'text', [], 1,
+    ...[1, 2, 3].flatMap((index) => [changed(index, null), changed(index, '1')]),
+    ...[4, 5, 6].map((index) => changed(index, 1)),
+    ...[[], ['d'], [1, 1], ['d', '1']].map((device) => changed(6, device))
+  ]) {
+    const line = JSON.stringify(damaged)
+    const damagedText = text.replace(JSON.stringify(first), () => line)
+    t.strictSame(decodeRecord(damagedText), others, line)
+    t.strictSame(decodeRecord(damagedText, 'b'), others, line)
+    if (damaged?.[0] === 'a') t.equal(decodeRecord(damagedText, 'a'), 'damaged', line)
+  }
+  const cutOff = text.slice(0, -1)
+  t.strictSame(decodeRecord(cutOff), { ...RECORD, live: [live('a', RECORD.live[0])] })
+  t.equal(decodeRecord(cutOff, 'b'), 'damaged')
 })

@@ -66,3 +66,23 @@ test('newer text: a login and an end of pending logins reject', async (t) => {
   t.throws(() => changeText(NEWER, create, login('a'), CLOCK), REJECTED)
   t.throws(() => changeText(NEWER, revokeAll, { ...KICK, pendingLogins: true }, CLOCK), REJECTED)
 })
+
+test('damaged text of one session: the others can be ended, and count as signed in', async (t) => {
+  const first = changeText(null, create, login('a', { key: KEY, startedAt: CLOCK }), CLOCK)
+  const { text } = changeText(first.text, create, login('b', { key: KEY, startedAt: CLOCK }), CLOCK)
+  const cutOff = text!.slice(0, -1)
+  t.strictSame(readText(cutOff, { ...REF, sessionId: 'b' }), { status: 'unreadable' })
+  t.equal(readText(cutOff, A)?.status, 'live')
+  t.equal(changeText(cutOff, update, { ...A, data: '{}' }, CLOCK).result, true)
+  const kicked = changeText(cutOff, revoke, { ...A, reason: 'kicked', pendingLogins: true }, CLOCK)
+  t.equal(kicked.result, true)
+  t.strictSame(readText(kicked.text, A), { status: 'ended', reason: 'kicked' })
+})
+
+test('damaged text of all sessions: a login drops the keys', async (t) => {
+  const { text } = changeText(null, create, login('a', { key: KEY, startedAt: CLOCK }), CLOCK)
+  const other = { sealed: 's2', fingerprints: ['f2'] as [string] }
+  const after = changeText(text!.slice(0, -1), create, login('b', { key: other, startedAt: CLOCK }), CLOCK)
+  t.strictSame(queryText(after.text, list, REF), [session('b')])
+  t.strictSame(queryText(after.text, readKeys, REF), ['s2'])
+})
