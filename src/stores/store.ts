@@ -125,7 +125,9 @@ export interface SessionStore {
    * after it began:
    * - to the reason of `revokeAll` with `pendingLogins`,
    * - to the reason of the session in `replaces`, or of a session of the same `device`, if it ended with
-   *   `pendingLogins`.
+   *   `pendingLogins`,
+   * - to `replaced` if `limit` would end a session, and a live session of the same `device` began later. The device has
+   *   repeated its login, and this is the earlier attempt.
    *
    * Ignores an end that is {@link PENDING_LOGIN_TTL_MS} or more later than the start. Looks for these ends before it
    * drops what has expired by `now`, because the caller's clock may be ahead.

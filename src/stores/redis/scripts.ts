@@ -60,15 +60,25 @@ if refused then return refused end
 -- A client may repeat a command after it lost the connection. The first one added the session.
 if sessionOf(live, id) or sessionOf(ended, id) then return false end
 
+local others, hasNewer = {}, false
+for _, session in ipairs(live) do
+  if not takesPlaceOf(session) then
+    others[#others + 1] = session
+    hasNewer = hasNewer or deviceOf(session) == device
+  end
+end
+local excess, oldest = limit and math.min(#others, #others - limit + 1) or 0, {}
+-- The newer login of this device takes the place. Otherwise a repeated login would sign out another device.
+if excess > 0 and hasNewer then return '${REASON_LETTERS.replaced}' end
+
 -- First, because Redis refuses a script without free memory at this write only. A refused login changes nothing.
 redis.call('HSET', KEYS[1], 'o', user, 'm' .. id, VERSION .. nextOrder() .. ',' .. times)
 if content ~= '' then redis.call('HSET', KEYS[1], 'd' .. id, content) end
 if device ~= '' then redis.call('HSET', KEYS[1], 'v' .. id, device .. ',' .. ('%.3f'):format(startedAt)) end
 -- Before sessions are removed, so that a login that takes the place of the user's only session keeps the previous key.
 if #live == 0 and not hasUnknown then removeKeys() end
-local others = removeWhere(live, takesPlaceOf)
+removeWhere(live, takesPlaceOf)
 ended = removeWhere(ended, function (session) return session.id == replaces end)
-local excess, oldest = limit and math.min(#others, #others - limit + 1) or 0, {}
 for i = 1, excess do oldest[i] = others[i] end
 endSessions(oldest, '${REASON_LETTERS.replaced}', clockText)
 live = after(others, excess)

@@ -31,6 +31,8 @@ export const create: Operation<CreateSession, EndReason | null> = (record, input
   // A store that repeats an operation must not add a session twice, and must not revive one that has ended.
   if ([...others, ...ended].some(({ id }) => id === session.id)) return { record, result: null }
   const excess = limit === null ? 0 : Math.max(0, others.length + 1 - limit)
+  // The newer login of this device takes the place. Otherwise a repeated login would sign out another device.
+  if (excess > 0 && others.some((other) => isOfDevice(other, input))) return { record, result: 'replaced' }
   return {
     record: {
       openid,
@@ -121,7 +123,11 @@ function refusalOf (
 
 /** Returns whether a login takes the place of a session of the same device. */
 function isReplacedByDevice (session: LiveSession, { device, startedAt }: CreateSession): boolean {
-  return device !== null && session.device?.digest === device && session.device.startedAt < startedAt
+  return isOfDevice(session, { device }) && session.device!.startedAt < startedAt
+}
+
+function isOfDevice (session: LiveSession, { device }: Pick<CreateSession, 'device'>): boolean {
+  return device !== null && session.device?.digest === device
 }
 
 function changeSession (

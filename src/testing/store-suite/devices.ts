@@ -28,6 +28,33 @@ export const deviceChecks: StoreCheck[] = [
     }
   },
   {
+    name: 'device: beyond the limit, a login is refused if a later one of its device is live',
+    async run (store) {
+      for (const limit of [1, 2]) {
+        const user = new TestUser(store)
+        const [device, key] = [randomDevice(), sealedKey()]
+        const others = limit === 1 ? [] : [await user.signIn({ device: randomDevice() })]
+        const later = await user.signIn({ device, limit, key })
+        const earlier = await user.signIn({ device, limit, key: sealedKey(), startedAgo: MINUTE })
+        assert.equal(user.refusal, 'replaced')
+        assert.deepEqual(await user.list(), [...others, later])
+        assert.deepEqual(await user.readKeys(), [key.sealed])
+        assert.equal(await user.read(earlier.id), null)
+      }
+    }
+  },
+  {
+    name: 'device: below the limit, a login is added next to a later one of its device',
+    async run (store) {
+      const user = new TestUser(store)
+      const device = randomDevice()
+      const later = await user.signIn({ device, limit: 2 })
+      const earlier = await user.signIn({ device, limit: 2, startedAgo: MINUTE })
+      assert.equal(user.refusal, null)
+      assert.deepEqual(await user.liveIds(), [later.id, earlier.id])
+    }
+  },
+  {
     name: 'device: another device of the user keeps its session',
     async run (store) {
       const user = new TestUser(store)
