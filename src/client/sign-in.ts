@@ -62,8 +62,10 @@ export function createSignIn (
     // Retries once with a new code. For example, the network may have repeated the request.
     const isSpent = /^FST_WEAPP_CODE_(USED|INVALID)$/.test(reply.code!)
     if (isSpent && !isRetry) return await performLogin(extra, generation, true)
-    // The host ended all sessions of the user while this login was in flight.
-    if (RECOVERY[reply.code!] === 'signed-out') authState.signOutByServer(reply.code!)
+    // Sessions of the user were ended while this login was in flight. Another context may have signed in since.
+    if (RECOVERY[reply.code!] === 'signed-out' && authState.refresh().token === token) {
+      authState.signOutByServer(reply.code!)
+    }
     const answer = unwrap(bodyOf(reply))
     if (!answer || typeof answer.token !== 'string') {
       const message = 'The login response has no token. Set unwrap if the server wraps responses.'

@@ -123,3 +123,19 @@ test('contexts: a logout on a signed-out device overtakes a login in the other',
   await login
   t.strictSame([client.token, other.client.token], [null, null])
 })
+
+test('contexts: a login that is refused does not undo a later one in the other', async (t) => {
+  const pause = deferred()
+  let logins = 0
+  const { client, mini, launch } = await startPhone(t, {
+    options: { session: { limit: 1 }, onLogin: async () => { if (++logins === 1) await pause.promise } }
+  })
+  const other = launch(sharing(mini.storage))
+  const refused = t.rejects(client.login(), { code: CODES.replaced })
+  while (logins === 0) await new Promise(setImmediate)
+  const { token } = await other.client.login()
+  pause.resolve()
+  await refused
+  t.strictSame([client.token, other.client.token], [token, token])
+  t.equal((await client.request({ url: '/me' })).statusCode, 200)
+})
