@@ -73,9 +73,12 @@ export function sqliteStore (options: SqliteStoreOptions): SessionStore {
     objectOption(options, 'sqliteStore', names)
   checkDatabase(database)
   const name = tableOption(table, 'sqliteStore.table')
-  const withTables = withTable(sessionDatabase(database, name), createTable, 'sqliteStore.createTable',
-    () => database.exec(sqliteSchema(name)) ?? true)
-  return databaseStore({ ...withTables, timeout: parseDuration(timeout, 'sqliteStore.timeout', LONGEST_TIMER) })
+  const sessions = withTable(sessionDatabase(database, name), createTable, 'sqliteStore.createTable', () => {
+    // A rollback of the host would remove the table.
+    assertNoTransaction(database)
+    database.exec(sqliteSchema(name))
+  })
+  return databaseStore({ ...sessions, timeout: parseDuration(timeout, 'sqliteStore.timeout', LONGEST_TIMER) })
 }
 
 function checkDatabase (value: unknown): asserts value is SqliteDatabase {

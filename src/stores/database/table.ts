@@ -26,17 +26,22 @@ export function tableOption (value: unknown, option: string): string {
   return value
 }
 
-/** Creates the table before the first read, if the host wants that. A creation that failed is repeated. */
+/**
+ * Creates the table before the first read, if `createTable` is true. A creation that failed is repeated.
+ *
+ * @param option the name of `createTable` for the error
+ * @throws FST_WEAPP_INVALID_OPTION
+ */
 export function withTable (
-  database: SessionDatabase, createTable: unknown, option: string, create: () => unknown
+  database: SessionDatabase, createTable: unknown, option: string, create: () => void | Promise<unknown>
 ): SessionDatabase {
   if (!booleanOption(createTable, option)) return database
-  let created: unknown = null
+  let created: { result: void | Promise<unknown> } | null = null
 
   const readAfter: SessionDatabase['read'] = (request) => {
-    created ??= create()
-    if (!isThenable(created)) return database.read(request)
-    return created.then(() => database.read(request), (error) => {
+    created ??= { result: create() }
+    if (!isThenable(created.result)) return database.read(request)
+    return created.result.then(() => database.read(request), (error) => {
       created = null
       throw error
     })

@@ -123,6 +123,18 @@ test('transaction: while one of the host is open, every operation rejects', asyn
   }
 })
 
+test('createTable: no transaction of the host contains the table', async (t) => {
+  for (const wrap of [(database: SqliteDatabase) => database, withoutProperties]) {
+    const database = openSqlite(sqliteFile(t))
+    const user = new TestUser(sqliteStore({ database: wrap(database), createTable: true }))
+    database.exec('BEGIN')
+    await t.rejects(user.read(randomId()), { code: 'WEAPP_DATABASE_TRANSACTION_OPEN' })
+    database.exec('ROLLBACK')
+    const { id } = await user.signIn()
+    t.equal(await user.isLive(id), true)
+  }
+})
+
 test('full: logins reject, and sessions stay as they are', async (t) => {
   const database = openSqlite(sqliteFile(t))
   const store = sqliteStore({ database, createTable: true })
