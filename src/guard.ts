@@ -150,12 +150,10 @@ export function createGuard ({ tokens, apps, sessions, keys, protect }: GuardDep
 
     identity (request) {
       const outcome = (request as GuardedRequest)[kOutcome]
-      if (outcome === undefined || outcome instanceof Promise) throw new FST_WEAPP_NOT_GUARDED()
-      if (outcome instanceof Rejected) {
-        recordThrown(request, outcome.error)
-        throw outcome.error
-      }
-      return outcome
+      if (outcome !== undefined && !(outcome instanceof Promise || outcome instanceof Rejected)) return outcome
+      const error = outcome instanceof Rejected ? outcome.error : new FST_WEAPP_NOT_GUARDED()
+      recordThrown(request, error)
+      throw error
     },
 
     hook (request, reply, done) {

@@ -193,6 +193,7 @@ test('Weapp-Error: is set if a framework catches the error and replies', async (
   t.strictSame(headersOf(await host.get('/guarded', token)), {})
   t.match(headersOf(await host.get('/guarded')), { 'weapp-error': 'FST_WEAPP_TOKEN_MISSING', ...challenge })
   t.match(headersOf(await host.get('/guarded', 'a.b.c')), { 'weapp-error': 'FST_WEAPP_TOKEN_INVALID', ...challenge })
+  t.strictSame(headersOf(await host.get('/identity', token)), { 'weapp-error': 'FST_WEAPP_NOT_GUARDED', ...noStore })
   t.match(headersOf(await host.post('/own-login')), { 'weapp-error': 'FST_WEAPP_CODE_INVALID', ...challenge })
   t.strictSame(headersOf(await host.get('/decrypt', token)), stale)
   t.strictSame(headersOf(await host.get('/verify', token)), stale)
