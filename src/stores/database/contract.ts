@@ -24,8 +24,9 @@ export interface DatabaseRecord {
    */
   version?: unknown
   /**
-   * The time at which the database read the record, in epoch milliseconds, by the clock that all its clients share.
-   * Rounded down if it is a whole number.
+   * The time at which the database read the record, in epoch milliseconds, by the clock that all its clients share. It
+   * must be between the call and the reply, and may be rounded down to a millisecond. Otherwise a login that began
+   * before an end of sessions may be accepted, or one that began after it refused.
    */
   time: number
 }
