@@ -74,14 +74,14 @@ export function storeWithTimeout (store: SessionStore, withTimeout: WithTimeout)
 /** Validates the arrays that a host's store resolves to. No later code checks them. */
 async function arrayOf<Item> (result: Promise<Item[]>, isItem: (item: unknown) => boolean): Promise<Item[]> {
   const items: unknown = await result
-  if (!Array.isArray(items) || !items.every(isItem)) throw new TypeError('not an array of the expected items')
+  if (!Array.isArray(items) || !items.every(isItem)) throw new TypeError('The result is no array of such items')
   return items
 }
 
 /** Validates the result of `create`. Otherwise a session that was not stored would look like a success. */
 async function endReasonOrNull (result: Promise<unknown>): Promise<EndReason | null> {
   const reason = await result
-  if (reason !== null && !isEndReason(reason)) throw new TypeError('not null or an end reason')
+  if (reason !== null && !isEndReason(reason)) throw new TypeError('The result is neither null nor an end reason')
   return reason
 }
 

@@ -8,7 +8,7 @@ export function isText (value: unknown): value is string {
   return typeof value === 'string' && value !== ''
 }
 
-/** Accepts promises of other libraries as well, because functions of a host may return them. */
+/** Returns whether a value is a promise, also of another library, because functions of a host may return those. */
 export function isThenable<Value> (value: Value | Promise<Value>): value is Promise<Value> {
   return typeof (value as Partial<Promise<Value>> | null)?.then === 'function'
 }

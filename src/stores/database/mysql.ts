@@ -2,9 +2,10 @@
 import { LONGEST_TIMER, parseDuration } from '../../utils/duration.js'
 import { isObject } from '../../utils/type-checks.js'
 import { invalidOption, objectOption } from '../../utils/validate.js'
+import { storeError } from '../store-error.js'
 import type { SessionStore } from '../store.js'
 import type { SessionDatabase } from './contract.js'
-import { AUTOCOMMIT_OFF, databaseError, TIMEOUT } from './errors.js'
+import { AUTOCOMMIT_OFF, TIMEOUT } from './errors.js'
 import { databaseStore } from './store.js'
 import { DEFAULT_TABLE, tableOption, withTable, type TableOptions } from './table.js'
 
@@ -92,7 +93,7 @@ function mysqlDatabase (pool: MysqlPool, table: string, timeout: number): Sessio
     async read ({ userId, timeLeft }) {
       const [[[time, record]]] = await execute(pool, READ, [userId], timeLeft)
       // Otherwise reads would return the past, and nothing would be committed.
-      if (time === null) throw databaseError(AUTOCOMMIT_OFF)
+      if (time === null) throw storeError(AUTOCOMMIT_OFF)
       return { record, time: Number(time) }
     },
 
@@ -127,7 +128,7 @@ async function execute (pool: MysqlPool, sql: string, values: unknown[], timeLef
   const remaining = until - performance.now()
   if (remaining <= 0) {
     connection.release()
-    throw databaseError(TIMEOUT)
+    throw storeError(TIMEOUT)
   }
   let timer
   try {
@@ -136,7 +137,7 @@ async function execute (pool: MysqlPool, sql: string, values: unknown[], timeLef
       new Promise((_resolve, reject) => {
         timer = setTimeout(() => {
           connection.destroy()
-          reject(databaseError(TIMEOUT))
+          reject(storeError(TIMEOUT))
         }, remaining)
       })
     ])

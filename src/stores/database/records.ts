@@ -1,9 +1,10 @@
 /** Reads and changes the records of users by compare and set. Every operation settles within the timeout. */
 import { withDeadline, type Deadline } from '../../utils/deadline.js'
 import { isThenable } from '../../utils/type-checks.js'
-import type { DatabaseRecord, SessionDatabase } from './contract.js'
+import { storeError } from '../store-error.js'
 import type { TextChange } from '../user-record/text.js'
-import { databaseError, INVALID_REPLY, TIMEOUT, TOO_MANY_WAITING } from './errors.js'
+import type { DatabaseRecord, SessionDatabase } from './contract.js'
+import { INVALID_REPLY, TIMEOUT, TOO_MANY_WAITING } from './errors.js'
 import { UserQueue } from './user-queue.js'
 
 /** Limits memory if the database does not keep up. */
@@ -46,7 +47,7 @@ export class DatabaseRecords {
     return withDeadline(this.#timeout, (deadline) => this.#untilDone(deadline, async () => {
       const reply = pending
       pending = null
-      return checkedRecord(await (reply === null ? this.#read(userId, deadline) : inTime(deadline, () => reply)))
+      return checkedRecord(await (reply === null ? this.#read(userId, deadline) : settled(reply, deadline)))
     }))
   }
 
@@ -75,7 +76,7 @@ export class DatabaseRecords {
 
     const write = { userId, before, version, after, expiresAt, until, timeLeft: timeLeft(deadline) }
     const isWritten = await inTime(deadline, () => this.#call(() => this.#database.write(write)))
-    if (typeof isWritten !== 'boolean') throw databaseError(INVALID_REPLY)
+    if (typeof isWritten !== 'boolean') throw storeError(INVALID_REPLY)
     if (!isWritten) return null
     this.#deleteExpired()
     return changed
@@ -86,7 +87,7 @@ export class DatabaseRecords {
   }
 
   #call<Reply> (call: () => Reply | Promise<Reply>): Reply | Promise<Reply> {
-    if (this.#unanswered >= MAX_UNANSWERED) throw databaseError(TOO_MANY_WAITING)
+    if (this.#unanswered >= MAX_UNANSWERED) throw storeError(TOO_MANY_WAITING)
     const reply = call()
     if (!isThenable(reply)) return reply
     this.#unanswered++
@@ -128,11 +129,15 @@ function timeLeft (deadline: Deadline): number {
 
 /** Starts a step of an operation, unless the time is over. Rejects when the time is over. */
 async function inTime<Reply> (deadline: Deadline, start: () => Reply | Promise<Reply>): Promise<Reply> {
-  if (performance.now() >= deadline.until) throw databaseError(TIMEOUT)
+  if (performance.now() >= deadline.until) throw storeError(TIMEOUT)
   const reply = start()
-  if (!isThenable(reply)) return reply
-  return await new Promise((resolve, reject) => {
-    deadline.expire = () => reject(databaseError(TIMEOUT))
+  return isThenable(reply) ? await settled(reply, deadline) : reply
+}
+
+/** Resolves as a reply does. Rejects when the time is over. */
+function settled<Reply> (reply: Promise<Reply>, deadline: Deadline): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    deadline.expire = () => reject(storeError(TIMEOUT))
     reply.then(resolve, reject)
   })
 }
@@ -144,6 +149,6 @@ function pause (deadline: Deadline, milliseconds: number): Promise<void> {
 /** Checks the reply of a host's function. */
 function checkedRecord (reply: DatabaseRecord): DatabaseRecord {
   const { record, time } = (reply ?? {}) as Partial<DatabaseRecord>
-  if ((record !== null && typeof record !== 'string') || !Number.isFinite(time)) throw databaseError(INVALID_REPLY)
+  if ((record !== null && typeof record !== 'string') || !Number.isFinite(time)) throw storeError(INVALID_REPLY)
   return reply
 }

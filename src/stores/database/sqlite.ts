@@ -2,9 +2,10 @@
 import { LONGEST_TIMER, parseDuration } from '../../utils/duration.js'
 import { isObject } from '../../utils/type-checks.js'
 import { invalidOption, objectOption } from '../../utils/validate.js'
+import { storeError } from '../store-error.js'
 import type { SessionStore } from '../store.js'
 import type { SessionDatabase } from './contract.js'
-import { databaseError, TRANSACTION_OPEN } from './errors.js'
+import { TRANSACTION_OPEN } from './errors.js'
 import { databaseStore } from './store.js'
 import { DEFAULT_TABLE, tableOption, withTable, type TableOptions } from './table.js'
 
@@ -148,7 +149,7 @@ function preparedStatements (database: SqliteDatabase): (sql: string) => SqliteS
 /** In an open transaction of the host, reads would return the past, and writes could be rolled back. */
 function assertNoTransaction (database: SqliteDatabase): void {
   const { inTransaction, isTransaction = inTransaction } = database
-  if (isTransaction ?? !canBegin(database)) throw databaseError(TRANSACTION_OPEN)
+  if (isTransaction ?? !canBegin(database)) throw storeError(TRANSACTION_OPEN)
 }
 
 /** For versions of node:sqlite without isTransaction. */

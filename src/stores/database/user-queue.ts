@@ -1,5 +1,6 @@
 import type { Deadline } from '../../utils/deadline.js'
-import { databaseError, TIMEOUT, TOO_MANY_WAITING } from './errors.js'
+import { storeError } from '../store-error.js'
+import { TIMEOUT, TOO_MANY_WAITING } from './errors.js'
 
 /**
  * Runs the operations of each user one after another. Otherwise concurrent logins of a user would overwrite each other,
@@ -28,14 +29,14 @@ export class UserQueue {
   }
 
   async #turn (queue: Set<() => void>, deadline: Deadline): Promise<void> {
-    if (this.#waiting >= this.#maxWaiting) throw databaseError(TOO_MANY_WAITING)
+    if (this.#waiting >= this.#maxWaiting) throw storeError(TOO_MANY_WAITING)
     this.#waiting++
     try {
       await new Promise<void>((resolve, reject) => {
         queue.add(resolve)
         deadline.expire = () => {
           queue.delete(resolve)
-          reject(databaseError(TIMEOUT))
+          reject(storeError(TIMEOUT))
         }
       })
     } finally {

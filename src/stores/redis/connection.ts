@@ -14,6 +14,7 @@
 import type { RedisScript } from './fence.js'
 import type { DuplicableClient } from './invalidation.js'
 import { withDeadline, type Deadline } from '../../utils/deadline.js'
+import { storeError, type StoreError } from '../store-error.js'
 
 /**
  * The part of a Redis client that the store uses: of ioredis 5 or 6 (one server, Sentinel or Cluster), or of
@@ -37,13 +38,14 @@ const MAX_UNANSWERED = 1000
 /** Attempts of a write before its rejection by the fence is final. */
 const MAX_ATTEMPTS = 4
 
-const TIMEOUT = { code: 'WEAPP_REDIS_TIMEOUT', message: 'Redis did not answer in time' }
-const QUEUE_FULL = { code: 'WEAPP_REDIS_TOO_MANY_WAITING', message: 'too many commands wait for Redis' }
-const NOT_CONNECTED = { code: 'WEAPP_REDIS_NOT_CONNECTED', message: 'Redis is not connected' }
-
-/** Creates an error with a code, because logs contain only the code. */
-function redisError ({ code, message }: { code: string, message: string }): Error {
-  return Object.assign(new Error(message), { code })
+const TIMEOUT: StoreError = {
+  code: 'WEAPP_REDIS_TIMEOUT', message: 'Redis did not answer in time. Check its load and the network.'
+}
+const TOO_MANY_WAITING: StoreError = {
+  code: 'WEAPP_REDIS_TOO_MANY_WAITING', message: 'Too many commands wait for Redis. Check its load and the network.'
+}
+const NOT_CONNECTED: StoreError = {
+  code: 'WEAPP_REDIS_NOT_CONNECTED', message: 'Redis is not connected. Check its address and whether it runs.'
 }
 
 export class RedisConnection {
@@ -99,7 +101,7 @@ export class RedisConnection {
         this.#clockOffset = Number(time) - performance.now()
         if (result.length > 0) return result[0]
       }
-      throw redisError(TIMEOUT)
+      throw storeError(TIMEOUT)
     })
   }
 
@@ -114,26 +116,26 @@ export class RedisConnection {
   /** Sends a command at once, or rejects it at once. Before the client's first connection, waits for that. */
   async #command<Reply> (issue: () => Promise<Reply>, deadline: Deadline): Promise<Reply> {
     if (this.#awaitingReady !== null) await this.#firstConnection(this.#awaitingReady, deadline)
-    if (this.#unanswered >= MAX_UNANSWERED) throw redisError(QUEUE_FULL)
-    if (!this.#isReady()) throw redisError(NOT_CONNECTED)
+    if (this.#unanswered >= MAX_UNANSWERED) throw storeError(TOO_MANY_WAITING)
+    if (!this.#isReady()) throw storeError(NOT_CONNECTED)
     this.#cork()
     this.#unanswered++
     return await new Promise((resolve, reject) => {
-      deadline.expire = () => reject(redisError(TIMEOUT))
+      deadline.expire = () => reject(storeError(TIMEOUT))
       issue().finally(() => { this.#unanswered-- }).then(resolve, reject)
     })
   }
 
   async #firstConnection (waiting: Set<() => void>, deadline: Deadline): Promise<void> {
-    if (waiting.size >= MAX_UNANSWERED) throw redisError(QUEUE_FULL)
-    if (this.#client.status === 'end') throw redisError(NOT_CONNECTED)
+    if (waiting.size >= MAX_UNANSWERED) throw storeError(TOO_MANY_WAITING)
+    if (this.#client.status === 'end') throw storeError(NOT_CONNECTED)
     // A lazy client connects with its first command. Success is reported by 'ready'; a failure ends at the deadline.
     if (this.#client.status === 'wait') this.#client.connect().catch(() => {})
     await new Promise<void>((resolve, reject) => {
       waiting.add(resolve)
       deadline.expire = () => {
         waiting.delete(resolve)
-        reject(redisError(TIMEOUT))
+        reject(storeError(TIMEOUT))
       }
     })
   }

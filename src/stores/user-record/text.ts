@@ -1,11 +1,17 @@
 /**
- * The operations on a record that a database stores as text. Damaged text counts as no record, so that its user can
- * sign in again. Text of a newer version counts as no record too, and is never replaced.
+ * The operations on a record that a database stores as text. A session in unreadable text reads as unreadable. A change
+ * replaces damaged text as if there were none, so that its user can sign in again. It never replaces text of a newer
+ * version.
  */
+import { storeError, type StoreError } from '../store-error.js'
 import type { SessionRecord, SessionRef } from '../store.js'
 import { decodeRecord, encodeRecord, type UnreadableText } from './codec.js'
 import { read, type Operation } from './operations.js'
 import { expiresAt, type UserRecord } from './record.js'
+
+const NEWER: StoreError = {
+  code: 'WEAPP_RECORD_NEWER', message: 'A newer version of fastify-weapp wrote the record. Update this server.'
+}
 
 export interface TextChange<Result> {
   /** The text after the operation. The same text as before, or null as before, if nothing changed. */
@@ -28,7 +34,7 @@ export function changeText<Input, Result> (
   const before = isUnreadable(decoded) ? null : decoded
   const { record, result } = operation(before, input, clock)
   if (record === null || record === before) return { text, expiresAt: null, result }
-  if (decoded === 'newer') throw newerError()
+  if (decoded === 'newer') throw storeError(NEWER)
   return { text: encodeRecord(record), expiresAt: expiresAt(record), result }
 }
 
@@ -52,10 +58,4 @@ function decodeText (text: string | null, sessionId: string | null = null): User
 
 function isUnreadable (decoded: UserRecord | null | UnreadableText): decoded is UnreadableText {
   return typeof decoded === 'string'
-}
-
-/** Creates an error with a code, because logs contain only the code. */
-function newerError (): Error {
-  const message = 'A newer version of fastify-weapp wrote the record. Update this server.'
-  return Object.assign(new Error(message), { code: 'WEAPP_RECORD_NEWER' })
 }

@@ -7,9 +7,9 @@ import { redisStore } from '../../../src/stores/redis/store.js'
 import { randomId, TestUser } from '../../../src/testing/store-suite/test-user.js'
 import { connectRedis, startRedis, type RedisServer } from '../../helpers/redis.js'
 
-const NOT_CONNECTED = { message: 'Redis is not connected' }
-const TIMEOUT = { message: 'Redis did not answer in time' }
-const QUEUE_FULL = { message: 'too many commands wait for Redis' }
+const NOT_CONNECTED = { code: 'WEAPP_REDIS_NOT_CONNECTED' }
+const TIMEOUT = { code: 'WEAPP_REDIS_TIMEOUT' }
+const TOO_MANY_WAITING = { code: 'WEAPP_REDIS_TOO_MANY_WAITING' }
 
 /** Longer than tap's own time limit. */
 const NO_TIMEOUT = '1h'
@@ -67,7 +67,7 @@ test('first connection: at most 1,000 operations wait for it', async (t) => {
   const user = new TestUser(redisStore({ client, timeout: NO_TIMEOUT }))
   const reads = Array.from({ length: 1500 }, () => user.read(randomId()))
   const results = await Promise.allSettled(reads.slice(1000))
-  t.ok(results.every((result) => result.status === 'rejected' && result.reason.message === QUEUE_FULL.message))
+  t.ok(results.every((result) => result.status === 'rejected' && result.reason.code === TOO_MANY_WAITING.code))
   await server.restart()
   t.strictSame(new Set(await Promise.all(reads.slice(0, 1000))), new Set([null]))
 })
@@ -77,7 +77,7 @@ test('first connection: an operation that timed out no longer counts', async (t)
   await server.kill()
   const user = new TestUser(redisStore({ client: connectRedis(t, server.url), timeout: 50 }))
   const results = await Promise.allSettled(Array.from({ length: 1000 }, () => user.read(randomId())))
-  t.ok(results.every((result) => result.status === 'rejected' && result.reason.message === TIMEOUT.message))
+  t.ok(results.every((result) => result.status === 'rejected' && result.reason.code === TIMEOUT.code))
   await t.rejects(user.read(randomId()), TIMEOUT)
 })
 
@@ -151,13 +151,13 @@ test('outage: a hung server rejects in time, without late writes', async (t) => 
 
   server.pause()
   const burst = await Promise.allSettled(Array.from({ length: 1500 }, () => user.read(randomId())))
-  const rejectedWith = ({ message }: { message: string }) => {
-    return burst.filter((result) => result.status === 'rejected' && result.reason.message === message).length
+  const rejectedWith = ({ code }: { code: string }) => {
+    return burst.filter((result) => result.status === 'rejected' && result.reason.code === code).length
   }
   t.equal(rejectedWith(TIMEOUT), 1000)
-  t.equal(rejectedWith(QUEUE_FULL), 500)
+  t.equal(rejectedWith(TOO_MANY_WAITING), 500)
   // Commands that timed out still count, because ioredis has not answered them.
-  await t.rejects(user.signIn(), QUEUE_FULL)
+  await t.rejects(user.signIn(), TOO_MANY_WAITING)
 
   server.resume()
   await client.ping()
@@ -198,7 +198,7 @@ test('errors: those of the client pass, and the own contain no keys', async (t) 
   const user = new TestUser(redisStore({ client }))
   await t.rejects(user.read(randomId()), { message: 'ERR of the server' })
   await t.rejects(user.signIn(), { message: 'ERR of the server' })
-  for (const { message } of [NOT_CONNECTED, TIMEOUT, QUEUE_FULL]) t.notMatch(message, user.userId)
+  for (const { message } of [NOT_CONNECTED, TIMEOUT, TOO_MANY_WAITING]) t.notMatch(message, user.userId)
 })
 
 test('outage: a port that accepts and never responds rejects in time', async (t) => {

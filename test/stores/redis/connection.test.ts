@@ -11,9 +11,9 @@ const url = await redisUrl(tap)
 /** Longer than tap's own time limit. */
 const NO_TIMEOUT = '1h'
 
-const NOT_CONNECTED = 'Redis is not connected'
-const TIMEOUT = 'Redis did not answer in time'
-const QUEUE_FULL = 'too many commands wait for Redis'
+const NOT_CONNECTED = 'WEAPP_REDIS_NOT_CONNECTED'
+const TIMEOUT = 'WEAPP_REDIS_TIMEOUT'
+const TOO_MANY_WAITING = 'WEAPP_REDIS_TOO_MANY_WAITING'
 
 /** Returns a client that is ready. */
 async function readyClient (t: Test, to = url): Promise<Redis> {
@@ -26,7 +26,7 @@ async function readyClient (t: Test, to = url): Promise<Redis> {
 async function outcomesOf (reads: Promise<{ status: string } | null>[]): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}
   for (const result of await Promise.allSettled(reads)) {
-    const name = result.status === 'rejected' ? result.reason.message : result.value?.status ?? 'null'
+    const name = result.status === 'rejected' ? result.reason.code : result.value?.status ?? 'null'
     counts[name] = (counts[name] ?? 0) + 1
   }
   return counts
@@ -117,7 +117,7 @@ test('limit: the first 1,000 of many reads are sent, and later ones again', asyn
   const user = new TestUser(redisStore({ client, prefix: uniquePrefix(), timeout: NO_TIMEOUT }))
   const { id } = await user.signIn()
   for (let round = 0; round < 3; round++) {
-    t.strictSame(await outcomesOf(Array.from({ length: 1500 }, () => user.read(id))), { live: 1000, [QUEUE_FULL]: 500 })
+    t.strictSame(await outcomesOf(Array.from({ length: 1500 }, () => user.read(id))), { live: 1000, [TOO_MANY_WAITING]: 500 })
   }
 })
 
@@ -137,10 +137,10 @@ test('limit: 1,000 unanswered commands, over turns and with writes', async (t) =
   const writes = Array.from({ length: 50 }, () => user.update(id, '{}'))
   await turn()
   const last = Array.from({ length: 80 }, () => user.read(id))
-  t.strictSame(await outcomesOf(last.slice(50)), { [QUEUE_FULL]: 30 })
+  t.strictSame(await outcomesOf(last.slice(50)), { [TOO_MANY_WAITING]: 30 })
   const more = Array.from({ length: 10 }, () => user.read(id))
-  t.strictSame(await outcomesOf(more), { [QUEUE_FULL]: 10 }, 'no read of a turn is accepted')
-  await t.rejects(user.update(id, '{}'), { message: QUEUE_FULL })
+  t.strictSame(await outcomesOf(more), { [TOO_MANY_WAITING]: 10 }, 'no read of a turn is accepted')
+  await t.rejects(user.update(id, '{}'), { code: TOO_MANY_WAITING })
   server.resume()
   t.strictSame(await outcomesOf([...reads, ...last.slice(0, 50)]), { live: 950 })
   t.strictSame(new Set(await Promise.all(writes)), new Set([true]))
@@ -160,8 +160,8 @@ test('limit: commands that timed out count until they are answered', async (t) =
   t.ok(ms > 490 && ms < 20_000, `after ${ms.toFixed(0)} ms`)
   t.strictSame(await outcomesOf([user.read(id)]), { [TIMEOUT]: 1 }, 'alone in its turn')
   const thousandReads = () => Array.from({ length: 1000 }, () => user.read(id))
-  t.strictSame(await outcomesOf(thousandReads()), { [TIMEOUT]: 989, [QUEUE_FULL]: 11 })
-  t.strictSame(await outcomesOf([user.read(id)]), { [QUEUE_FULL]: 1 })
+  t.strictSame(await outcomesOf(thousandReads()), { [TIMEOUT]: 989, [TOO_MANY_WAITING]: 11 })
+  t.strictSame(await outcomesOf([user.read(id)]), { [TOO_MANY_WAITING]: 1 })
   server.resume()
   await client.ping()
   t.strictSame(await outcomesOf(thousandReads()), { null: 1000 }, 'new commands are accepted')

@@ -7,7 +7,7 @@ import { sealedKey, TestUser } from '../../../src/testing/store-suite/test-user.
 import { HOUR } from '../../helpers/clock.js'
 import { connectRedis, startRedis, type RedisServer } from '../../helpers/redis.js'
 
-const TIMEOUT = { message: 'Redis did not answer in time' }
+const TIMEOUT = { code: 'WEAPP_REDIS_TIMEOUT' }
 
 /** Returns a client that keeps commands until it is connected again. */
 function connect (t: Test, server: RedisServer): Redis {
