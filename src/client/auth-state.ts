@@ -83,7 +83,7 @@ export function openAuthState (
     return current
   }
 
-  /** A full storage can refuse both keys. The next refresh tries again, and until then the memory is right. */
+  /** Writes the current state under one of the keys. A full storage can refuse both: then `refresh` writes again. */
   function store (): void {
     if (!save(storageKey)) save(spareKey)
   }

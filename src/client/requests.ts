@@ -41,10 +41,10 @@ export function createSend (authState: AuthState, signIn: SignIn, transfer: Tran
       if (recovery === 'refresh-key' && !mayRenew) {
         throw refusal(reply, isRenewed && /STALE$/.test(code!) ? TAP_AGAIN : undefined)
       }
-      // The next attempt renews the session, or the next request.
+      // The next attempt renews the session. After the last attempt the next request does.
       if (isCurrent && !isRenewed) signIn.expire(token)
       if (isLast || !mayRenew) return response
-      // Otherwise another caller has already signed in again.
+      // If another caller has signed in already, this request may still renew the session once.
       isRenewed = isCurrent || recovery === 'refresh-key'
     }
   }

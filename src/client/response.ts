@@ -6,9 +6,9 @@ export interface Reply {
   response: WxResponse
   /** The plugin's error code, if the plugin refused the request or its token. */
   code: string | undefined
-  /** Whether the request was served, so that it must not be repeated. The code then tells why as a guest. */
+  /** Whether the request was served. It must not be repeated. With a code, a guest was served for that reason. */
   isServed: boolean
-  /** Whether only the session route can tell the code. */
+  /** Whether the session route must be asked for the code. */
   isAmbiguous: boolean
 }
 
@@ -53,7 +53,7 @@ export function readResponse (raw: RawResponse): Reply {
     response,
     code: refused || served || (is401 && !header ? UNAUTHORIZED : undefined),
     isServed: !refused && (isServed || Boolean(served)),
-    // A framework's own error filter drops the header and the code. wx.uploadFile drops every header.
+    // An error filter of a framework may drop the header and the code. wx.uploadFile omits all headers.
     isAmbiguous: !refused && (is401 ? !header || !isText : !header && isPluginCode)
   }
 }
@@ -82,6 +82,7 @@ export function parseData (response: RawResponse): RawResponse {
   }
 }
 
+/** Returns whether the plugin or the host refused a request. */
 export function isRefusal ({ response: { statusCode }, code }: Reply): boolean {
   return code !== undefined || statusCode < 200 || statusCode > 299
 }

@@ -1,6 +1,6 @@
 /** Signs in: one login at a time, which concurrent callers share. */
 import type { AuthState } from './auth-state.js'
-import { createBrake } from './brake.js'
+import { createBackoff } from './backoff.js'
 import { clientError, type WeappClientError } from './errors.js'
 import { bodyOf, RECOVERY } from './response.js'
 import type { Transfer } from './transfer.js'
@@ -30,7 +30,7 @@ export interface SignIn {
 export function createSignIn (
   wx: Wx, authState: AuthState, transfer: Transfer, unwrap: (body: any) => any
 ): SignIn {
-  const brake = createBrake()
+  const backoff = createBackoff()
   let pending: { promise: Promise<LoginAnswer>, extra: string | undefined, generation: number } | null = null
   let expired: string | null = null
 
@@ -51,7 +51,7 @@ export function createSignIn (
 
   function settle (failure: WeappClientError | null): void {
     pending = null
-    brake.note(failure)
+    backoff.settle(failure)
   }
 
   async function performLogin (extra: LoginExtra, generation: number, isRetry = false): Promise<LoginAnswer> {
@@ -62,7 +62,7 @@ export function createSignIn (
     // Retries once with a new code. For example, the network may have repeated the request.
     const isSpent = /^FST_WEAPP_CODE_(USED|INVALID)$/.test(reply.code!)
     if (isSpent && !isRetry) return await performLogin(extra, generation, true)
-    // Sessions of the user were ended while this login was in flight. Another context may have signed in since.
+    // The server ended this login while it was in flight. Another context may have signed in since.
     if (RECOVERY[reply.code!] === 'signed-out' && authState.refresh().token === token) {
       authState.signOutByServer(reply.code!)
     }
@@ -107,10 +107,10 @@ export function createSignIn (
     if (token === null ? isOptional : token !== expired) return
     if (token === null && signOutCode !== null && !isPending()) throw authState.signedOutError()
     try {
-      if (pending === null) brake.check()
+      if (pending === null) backoff.check()
       await login()
     } catch (error) {
-      // The server serves a guest.
+      // The request is sent without a new session, and the server serves a guest.
       if (!isOptional) throw error
     }
   }
@@ -118,7 +118,7 @@ export function createSignIn (
   return { login, ensure, expire (token) { expired = token }, isPending, afterPending }
 }
 
-/** Returns the JSON of `extra`, by which logins are the same. */
+/** Returns the JSON of `extra`. Two logins with the same JSON share one result. */
 function extraText (extra: LoginExtra): string | undefined {
   try {
     return JSON.stringify(extra)

@@ -18,6 +18,7 @@ export interface Transfer {
   callRoute (
     path: string, token: string | null, method?: 'GET' | 'POST', data?: object, header?: Record<string, string>
   ): Promise<Reply>
+  /** Sends a file of the host. The platform alone limits its time. */
   sendFile (upload: Omit<WeappUpload, 'auth'>, token: string | null): Promise<Reply>
 }
 

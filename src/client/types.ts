@@ -1,6 +1,7 @@
 /** The public types of the client. */
 import type { Wx, WxResponse } from './wx.js'
 
+/** The options of `createWeappClient`. */
 export interface WeappClientOptions {
   /** The URL of the server, such as 'https://api.example.com'. The token is sent to this server only. */
   baseUrl: string
@@ -25,10 +26,9 @@ export interface WeappClientOptions {
   storageKey?: string | undefined
   /**
    * Called when the server has signed this device out. The code is FST_WEAPP_SESSION_REVOKED (by the user, on another
-   * device), _KICKED (by the host) or _REPLACED (by a newer device). Also called if the host ends all sessions of the
-   * user while a login is in flight, and if an optional route served a guest because the session had ended. Called
-   * once, before the request settles. Show a page with a button that calls `login()`. Your own `logout()` does not call
-   * it.
+   * device), _KICKED (by the host) or _REPLACED (by a newer device). Also called if the server ends a login in flight
+   * with one of these codes, and if an optional route served a guest because the session had ended. Called once, before
+   * the request settles. Show a page with a button that calls `login()`. Your own `logout()` does not call it.
    */
   onSignedOut?: ((code: string) => void) | undefined
   /**
@@ -41,7 +41,7 @@ export interface WeappClientOptions {
   unwrap?: ((body: any) => any) | undefined
 }
 
-/** The response to a login. Further fields come from the host's `onLogin`. */
+/** The response to a login. The host's `onLogin` may add fields. */
 export interface LoginAnswer {
   token: string
   tokenType: 'Bearer'
@@ -62,6 +62,7 @@ export interface SessionInfo {
   idleExpiresAt: number
 }
 
+/** The response of the session route: this session, and all sessions of the user. */
 export interface SessionAnswer extends SessionInfo {
   /** All sessions of the user, oldest first. */
   sessions: Array<SessionInfo & { current: boolean, label: string | null }>
@@ -98,6 +99,7 @@ export interface WeappTransfer {
   onTask?: (task: any) => void
 }
 
+/** A request with wx.request. */
 export interface WeappRequest extends WeappTransfer {
   /** @default 'GET' */
   method?: 'OPTIONS' | 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE' | 'TRACE' | 'CONNECT'
@@ -114,6 +116,7 @@ export interface WeappRequest extends WeappTransfer {
   enableChunked?: boolean
 }
 
+/** An upload with wx.uploadFile. */
 export interface WeappUpload extends WeappTransfer {
   /** The path of a file, such as the one that `chooseAvatar` or wx.chooseMedia returns. */
   filePath: string

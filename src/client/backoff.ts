@@ -1,17 +1,17 @@
-/** Delays the logins that no user asked for: after a failure they reject at once until a time has passed. */
+/** The backoff of logins that no user asked for: after a failure they reject at once until a delay has passed. */
 import { clientError, type WeappClientError } from './errors.js'
 
-export interface Brake {
+export interface Backoff {
   /** @throws the last failure, with the seconds that are left in `retryAfter` */
   check (): void
   /**
-   * Begins a delay of `retryAfter` of the failure, or else of 1 second, doubled with each failure in a row up to 32.
-   * Null ends the delay.
+   * Begins a delay after a failure, or ends it after a success (null). It is the failure's `retryAfter`, or else 1
+   * second, doubled with each failure in a row up to 32.
    */
-  note (failure: WeappClientError | null): void
+  settle (failure: WeappClientError | null): void
 }
 
-export function createBrake (): Brake {
+export function createBackoff (): Backoff {
   let last: WeappClientError | null = null
   let delay = 0
   let nextDelay = 1
@@ -24,7 +24,7 @@ export function createBrake (): Brake {
       if (passed < 0 || passed >= delay) return
       throw clientError(last!.code, last!.message, { ...last, retryAfter: Math.ceil(delay - passed) })
     },
-    note (failure) {
+    settle (failure) {
       last = failure
       start = Date.now()
       delay = failure ? failure.retryAfter || nextDelay : 0
