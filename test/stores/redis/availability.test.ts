@@ -193,12 +193,14 @@ test('connection: nothing is written if the client is not ready after its event'
   t.equal(client.commands, 0)
 })
 
-test('errors: those of the client pass, and the own contain no keys', async (t) => {
+test('errors: those of the client pass, and the own contain no user', async (t) => {
   const client = fakeClient({})
   const user = new TestUser(redisStore({ client }))
   await t.rejects(user.read(randomId()), { message: 'ERR of the server' })
   await t.rejects(user.signIn(), { message: 'ERR of the server' })
-  for (const { message } of [NOT_CONNECTED, TIMEOUT, TOO_MANY_WAITING]) t.notMatch(message, user.userId)
+  const closed = new TestUser(redisStore({ client: fakeClient({ stream: { writable: false } }) }))
+  const error = await closed.read(randomId()).catch(String)
+  t.equal(error, 'Error: Redis is not connected. Check its address and whether it runs.')
 })
 
 test('outage: a port that accepts and never responds rejects in time', async (t) => {
