@@ -11,6 +11,7 @@ import {
 } from './user-record/operations.js'
 import type { UserRecord } from './user-record/record.js'
 
+/** The options of `memoryStore`. */
 export interface MemoryStoreOptions {
   /**
    * Maximum number of users. Beyond it, one of the least recently used users is signed out. As many users without live
@@ -28,7 +29,7 @@ interface User extends LruEntry {
 const MAX_USERS = 2 ** 24
 const memoryStores = new WeakSet<SessionStore>()
 
-/** Returns false if the store was not created by `memoryStore`, also if it wraps such a store. */
+/** Returns whether `memoryStore` created the store. A store that wraps one does not count. */
 export function isMemoryStore (store: SessionStore): boolean {
   return memoryStores.has(store)
 }
@@ -54,20 +55,19 @@ export function memoryStore (options?: MemoryStoreOptions): SessionStore {
   }
 
   /** Applies an operation to the record of a user. `clock` is this process's monotonic clock. */
-  function apply<Input extends UserRef, Result> (
-    operation: Operation<Input, Result>, input: Input
-  ): Result {
+  function apply<Input extends UserRef, Result> (operation: Operation<Input, Result>, input: Input): Result {
     const clock = performance.now()
     const before = recordOf(input)
     const { record, result } = operation(before, input, clock)
-    if (record !== null && record !== before) store(input, record, clock)
+    if (record !== null && record !== before) replace(input, record, clock)
     return result
   }
 
-  function store ({ userId, now }: UserRef, record: UserRecord, clock: number): void {
+  /** Replaces the record of a user, and notifies the watchers if it had live sessions. */
+  function replace ({ userId, now }: UserRef, record: UserRecord, clock: number): void {
     const user = users.peek(userId)
     if (record.live.length === 0) {
-      // Notifies the watchers, as an eviction does.
+      // Also notifies the watchers, as an eviction does.
       users.delete(userId)
       endedUsers.set(userId, record, now, clock)
     } else if (user === undefined) {

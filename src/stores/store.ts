@@ -26,6 +26,7 @@ export function isEndReason (value: unknown): value is EndReason {
   return value === 'revoked' || value === 'kicked' || value === 'replaced'
 }
 
+/** A session, as a store keeps it. Times are epoch milliseconds. */
 export interface StoredSession {
   /** 22 characters of base64url: a digest of the token's secret, safe to show. */
   id: string
@@ -56,16 +57,20 @@ export interface SealedKey {
   fingerprints: readonly [string, ...string[]]
 }
 
+/** The user of an operation. */
 export interface UserRef {
   /** 22 characters of base64url: a digest of app id and openid. Like all ids, it is case-sensitive. */
   userId: string
+  /** The time by the clock of the caller, in epoch milliseconds. */
   now: number
 }
 
+/** The session of an operation. */
 export interface SessionRef extends UserRef {
   sessionId: string
 }
 
+/** A session to add, with its login. */
 export interface CreateSession extends UserRef {
   /**
    * When this session's login began, by `performance.now()` of this process: before the requests to WeChat and to the
@@ -87,6 +92,7 @@ export interface CreateSession extends UserRef {
   device: string | null
 }
 
+/** A live session with its user. */
 export interface LiveRecord {
   status: 'live'
   openid: string
@@ -94,6 +100,7 @@ export interface LiveRecord {
   session: StoredSession
 }
 
+/** The result of `read` for a session that is known. */
 export type SessionRecord =
   | LiveRecord
   | { status: 'ended', reason: EndReason }
@@ -108,6 +115,7 @@ export function isLive (record: SessionRecord | null, sessionId: string): record
     isSession(session) && session.id === sessionId
 }
 
+/** A session store. The module's comment states the rules for all operations. */
 export interface SessionStore {
   /**
    * Adds a session. The same atomic step
@@ -185,6 +193,7 @@ export interface SessionStore {
   watch? (watcher: StoreWatcher): () => void
 }
 
+/** The receiver of a store's changes: the cache. */
 export interface StoreWatcher {
   /**
    * From now on the store reports every change, until it calls `lost`.

@@ -19,8 +19,8 @@ export interface DatabaseRecord {
   /** The text of the record, or null if the user has none. */
   record: string | null
   /**
-   * Optional: what `write` compares instead of the text, such as an ETag. `write` receives it unchanged. It must be
-   * random or never used again for the user. A counter starts again if the record was deleted meanwhile.
+   * Optional: a value that `write` compares instead of the text, such as an ETag. `write` receives it unchanged. It
+   * must be random, or never used again for the user. A counter is neither: it starts again after a deletion.
    */
   version?: unknown
   /**
@@ -31,6 +31,7 @@ export interface DatabaseRecord {
   time: number
 }
 
+/** A request for the record of a user. */
 export interface DatabaseRead {
   /** 22 characters of base64url. */
   userId: string
@@ -38,6 +39,7 @@ export interface DatabaseRead {
   timeLeft: number
 }
 
+/** A request to replace the record of a user. */
 export interface DatabaseWrite {
   /** 22 characters of base64url. */
   userId: string
@@ -71,8 +73,8 @@ export interface SessionDatabase {
 
   /**
    * Optional: returns whether an error certainly means that nothing was written, and that another attempt may succeed.
-   * Examples are a deadlock and a serialization failure. An error of the connection is none. The store repeats such
-   * calls until its timeout.
+   * Examples are a deadlock and a serialization failure. The store then repeats the call until its timeout. After
+   * an error of the connection the outcome is unknown, so return false.
    *
    * @default () => false
    */

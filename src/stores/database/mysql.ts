@@ -14,12 +14,14 @@ export interface MysqlPool {
   getConnection (): Promise<MysqlConnection>
 }
 
+/** The part of a connection of `mysql2/promise` that the store uses. */
 export interface MysqlConnection {
   execute (query: any): Promise<any>
   release (): void
   destroy (): void
 }
 
+/** The options of `mysqlStore`. */
 export interface MysqlStoreOptions extends TableOptions {
   /** A pool of `mysql2/promise`. The host closes it; the store never does. */
   pool: MysqlPool
@@ -37,7 +39,7 @@ export interface MysqlStoreOptions extends TableOptions {
 const CLOCK = `(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) +
   TIMESTAMPDIFF(MICROSECOND, NOW(6), SYSDATE(6))) DIV 1000`
 
-/** The start of the statement. A constant of the statement, so that DELETE uses the index. */
+/** The start of the statement. It is constant within the statement, so that DELETE uses the index. */
 const STATEMENT_START = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000"
 
 /** ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK, ER_CHECKREAD, and ER_TABLE_EXISTS_ERROR of two servers that create it. */
@@ -74,7 +76,7 @@ export function mysqlStore (options: MysqlStoreOptions): SessionStore {
   return databaseStore({ ...database, timeout: milliseconds })
 }
 
-/** A pool of mysql2 without promises has a method that returns the other kind. */
+/** Refuses a pool of callbacks. Only such a pool has the method `promise`. */
 function isPool (value: unknown): value is MysqlPool {
   return isObject(value) && typeof value.getConnection === 'function' && typeof value.promise !== 'function'
 }
@@ -82,7 +84,7 @@ function isPool (value: unknown): value is MysqlPool {
 function mysqlDatabase (pool: MysqlPool, table: string, timeout: number): SessionDatabase {
   // The conversions let the index be used, whatever the character set of the connection is.
   const ofUser = 'user_id = CONVERT(? USING ascii)'
-  // Short names, because the reply contains them. Without autocommit there is no time.
+  // Short names, because the reply contains them. The time is NULL if autocommit is off.
   const READ = `SELECT IF(@@autocommit, ${CLOCK}, NULL) AS t, (SELECT record FROM ${table} WHERE ${ofUser}) AS r`
   const INSERT = `INSERT INTO ${table} (user_id, record, expires_at) SELECT ?, ?, ? FROM DUAL WHERE ${CLOCK} < ?`
   const UPDATE = `UPDATE ${table} SET record = ?, expires_at = ?
@@ -92,7 +94,7 @@ function mysqlDatabase (pool: MysqlPool, table: string, timeout: number): Sessio
   return {
     async read ({ userId, timeLeft }) {
       const [[[time, record]]] = await execute(pool, READ, [userId], timeLeft)
-      // Otherwise reads would return the past, and nothing would be committed.
+      // Without autocommit, reads would return the past, and nothing would be committed.
       if (time === null) throw storeError(AUTOCOMMIT_OFF)
       return { record, time: Number(time) }
     },
@@ -119,7 +121,7 @@ function mysqlDatabase (pool: MysqlPool, table: string, timeout: number): Sessio
 }
 
 /**
- * Executes a statement on a connection of the pool. mysql2 has no timeout for a free connection, and would keep a
+ * Executes a statement on a connection of the pool. mysql2 waits for a free connection without a timeout, and keeps a
  * connection that hangs. The statement is prepared, because escaped values depend on the server's SQL mode.
  */
 async function execute (pool: MysqlPool, sql: string, values: unknown[], timeLeft: number): Promise<any> {

@@ -15,6 +15,7 @@ export interface PostgresPool {
   query (query: any): Promise<any>
 }
 
+/** The options of `postgresStore`. */
 export interface PostgresStoreOptions extends TableOptions {
   /** A pool of `pg`, such as `app.pg.pool`. The host closes it; the store never does. */
   pool: PostgresPool
@@ -28,7 +29,7 @@ export interface PostgresStoreOptions extends TableOptions {
 /** Epoch milliseconds, rounded down. Not now(), which is the start of the statement. */
 const CLOCK = 'floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint'
 
-/** The start of the statement. A constant of the statement, so that DELETE uses the index. */
+/** The start of the statement. It is constant within the statement, so that DELETE uses the index. */
 const STATEMENT_START = 'floor(extract(epoch FROM now()) * 1000)::bigint'
 
 /** serialization_failure and deadlock_detected, and the errors of two servers that create the table at once. */
@@ -76,8 +77,8 @@ function postgresDatabase (pool: PostgresPool, table: string, timeout: number): 
   const READ = `SELECT ${CLOCK} AS time, (SELECT record FROM ${table} WHERE user_id = $1) AS record`
   const INSERT = `INSERT INTO ${table} (user_id, record, expires_at) SELECT $1, $2, $3 WHERE ${CLOCK} < $4
     ON CONFLICT (user_id) DO NOTHING`
-  // Waits for the row first. PostgreSQL does not compute a condition again after it waited for a row that another
-  // transaction only locked, so the clock would be that from before the wait.
+  // Locks the row first. PostgreSQL does not compute a condition again after it waited for a row that another
+  // transaction only locked. The clock would be that from before the wait.
   const UPDATE = `WITH locked AS (SELECT user_id FROM ${table} WHERE user_id = $1 AND record = $5 FOR UPDATE)
     UPDATE ${table} AS session SET record = $2, expires_at = $3
     FROM locked WHERE session.user_id = locked.user_id AND ${CLOCK} < $4`

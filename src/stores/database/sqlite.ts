@@ -19,11 +19,13 @@ export interface SqliteDatabase {
   readonly isTransaction?: boolean
 }
 
+/** The part of a prepared statement that the store uses. */
 export interface SqliteStatement {
   get (...parameters: any[]): any
   run (...parameters: any[]): { changes: number | bigint }
 }
 
+/** The options of `sqliteStore`. */
 export interface SqliteStoreOptions extends TableOptions {
   /**
    * A database of node:sqlite, better-sqlite3 or libsql, in WAL mode and without a busy timeout. It should be a

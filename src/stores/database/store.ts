@@ -12,6 +12,7 @@ import { changeText, queryText, readText } from '../user-record/text.js'
 import type { SessionDatabase } from './contract.js'
 import { DatabaseRecords } from './records.js'
 
+/** The options of `databaseStore`. */
 export interface DatabaseStoreOptions extends SessionDatabase {
   /**
    * Timeout of one operation: milliseconds, or a string such as '1s'. Must be less than the plugin's `storeTimeout`.

@@ -3,6 +3,7 @@ import { booleanOption, invalidOption } from '../../utils/validate.js'
 import { isThenable } from '../../utils/type-checks.js'
 import type { SessionDatabase } from './contract.js'
 
+/** The options of the stores over SQL that name and create the table. */
 export interface TableOptions {
   /**
    * The name of the table, optionally after the name of its schema and a dot: ASCII letters, digits and underscores.

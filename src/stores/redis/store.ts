@@ -15,6 +15,7 @@ import {
 } from './scripts.js'
 import type { SessionStore, StoreWatcher, UserRef } from '../store.js'
 
+/** The options of `redisStore`. */
 export interface RedisStoreOptions {
   /** An ioredis client, such as `app.redis` of @fastify/redis. The host closes it; the store never does. */
   client: RedisClient
