@@ -115,7 +115,7 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
     isolateScope(scope)
     isolateValidation(scope, routes.login !== false && routes.login.body !== undefined)
     followErrorHandler(scope, fastify)
-    // Refuses strangers before their body is read, and after a rate limit of the host in onRequest.
+    // Refuses unauthenticated requests before their body is read, and after a rate limit of the host in onRequest.
     scope.addHook('preParsing', (request, reply, _payload, done) => guard.hook(request, reply, done))
     if (routes.login !== false) scope.route(loginRoute(routes.login, login))
     if (routes.logout !== false) scope.route(logoutRoute(routes.logout, sessions))

@@ -1,5 +1,5 @@
 /**
- * The response headers that tell a phone about its session. They are set under any error handler and framework:
+ * The response headers about the session of a phone. They are set under any error handler and framework:
  * - `weapp-error` and the other headers of a WeappError, if the response is that error
  * - `weapp-session`, if an optional route served a request as a guest because its token was refused
  */
@@ -21,7 +21,7 @@ export function recordThrown (request: object, error: unknown): void {
   if (isWeappError(error)) (request as RequestWithError)[kThrown] = error
 }
 
-/** Tells the phone that its token was refused and the route serves it as a guest. */
+/** Sets the headers of a response to a guest whose token was refused. */
 export function setGuestHeaders (reply: FastifyReply, code: WeappErrorCode): void {
   reply.headers({ 'weapp-session': code, 'cache-control': 'no-store' })
 }
@@ -40,7 +40,7 @@ export function addHeaderHooks (fastify: FastifyInstance): void {
     const body = isResponse(payload) ? unwrap(reply, payload) : payload
     // With another status, the host has handled the error itself.
     if (thrown?.statusCode === reply.statusCode && !reply.hasHeader('weapp-error')) setErrorHeaders(reply, thrown)
-    // The host may allow caches to store its response. They would tell other phones the code.
+    // The host may allow caches to store its response. A cache would send the code to other phones.
     if (reply.hasHeader('weapp-session')) forbidStoring(reply)
     done(null, body)
   })

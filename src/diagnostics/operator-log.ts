@@ -1,6 +1,6 @@
 /**
- * The log events of the plugin, for operators. `weapp.event` names the event, and README lists all events. No event
- * contains a secret.
+ * The log events of the plugin, for operators. `weapp.event` names the event, and docs/observability.md lists all
+ * events. No event contains a secret.
  */
 import type { FastifyBaseLogger } from 'fastify'
 import { isWeappError, type ErrorDetails, type WeappErrorCode } from '../errors.js'

@@ -64,13 +64,13 @@ export function isolateScope (scope: FastifyInstance): void {
     if (body === '') done(null, undefined)
     else parse(request, body, done)
   })
-  // @fastify/multipart of the host would read the files of any stranger. No route of the plugin takes a file.
+  // @fastify/multipart of the host would read files of unauthenticated requests. No route of the plugin takes a file.
   scope.removeContentTypeParser('multipart/form-data')
 }
 
 /**
- * Applies the error handler that the host has when an error happens. Fastify would keep the one of the registration,
- * and a host may set its error handler after its plugins are loaded.
+ * Applies the error handler that the host has when an error happens. Fastify would keep that of the registration, and a
+ * host may set its error handler after its plugins are loaded.
  */
 export function followErrorHandler (scope: FastifyInstance, host: FastifyInstance): void {
   const { errorHandler: inherited } = scope

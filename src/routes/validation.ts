@@ -4,8 +4,8 @@ import addFormats from 'ajv-formats'
 import type { FastifyInstance, FastifySchemaCompiler } from 'fastify'
 
 /**
- * Isolates a scope from the validators of the host. Schemas are compiled with the first request, because that takes a
- * tenth of the time in which Fastify starts.
+ * Isolates a scope from the validators of the host. Schemas are compiled when the first request arrives, because the
+ * compilation takes a tenth of the time in which Fastify starts.
  *
  * @param hasHostSchema whether to validate and compile the schemas now, so that an invalid one fails the boot
  */

@@ -37,7 +37,7 @@ export interface SessionAdmin {
   revokeAll (user: AppUser & { except?: string | undefined, pendingLogins?: boolean | undefined }): Promise<number>
 }
 
-/** Returns undefined unless the value is an id. Hosts pass on values from devices, which may be a token. */
+/** Returns the value if it is an id. Hosts pass on values from devices, and such a value may be a token. */
 function loggable (id: string | undefined): string | undefined {
   return isId(id) ? id : undefined
 }

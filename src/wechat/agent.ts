@@ -22,7 +22,7 @@ export function createAgent (timeout: number, importUndici = () => import('undic
     dispatch (options, handler) {
       if (closed !== undefined) return Promise.reject(new Error('closed'))
       agent ??= importUndici().then(({ Agent }) => new Agent(agentOptions(timeout)))
-      // Not awaited before: close() closes the agent after the requests that came first.
+      // A callback of the same promise as that of close(), so that earlier requests are dispatched first.
       return agent.then((loaded) => loaded.dispatch(options, handler))
     },
 

@@ -1,5 +1,6 @@
 /** The part of `wx` that the fake has. */
 
+/** The callbacks of an API. */
 export interface WxCallbacks<Result> {
   success?: (result: Result) => void
   fail?: (failure: WxFailure) => void
@@ -50,7 +51,7 @@ export interface WxRequestResult {
 
 export interface WxUploadOptions extends WxCallbacks<WxUploadResult> {
   url: string
-  /** The path of a file on this machine. Its extension decides on the content type of the part. */
+  /** The path of a file on this machine. Its extension determines the content type of the part. */
   filePath: string
   /** The form field of the file. */
   name: string

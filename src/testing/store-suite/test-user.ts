@@ -20,6 +20,7 @@ export const REASONS: readonly EndReason[] = ['revoked', 'kicked', 'replaced']
 /** How far the clock of a server is off. */
 export const SKEWS = [-30 * MINUTE, 30 * MINUTE]
 
+/** Attempts of a login until the store must accept one that began after an end. */
 const MAX_ATTEMPTS = 100
 
 type LoginFields = Omit<CreateSession, 'userId' | 'session' | 'startedAt'>
