@@ -36,12 +36,14 @@ export function createSignIn (
 
   async function login (extra?: LoginExtra): Promise<LoginAnswer> {
     const text = extraText(extra)
-    if (pending !== null) {
-      if (isPending() && (text === undefined || text === pending.extra)) return await pending.promise
+    const begun = authState.refresh().generation
+    for (let other = pending; other !== null; other = pending) {
+      if (isPending() && (text === undefined || text === other.extra)) return await other.promise
       await afterPending()
-      return await login(extra)
     }
     const { generation } = authState.refresh()
+    // A sign-out came first. A failed one is taken back, which restores an earlier generation.
+    if (generation > begun) throw authState.signedOutError()
     const promise = performLogin(extra, generation)
     pending = { promise, extra: text, generation }
     // Before any caller continues, because it may sign in again.

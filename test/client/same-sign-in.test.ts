@@ -62,6 +62,35 @@ test('T63: after a kick and the login of the next user, the request rejects with
   t.strictSame(sent(), [])
 })
 
+test('T63: a login that waits for its turn is signed out too', async (t) => {
+  const { client, mini, sent } = await startPhone(t)
+  const pause = deferred()
+  mini.fault({ delay: pause.promise }, { api: 'login', times: 1 })
+  const logins = [{ account: 'A' }, { account: 'B' }].map((extra) => {
+    return t.rejects(client.login(extra), { code: CODES.revoked })
+  })
+  const logout = client.logout()
+  pause.resolve()
+  await Promise.all([...logins, logout])
+  t.strictSame([client.token, mini.calls.login, sent()], [null, 1, []])
+})
+
+test('T63: a login that waits for its turn survives a logout that fails', async (t) => {
+  const { client, mini } = await startPhone(t)
+  await client.login()
+  const pause = deferred()
+  mini.fault({ delay: pause.promise }, { api: 'login', times: 1 })
+  const first = client.login({ account: 'A' })
+  mini.fault({ fail: 'interrupted' }, { path: '/weapp/logout', times: 1 })
+  const logout = client.logout()
+  const second = client.login({ account: 'B' })
+  await t.rejects(Promise.race([logout, second]), { code: 'WEAPP_NETWORK_FAILED' })
+  pause.resolve()
+  const { token } = await second
+  await first
+  t.equal(client.token, token)
+})
+
 test('T63: a sign-out in another context prevents the repeat too', async (t) => {
   const clock = freezeClock(t)
   const { client, mini, launch, sent } = await startPhone(t)
