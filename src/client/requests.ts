@@ -43,8 +43,9 @@ export function createSend (authState: AuthState, signIn: SignIn, transfer: Tran
       }
       // The next attempt renews the session. After the last attempt the next request does.
       if (isCurrent && !isRenewed) signIn.expire(token)
-      if (isLast || !mayRenew) return response
-      // If another caller has signed in already, this request may still renew the session once.
+      // Another caller or context may have signed in again. The next attempt then sends the newer token.
+      if (isLast || (isCurrent && !mayRenew)) return response
+      // After that this request may still renew the session once.
       isRenewed = isCurrent || recovery === 'refresh-key'
     }
   }

@@ -1,5 +1,6 @@
 /** A request belongs to the sign-in that it began under. */
 import { test } from 'tap'
+import type { MiniProgram } from '../../src/testing/mini-program/mini-program.js'
 import { freezeClock } from '../helpers/clock.js'
 import { CODES, PAST_IDLE, deferred, startPhone, type LaunchOptions } from '../helpers/phone.js'
 
@@ -121,6 +122,35 @@ test('contexts: a sign-in and a sign-out in one are seen in the other', async (t
   await client.login()
   t.equal((await other.client.request({ url: '/me' })).statusCode, 200)
   t.strictSame([mini.calls.login, other.mini.calls.login], [2, 0])
+})
+
+test('contexts: a session that expires in both is renewed in both', async (t) => {
+  const clock = freezeClock(t)
+  const { client, mini, host, launch } = await startPhone(t)
+  const other = launch(sharing(mini.storage))
+  await client.login()
+  clock.advance(PAST_IDLE)
+  const [login, repeat, otherLogin] = [deferred(), deferred(), deferred()]
+  const answered = async ({ requests }: MiniProgram, count: number) => {
+    while (requests.filter(({ statusCode }) => statusCode !== null).length < count) await new Promise(setImmediate)
+  }
+  mini.fault({ answerDelay: login.promise }, { path: '/weapp/login', times: 1 })
+  const first = client.request({ url: '/me' })
+  await answered(mini, 3)
+  other.mini.fault({ answerDelay: otherLogin.promise }, { path: '/weapp/login', times: 1 })
+  const second = other.client.request({ url: '/me' })
+  await answered(other.mini, 2)
+  // The second login has replaced the session of the first one.
+  mini.fault({ answerDelay: repeat.promise }, { path: '/me', times: 1 })
+  login.resolve()
+  await answered(mini, 4)
+  otherLogin.resolve()
+  t.equal((await second).statusCode, 200)
+  repeat.resolve()
+  t.equal((await first).statusCode, 200, 'sent again with the token of the other context')
+  t.strictSame([mini.calls.login, other.mini.calls.login], [2, 1])
+  const [appId] = Object.keys(host.wechat.apps) as [string]
+  t.equal((await host.app.weapp.sessions.list({ appId, openid: host.wechat.openid('alice') })).length, 1)
 })
 
 test('contexts: a sign-out in one ends the session of a login in the other', async (t) => {
