@@ -32,8 +32,7 @@ export function createSend (authState: AuthState, signIn: SignIn, transfer: Tran
       const isCurrent = authState.refresh().token === token
       if (recovery === 'signed-out') {
         if (isCurrent && !signIn.isPending()) authState.signOutByServer(code!)
-        const { current } = authState
-        if (!isServed && (current.token === null || current.generation !== generation)) throw refusal(reply)
+        if (!isServed && authState.current.generation !== generation) throw refusal(reply)
         if (isLast) return response
         continue
       }
