@@ -4,6 +4,7 @@
  */
 import type { SessionStore } from '../../stores/store.js'
 import { assertKnownKeys } from '../assert-options.js'
+import { alternatingStore } from './alternating-store.js'
 import { deviceChecks } from './devices.js'
 import { endingChecks } from './ending.js'
 import { keyChecks } from './keys.js'
@@ -17,13 +18,21 @@ import { recordChecks } from './records.js'
 export type TestFunction = (name: string, check: () => Promise<void>) => unknown
 
 export interface OpenStore {
-  store: SessionStore
+  /** A store, or several over one database. */
+  store: SessionStore | SessionStore[]
   /** Runs after the check, whether it passed or not. */
   close (): unknown
 }
 
-/** Opens a store for one check. Checks may share a store, because each has users of its own. */
-export type StoreFactory = () => SessionStore | OpenStore | Promise<SessionStore | OpenStore>
+/**
+ * Opens a store for one check. Checks may share a store, because each has users of its own.
+ *
+ * Several stores over one database stand for several servers. The operations of a check then alternate between them.
+ * A `databaseStore` needs two, because one alone queues the operations of a user.
+ */
+export type StoreFactory = () => TestedStore | Promise<TestedStore>
+
+type TestedStore = SessionStore | SessionStore[] | OpenStore
 
 export interface StoreSuiteOptions {
   /**
@@ -41,7 +50,8 @@ export interface StoreSuiteOptions {
  * import { test } from 'node:test'
  * import { storeSuite } from 'fastify-weapp/testing'
  *
- * test('my store', (t) => storeSuite((name, check) => t.test(name, check), () => myStore({ client })))
+ * const stores = [myStore({ client }), myStore({ client })]
+ * test('my store', (t) => storeSuite((name, check) => t.test(name, check), () => stores))
  */
 export async function storeSuite (
   test: TestFunction, createStore: StoreFactory, options: StoreSuiteOptions = {}
@@ -55,11 +65,15 @@ export async function storeSuite (
   // All at once, because some runners collect tests before they run any, and would miss later ones.
   await Promise.all(checks.map(({ name, run }) => test(name, async () => {
     const opened = await createStore()
-    if (!('store' in opened)) return await run(opened)
+    if (!('store' in opened)) return await run(asOneStore(opened))
     try {
-      await run(opened.store)
+      await run(asOneStore(opened.store))
     } finally {
       await opened.close()
     }
   })))
+}
+
+function asOneStore (stores: SessionStore | SessionStore[]): SessionStore {
+  return Array.isArray(stores) ? alternatingStore(stores) : stores
 }

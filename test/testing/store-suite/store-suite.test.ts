@@ -1,11 +1,15 @@
 import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { test } from 'tap'
 import { memoryStore } from '../../../src/stores/memory.js'
-import type { CreateSession, SessionStore, StoredSession } from '../../../src/stores/store.js'
+import type { CreateSession, SessionStore, StoredSession, UserRef } from '../../../src/stores/store.js'
 import { storeSuite, type StoreFactory } from '../../../src/testing/store-suite/store-suite.js'
 import { MINUTE } from '../../helpers/clock.js'
+import { openDatabaseStore } from '../../helpers/host-database.js'
+import { VersionedTable } from '../../helpers/versioned-table.js'
 
 /** Returns a small store, because every check opens one. */
 function createStore (): SessionStore {
@@ -62,6 +66,32 @@ test('storeSuite: closes the store of a failed check', async (t) => {
   const failures = await failuresOf(() => ({ store, close: () => { closed++ } }))
   t.ok(failures.length > 40)
   t.ok(closed > failures.length)
+})
+
+test('storeSuite: fails a database without compare and set, if the factory returns two stores over it', async (t) => {
+  const table = new VersionedTable()
+  async function open (): Promise<SessionStore> {
+    return openDatabaseStore({
+      async write ({ userId, after: text, expiresAt }) {
+        await setImmediate()
+        table.items.set(userId, { text, expiresAt, version: randomUUID() })
+        return true
+      }
+    }, table).store
+  }
+  t.strictSame(await failuresOf(open), [], 'one store queues the operations of a user')
+  let closed = 0
+  for (const failures of [
+    await failuresOf(async () => [await open(), await open()]),
+    await failuresOf(async () => ({ store: [await open(), await open()], close: () => { closed++ } }))
+  ]) t.ok(failures.includes('race: two logins with different keys keep both'), { found: failures })
+  t.ok(closed > 50)
+})
+
+test('storeSuite: calls the methods of several stores on their store', async (t) => {
+  const good = createStore()
+  const store = { ...good, list (this: SessionStore, ref: UserRef) { return this === store ? good.list(ref) : Promise.reject(new Error('this')) } }
+  t.strictSame(await failuresOf(() => [store, store]), [])
 })
 
 test('storeSuite: all checks may share one store', async (t) => {

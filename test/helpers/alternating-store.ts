@@ -1,7 +1,0 @@
-import type { SessionStore } from '../../src/stores/store.js'
-
-/** Sends consecutive operations to different stores, as if they arrived at different servers. */
-export function alternatingStore (stores: readonly [SessionStore, SessionStore]): SessionStore {
-  let turn = 0
-  return new Proxy(stores[0], { get: (_, operation: keyof SessionStore) => stores[turn++ % 2]![operation] })
-}
