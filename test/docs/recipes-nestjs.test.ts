@@ -1,6 +1,9 @@
 /** Compiles the recipe for NestJS as Nest does, and runs it with the client of a Mini Program. */
+import 'reflect-metadata'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Module } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
 import tap, { test } from 'tap'
 import ts from 'typescript'
 import { createWeappClient } from '../../src/client/index.js'
@@ -23,16 +26,21 @@ test('NestJS: the recipe compiles', async (t) => {
   t.equal(await checkTypes(folder), '')
 })
 
-test('NestJS: the recipe guards a route, and the phone receives the code', async (t) => {
+/** Compiles the recipe into the folder build. */
+function build (): void {
   const { ES2022 } = ts.ScriptTarget
   const compilerOptions = { ...DECORATORS, target: ES2022, module: ts.ModuleKind.ESNext }
-  mkdirSync(join(recipes.project, 'build'))
+  mkdirSync(join(recipes.project, 'build'), { recursive: true })
   for (const file of FILES) {
     const { outputText } = ts.transpileModule(readFileSync(join(recipes.project, file), 'utf8'), { compilerOptions })
     // Without log lines between the results of the tests.
     const silent = outputText.replace('new FastifyAdapter({ logger: true })', 'new FastifyAdapter(), { logger: false }')
     writeFileSync(join(recipes.project, 'build', file.slice('nest/'.length).replace(/ts$/, 'js')), silent)
   }
+}
+
+test('NestJS: the recipe guards a route, and the phone receives the code', async (t) => {
+  build()
   const wechat = await startWechatSimulator({ apps: { wx0123456789abcdef: 'app-secret' } })
   const { createApp } = await recipes.load('build/app.js')
   const app = await createApp(weappOptions(wechat))
@@ -52,4 +60,24 @@ test('NestJS: the recipe guards a route, and the phone receives the code', async
 
   await app.getHttpAdapter().getInstance().weapp.sessions.revokeAll({ openid })
   await t.rejects(client.request({ url: '/me' }), { code: 'FST_WEAPP_SESSION_KICKED' })
+})
+
+test('NestJS: without an HTTP adapter the module starts too, and a factory of options receives its providers', async (t) => {
+  build()
+  const { WeappModule } = await recipes.load('build/weapp.module.js')
+  class Users {}
+  class UsersModule {}
+  Module({ providers: [Users], exports: [Users] })(UsersModule)
+  const received: unknown[] = []
+  const useFactory = (users: unknown) => {
+    received.push(users)
+    return { appId: 'wx0123456789abcdef', appSecret: 'app-secret', secret: 'x'.repeat(32) }
+  }
+  class AppModule {}
+  Module({ imports: [WeappModule.forRootAsync({ imports: [UsersModule], inject: [Users], useFactory })] })(AppModule)
+
+  // As in a script of Nest, and as in a testing module before createNestApplication.
+  const app = await NestFactory.createApplicationContext(AppModule, { logger: false, abortOnError: false })
+  t.ok(received[0] instanceof Users)
+  await app.close()
 })
