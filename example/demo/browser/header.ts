@@ -6,6 +6,7 @@ import { resetVisitor } from './visitor.js'
 
 /** Renders the head. `onChange` runs after a switch. */
 export function renderHeader (header: HTMLElement, onChange: () => void): void {
+  document.title = `fastify-weapp: ${translate('title')}`
   document.documentElement.lang = language.value === 'zh' ? 'zh-CN' : 'en'
   document.documentElement.dataset['theme'] = theme.value
 

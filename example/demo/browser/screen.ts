@@ -1,6 +1,6 @@
 /** The screen of the phone, as a Mini Program. It renders a state and reports taps. It contains no login logic. */
 import { button, h } from './dom.js'
-import { translate, translateText, type Text, type TextKey } from './texts.js'
+import { timeOf, translate, translateText, type Text, type TextKey } from './texts.js'
 
 export interface ScreenState {
   device: string
@@ -79,8 +79,8 @@ export function createScreen (onTap: TapHandlers): Screen {
 
   function deviceList (devices: NonNullable<ScreenState['devices']>): HTMLElement {
     return h('ul', { class: 'devices' }, ...devices.map(({ createdAt, current }) => {
-      const time = new Date(createdAt).toLocaleTimeString()
-      return h('li', {}, translate(current ? 'thisDevice' : 'otherDevice'), h('time', {}, time))
+      const time = h('time', {}, timeOf(new Date(createdAt)))
+      return h('li', {}, translate(current ? 'thisDevice' : 'otherDevice'), time)
     }))
   }
 

@@ -168,7 +168,7 @@ export const STORIES: readonly Story[] = [
 
 export async function meResult (handset: Handset): Promise<Text> {
   const { name, signedInAt } = await me(handset)
-  return text('result.me', name, new Date(signedInAt).toLocaleTimeString())
+  return text('result.me', name, new Date(signedInAt))
 }
 
 /** Resolves to the error of an action, or to null if it succeeds. */

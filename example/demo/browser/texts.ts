@@ -74,13 +74,13 @@ const PAGE_TEXTS = {
   hidden: ['hidden here', '此处隐藏'],
   sealed: ['sealed', '已加密'],
   days: ['{0} days', '{0} 天'],
+  openCode: ['Show the code', '查看代码'],
   inspect: ['Inspect a message', '查看消息内容'],
   inspectHint: ['Select an arrow to see its headers, its body, and the code that made it.', '点选一个箭头，查看它的头部、正文和对应的代码。'],
   headers: ['Headers', '头部'],
   body: ['Body', '正文'],
   serverCode: ['Server', '服务器代码'],
-  sdkCode: ['Mini Program', '小程序代码'],
-  wechatCode: ['WeChat makes this code. Your server sees only what it is sent.', '这一步由微信完成，你的服务器只看得到发给它的内容。']
+  sdkCode: ['Mini Program', '小程序代码']
 } as const satisfies Texts
 
 const TEXTS = { ...PAGE_TEXTS, ...STORY_TEXTS }
@@ -97,10 +97,17 @@ export function text (textKey: TextKey, ...values: unknown[]): Text {
   return { textKey, values }
 }
 
-/** Returns a text in the current language. `values` replace `{0}`, `{1}` and so on. */
+/** Returns a text in the current language. `values` replace `{0}`, `{1}` and so on. A date is shown as its time. */
 export function translate (textKey: TextKey, ...values: unknown[]): string {
   const [en, zh] = TEXTS[textKey]
-  return (language.value === 'en' ? en : zh).replace(/\{(\d)\}/g, (_, index) => String(values[Number(index)]))
+  return (language.value === 'en' ? en : zh).replace(/\{(\d)\}/g, (_, index) => {
+    const value = values[Number(index)]
+    return value instanceof Date ? timeOf(value) : String(value)
+  })
+}
+
+export function timeOf (date: Date): string {
+  return date.toLocaleTimeString(language.value === 'en' ? 'en' : 'zh-CN')
 }
 
 export function translateText ({ textKey, values }: Text): string {
