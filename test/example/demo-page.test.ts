@@ -113,9 +113,38 @@ function testPage (demo: DemoSetup): void {
     const code = 'FST_WEAPP_SESSION_KICKED'
     t.match(await inspector.innerText(), new RegExp(`HTTP 401[^]*weapp-error\\s+${code}[^]*"code": "${code}"`))
 
+    t.equal(await inspector.locator('[data-term=code]').count(), 0, 'the code of an error is not the code of wx.login')
+
     await page.setViewportSize({ width: 390, height: 844 })
     await page.locator('.message .title').first().click()
     t.ok(await page.locator('.message .inspector').isVisible(), 'below the arrow on a narrow screen')
+    await page.locator('.remark.note p').last().click()
+    t.equal(await page.locator('.message.selected .inspector').count(), 1, 'a note without code opens nothing')
+  })
+
+  test('inspector: the highlighted row is the one that it shows', async (t) => {
+    const { page, click } = await visit(t, demo)
+    await click('story-login')
+    t.match(await page.locator('.inspector h2').innerText(), 'Your server → Phone')
+    t.match(await page.locator('.selected > .unseen').innerText(), /^Your server → Phone: POST/)
+  })
+
+  test('inspector: the keyboard opens the code of notes and of work', async (t) => {
+    const { page, click } = await visit(t, demo)
+    await click('story-login')
+    await page.locator('.remark.work button').press('Enter')
+    t.match(await page.locator('.inspector .serverCode').innerText(), /app\.decorate\('sessionStore'/)
+    await click('story-kick')
+    await page.locator('.remark.note button').first().press('Enter')
+    t.match(await page.locator('.inspector .serverCode').innerText(), /sessions\.revoke/)
+    t.equal(await page.locator('.remark.note button').count(), 2, 'the last note has no code')
+  })
+
+  test('stories: the link keeps the focus', async (t) => {
+    const { page, log } = await visit(t, demo)
+    await page.locator('#story-me').press('Enter')
+    await log()
+    t.equal(await page.locator(':focus').getAttribute('id'), 'story-me')
   })
 
   test('padlock: only for the sealed session_key', async (t) => {
@@ -144,6 +173,8 @@ function testPage (demo: DemoSetup): void {
     const light = await scheme()
     await page.locator('#language').click()
     t.match(await result.innerText(), /^你是 Alice/)
+    t.match(await result.innerText(), /登录于 \d\d:\d\d:\d\d。$/, 'times follow the language of the page')
+    t.match(await page.title(), /微信登录/)
     t.equal(await page.locator(':focus').getAttribute('id'), 'language', 'the button keeps the focus')
     await page.locator('#theme').click()
     await page.locator('#theme').click()
@@ -176,7 +207,7 @@ function testPage (demo: DemoSetup): void {
     const top = (await page.locator('.messages').boundingBox())!.y
     t.ok(top < 740 / 2, 'the messages come into view')
     const unnamed = await page.evaluate(`[...document.querySelectorAll('button, input, a, select')]
-      .filter((element) => element.textContent === '' && element.labels?.length !== 1).length`)
+      .filter((element) => element.textContent === '' && !element.ariaLabel && element.labels?.length !== 1).length`)
     t.equal(unnamed, 0, 'every control has a name')
   })
 }

@@ -32,6 +32,9 @@ function testStories (demo: DemoSetup): void {
           t.equal(new URL(page.url()).hash, `#${id}`, `${id}: link`)
           const fits = await page.evaluate('document.documentElement.scrollWidth <= innerWidth')
           t.ok(fits, `${id}: no horizontal scrolling`)
+          const wide = await page.evaluate(`[...document.querySelectorAll('.fields')]
+            .filter((fields) => fields.scrollWidth > fields.clientWidth).map((fields) => fields.textContent)`)
+          t.strictSame(wide, [], `${id}: values stay between their lines`)
           const last = await page.locator('.rows > :last-child').boundingBox()
           t.ok(last !== null && last.y > 0 && last.y + last.height <= viewport.height, `${id}: the last row is visible`)
         }

@@ -31,6 +31,10 @@ export function codeOf (entry: Entry): { server?: Snippet, sdk?: Snippet } {
   return { ...server !== undefined && { server: SNIPPETS[server] }, ...sdk !== undefined && { sdk: SNIPPETS[sdk] } }
 }
 
+export function hasCode (entry: Entry): boolean {
+  return Object.keys(namesOf(entry)).length > 0
+}
+
 function namesOf (entry: Entry): Code {
   if (entry.kind === 'message') return CODE.find(([title]) => entry.message.title.startsWith(title))?.[1] ?? {}
   if (entry.kind === 'operation') {

@@ -1,5 +1,6 @@
 /** The sequence diagram. Each message is a row. Screen readers read it as a sentence of a log. */
 import { HIDDEN, type Field, type Lane, type Message } from '../messages.js'
+import { hasCode } from './code.js'
 import { button, h } from './dom.js'
 import { translate, translateText } from './texts.js'
 import type { Entry, Timeline } from './timeline.js'
@@ -16,7 +17,7 @@ export interface Diagram {
 const DAY_SECONDS = 86_400
 
 export function createDiagram (
-  timeline: Timeline, onSelect: (entry: Entry, row: HTMLElement, isTap: boolean) => void, empty: () => HTMLElement
+  timeline: Timeline, onSelect: (entry: Entry, row: HTMLElement, isTap: boolean) => boolean, empty: () => HTMLElement
 ): Diagram {
   const rows = new Map<Entry, HTMLElement>()
   /** The count of a row that is drawn, because equal messages share it. */
@@ -27,8 +28,8 @@ export function createDiagram (
   const element = h('div', { class: 'diagram', tabindex: '0', role: 'region' }, heads, list)
 
   function select (entry: Entry, isTap = false): void {
+    if (!onSelect(entry, rows.get(entry)!, isTap)) return
     for (const [other, row] of rows) row.classList.toggle('selected', other === entry)
-    onSelect(entry, rows.get(entry)!, isTap)
   }
 
   function draw (entry: Entry): HTMLElement {
@@ -86,7 +87,9 @@ function countOf (entry: Entry): number {
 
 function drawRow (entry: Entry, onClick: () => void): HTMLElement {
   if (entry.kind === 'message') return drawMessage(entry.message, entry.count, entry.slowest, onClick)
-  if (entry.kind === 'note') return remark(entry.lane, [translateText(entry.text)], 'note', onClick)
+  if (entry.kind === 'note') {
+    return remark(entry.lane, [translateText(entry.text)], 'note', hasCode(entry) ? onClick : null)
+  }
   const { name, code, sealed } = (entry as Entry & { kind: 'operation' }).operation
   if (name === 'save') {
     const key = h('span', { class: 'field sealed' },
@@ -97,10 +100,14 @@ function drawRow (entry: Entry, onClick: () => void): HTMLElement {
   return remark('server', [translate(textKey)], code === null ? 'work' : 'work refused', onClick)
 }
 
-function remark (lane: Lane, content: Array<Node | string>, kind: string, onClick: () => void): HTMLElement {
+/** Draws a remark. `onClick` is null if the remark has no code. */
+function remark (lane: Lane, content: Array<Node | string>, kind: string, onClick: (() => void) | null): HTMLElement {
+  const code = { class: 'open-code', 'aria-label': translate('openCode'), title: translate('openCode') }
   const row = h('li', { class: `remark ${kind} ${lane}` },
-    h('p', {}, h('b', { class: 'speaker' }, translate(`lane.${lane}`)), ' ', h('span', {}, ...content)))
-  onRowClick(row, onClick)
+    h('p', {},
+      h('b', { class: 'speaker' }, translate(`lane.${lane}`)), ' ', h('span', {}, ...content),
+      onClick === null ? null : button('', onClick, code)))
+  if (onClick !== null) onRowClick(row, onClick)
   return row
 }
 
@@ -150,7 +157,7 @@ function drawField (field: Field): HTMLElement {
   return value === null
     ? h('span', { class: 'field hidden', title: translate('hidden') },
       term(field.name), h('i', { class: 'dots' }, HIDDEN))
-    : h('span', { class: 'field' }, term(field.name), h('b', {}, value))
+    : h('span', { class: 'field' }, term(field.name), h('wbr'), h('b', {}, value))
 }
 
 function valueOf ({ name, value }: Field): string | null {

@@ -1,6 +1,6 @@
 /** Shows the selected message: its headers, its body, and the code that made it. */
 import { HIDDEN, type Detail } from '../messages.js'
-import { codeOf } from './code.js'
+import { codeOf, hasCode } from './code.js'
 import { h } from './dom.js'
 import { TERM_NAMES } from './glossary.js'
 import { translate, translateText } from './texts.js'
@@ -9,7 +9,8 @@ import { term } from './tooltip.js'
 
 export interface Inspector {
   element: HTMLElement
-  show (entry: Entry | null): void
+  /** Shows an entry, or with null the hint. Returns false if the entry has no content to show. */
+  show (entry: Entry | null): boolean
   render (): void
 }
 
@@ -30,10 +31,10 @@ export function createInspector (): Inspector {
   return {
     element,
     show (entry) {
-      // A note without code has nothing to inspect.
-      if (entry?.kind === 'note' && Object.keys(codeOf(entry)).length === 0) return
+      if (entry?.kind === 'note' && !hasCode(entry)) return false
       current = entry
       render()
+      return true
     },
     render
   }
@@ -75,9 +76,9 @@ function drawCode (entry: Entry): HTMLElement[] {
   })
 }
 
-/** Splits text at hidden secrets and at names of the glossary. */
+/** Splits text at hidden secrets and at names of the glossary. The `code` of an error is not in the glossary. */
 function withMarks (text: string): Array<Node | string> {
-  return text.split(/("[\w-]+"(?=:)|\b\w+(?==)|"?•••"?)/).map((part) => {
+  return text.split(/("[\w-]+"(?=:(?! "(?:FST|SHOP)_))|\b\w+(?==)|"?•••"?)/).map((part) => {
     if (part.includes(HIDDEN)) return h('span', { class: 'hidden-value' }, translate('hidden'))
     const name = part.replaceAll('"', '')
     return TERM_NAMES.has(name) ? term(name, part) : part

@@ -51,9 +51,15 @@ const heading = h('h2', { id: 'messages-title' })
 const aside = h('aside', {}, inspector.element)
 const narrow = matchMedia('(max-width: 60rem)')
 const diagram = createDiagram(timeline, (entry, row, isTap) => {
-  inspector.show(entry)
-  if (isTap && narrow.matches) row.append(inspector.element)
-  else aside.append(inspector.element)
+  if (!inspector.show(entry)) return false
+  if (isTap && narrow.matches) {
+    row.append(inspector.element)
+    if (row.getBoundingClientRect().bottom > innerHeight) row.scrollIntoView()
+  } else {
+    aside.append(inspector.element)
+    aside.scrollTop = 0
+  }
+  return true
 }, drawEmpty)
 const messages = h('section', { class: 'messages', 'aria-labelledby': 'messages-title' },
   h('div', { class: 'heading' }, heading, player.element), diagram.element)
@@ -157,7 +163,12 @@ function renderStories (): void {
       })
       return link
     }))
+  // Restores the focus afterwards, for keyboard users.
+  const focused = stories.contains(document.activeElement) ? document.activeElement!.id : null
   stories.replaceChildren(group('stories', false), group('troubles', true))
+  if (focused !== null) document.getElementById(focused)?.focus({ preventScroll: true })
+  const current = stories.querySelector<HTMLElement>('[aria-current]')
+  if (current !== null) current.parentElement!.scrollLeft = current.offsetLeft - current.parentElement!.offsetWidth / 2
 }
 
 /** Shows the timeline at its position. */
