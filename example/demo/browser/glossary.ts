@@ -3,17 +3,17 @@ import { language } from './preferences.js'
 
 const TERMS: Record<string, readonly [en: string, zh: string]> = {
   code: [
-    'Works once, for five minutes. The server exchanges it: of wx.login for the openid, of a tap for the phone number.',
-    '只能用一次，五分钟内有效。wx.login 的 code（临时登录凭证）换取 openid，点按得到的 code 换取手机号。'
+    'Works once, within five minutes. The code of wx.login gets the openid, the code of a tap gets the phone number.',
+    '只能用一次，五分钟内有效。wx.login 的 code（临时登录凭证）用来换取 openid，点击按钮得到的 code 用来换取手机号。'
   ],
   js_code: ['The code of wx.login, under the name that WeChat’s API gives it.', 'wx.login 的 code，在微信接口中的名称。'],
   phoneCode: [
-    'Of one tap on the phone number button. It is not the code of wx.login.',
-    '点按手机号按钮得到的动态令牌，与 wx.login 的 code 不同。'
+    'The code of one tap on the phone number button. It differs from the code of wx.login.',
+    '用户点击手机号按钮得到的动态令牌，与 wx.login 的 code 不同。'
   ],
   openid: [
-    'Identifies a user within one Mini Program. It is no secret, and no proof either.',
-    '用户在一个小程序中的唯一标识。它不是秘密，也不能用来证明身份。'
+    'Identifies a user within one Mini Program. It is not secret, so it proves nothing.',
+    '用户在一个小程序中的唯一标识。它不是秘密，不能用来证明身份。'
   ],
   unionid: ['Identifies a user across the apps of one Open Platform account.', '用户在同一开放平台账号下各应用中的唯一标识。'],
   session_key: [
@@ -32,7 +32,7 @@ const TERMS: Record<string, readonly [en: string, zh: string]> = {
     '服务器调用微信其他接口的凭证，有效期两小时。'
   ],
   encryptedData: ['User data that WeChat encrypted with the session_key.', '微信用 session_key 加密的用户数据。'],
-  iv: ['The start value of the encryption. It belongs to encryptedData.', '加密算法的初始向量，与 encryptedData 配套。'],
+  iv: ['The initialization vector of encryptedData.', '加密算法的初始向量，与 encryptedData 配套。'],
   errcode: [
     'WeChat answers HTTP 200 even to a refusal. The errcode tells the difference.',
     '微信拒绝时也返回 HTTP 200，要看 errcode。'

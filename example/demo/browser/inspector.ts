@@ -1,5 +1,5 @@
 /** Shows the selected message: its headers, its body, and the code that made it. */
-import { HIDDEN, type Detail } from '../messages.js'
+import { HIDDEN, type Message } from '../messages.js'
 import { codeOf, hasCode } from './code.js'
 import { h } from './dom.js'
 import { TERM_NAMES } from './glossary.js'
@@ -24,7 +24,7 @@ export function createInspector (): Inspector {
       element.replaceChildren(title, h('p', { class: 'hint' }, translate('inspectHint')))
       return
     }
-    const detail = current.kind === 'message' ? drawDetail(current.message.detail) : []
+    const detail = current.kind === 'message' ? drawDetail(current.message) : []
     element.replaceChildren(title, ...detail, ...drawCode(current))
   }
 
@@ -47,19 +47,19 @@ function titleOf (entry: Entry): string {
   return `${translate(`lane.${from}`)} → ${translate(`lane.${to}`)}`
 }
 
-function drawDetail ({ line, headers, body }: Detail): HTMLElement[] {
+function drawDetail ({ part, detail: { line, headers, body } }: Message): HTMLElement[] {
   const names = Object.keys(headers)
   return [
     h('pre', { class: 'first-line', tabindex: '0' }, ...withMarks(line)),
     ...names.length === 0
       ? []
-      : [h('h3', {}, translate('headers')), h('dl', {}, ...names.flatMap((name) => {
+      : [h('h3', {}, translate(`headers.${part}`)), h('dl', {}, ...names.flatMap((name) => {
           return [h('dt', {}, term(name)), h('dd', {}, ...withMarks(headers[name]!))]
         }))],
     ...body === undefined
       ? []
       : [
-          h('h3', {}, translate('body')),
+          h('h3', {}, translate(`body.${part}`)),
           h('pre', { class: 'body', tabindex: '0' }, ...withMarks(JSON.stringify(body, null, 2)))
         ]
   ]

@@ -3,9 +3,9 @@ export const STORY_TEXTS = {
   'story.login': ['Sign in', '登录'],
   'story.login.hint': ['code → openid → token', 'code → openid → token'],
   'story.me': ['Guarded request', '需要登录的请求'],
-  'story.me.hint': ['the token says who asks', 'token 说明是谁'],
+  'story.me.hint': ['the token identifies the session', '凭 token 识别用户'],
   'story.phone': ['Phone number', '获取手机号'],
-  'story.phone.hint': ['a tap gives a phone code', '点按得到手机号 code'],
+  'story.phone.hint': ['a tap gives a phone code', '点击按钮得到手机号 code'],
   'story.unbind': ['New user', '新用户'],
   'story.unbind.hint': ['binds an account once', '首次绑定账号'],
   'story.code': ['Code used twice', 'code 用了两次'],
@@ -14,8 +14,8 @@ export const STORY_TEXTS = {
   'story.burst.hint': ['five requests at once', '五个请求同时遇到'],
   'story.key': ['session_key changes', 'session_key 失效'],
   'story.key.hint': ['then data cannot be decrypted', '数据无法解密'],
-  'story.kick': ['Device signed out', '店家让设备下线'],
-  'story.kick.hint': ['by the shop, with sessions.revoke()', '由店家调用 sessions.revoke()'],
+  'story.kick': ['Device signed out', '设备被强制下线'],
+  'story.kick.hint': ['by the shop, with sessions.revoke()', '商家调用 sessions.revoke()'],
   'story.busy': ['WeChat busy', '微信繁忙'],
   'story.busy.hint': ['once, then for longer', '先一次，再持续'],
   'story.store': ['Store fails', '存储不可用'],
@@ -33,64 +33,64 @@ export const STORY_TEXTS = {
     '手机只保存 token。openid 和 session_key 留在服务器。'
   ],
   'note.me': [
-    'The server checks the token and reads the session. WeChat is not asked.',
+    'The server checks the token and reads the session. It sends no request to WeChat.',
     '服务器校验 token 并读取登录态，不需要请求微信。'
   ],
   'note.phone': [
-    'The phone code belongs to one tap. The server exchanges it with its access_token.',
-    '手机号 code 只对应一次点按，服务器用 access_token 换取手机号。'
+    'A phone code belongs to one tap. With it and an access_token, the server gets the number.',
+    '手机号 code 只对应一次点击，服务器凭它和 access_token 换取手机号。'
   ],
   'note.unbind': ['This WeChat user is new: no account of the shop is bound.', '这个微信用户是新用户：还没有绑定店铺账号。'],
   'note.unbound': [
-    'onLogin refuses: the code is spent, and there is no session.',
-    'onLogin 拒绝：code 已消耗，没有建立登录态。'
+    'onLogin refuses the login. The code is used, and there is no session.',
+    'onLogin 拒绝登录：code 已被使用，没有生成登录态。'
   ],
   'note.bound': [
-    'The account is bound with a new code. Most of the time went into the password. From now on the code is enough.',
-    '用新的 code 绑定账号，时间主要花在校验密码上。以后只用 code 就能登录。'
+    'A new code binds the account. Checking the password took most of the time. From now on the code is enough.',
+    '用新的 code 绑定账号，耗时主要在校验密码。以后只凭 code 就能登录。'
   ],
-  'note.codeRepeated': ['A faulty phone sends the previous code again.', '有问题的手机又发送了上一次的 code。'],
+  'note.codeRepeated': ['A faulty phone sends the previous code again.', '这台手机出了问题，又发送了上一次的 code。'],
   'note.codeUsed': [
     'The server refused the used code. The SDK called wx.login once more, and the new code worked.',
     '服务器拒绝了用过的 code。SDK 又调用了一次 wx.login，新的 code 登录成功。'
   ],
-  'note.keyChanged': ['The session_key changes. Nobody is notified.', 'session_key 失效了，谁也没有收到通知。'],
+  'note.keyChanged': ['The session_key changes. WeChat notifies neither the phone nor the server.', 'session_key 失效了，微信不会通知手机，也不会通知服务器。'],
   'note.keyHealed': [
     'After the 409 the SDK signed in again and repeated the request. One tap was enough.',
     '收到 409 后，SDK 重新登录并重发请求。用户只点了一次。'
   ],
-  'note.kicked': ['The shop ends this session: app.weapp.sessions.revoke()', '店家结束这个登录态：app.weapp.sessions.revoke()'],
+  'note.kicked': ['The shop ends this session: app.weapp.sessions.revoke()', '商家撤销了这个登录态：app.weapp.sessions.revoke()'],
   'note.stayOut': [
-    'The SDK calls onSignedOut. It does not sign in by itself, because the shop decided so.',
-    'SDK 调用 onSignedOut。它不会自动重新登录，因为这是店家的决定。'
+    'The SDK calls onSignedOut. It does not sign in by itself, because the shop ended the session on purpose.',
+    'SDK 调用 onSignedOut。它不会自动重新登录，因为这是商家的决定。'
   ],
   'note.nothingSent': [
-    'The next request is rejected on the phone, and nothing is sent. Only “Sign in” ends this.',
-    '下一个请求在手机上就被拒绝，什么也没有发送。只有点“微信登录”才能恢复。'
+    'The next request is rejected on the phone, and nothing is sent. Only “Sign in with WeChat” ends this.',
+    '下一个请求在手机上就被拒绝，不会发出。用户点击“微信登录”后才能恢复。'
   ],
   'note.busyOnce': ['WeChat is busy once: errcode -1.', '微信繁忙一次：errcode -1。'],
-  'note.busyHealed': ['The server tried again, because -1 means that WeChat did nothing.', '服务器重试一次，因为 -1 表示微信什么都没做。'],
+  'note.busyHealed': ['The server tried again: -1 is the only errcode that a retry can help with.', '服务器重试了一次：-1 表示系统繁忙，只有这个 errcode 适合重试。'],
   'note.busyLong': ['Now WeChat stays busy.', '现在微信一直繁忙。'],
   'note.busyRefused': [
-    '503 with Retry-After: {0} s. The phone keeps its earlier session.',
-    '503，Retry-After 为 {0} 秒。手机仍保持原来的登录态。'
+    '503 with Retry-After: {0} s. The phone’s earlier session stays valid.',
+    '503，Retry-After 为 {0} 秒。手机上原来的登录态仍然有效。'
   ],
-  'note.storeDown': ['The store fails.', '存储不可用了。'],
+  'note.storeDown': ['The store fails.', '存储发生故障。'],
   'note.storeRefused': [
-    '503 with Retry-After: {0} s. Nobody is let in, and nobody is signed out.',
-    '503，Retry-After 为 {0} 秒。不放行任何人，也不让任何人退出。'
+    '503 with Retry-After: {0} s. No request passes the guard, and no user is signed out.',
+    '503，Retry-After 为 {0} 秒。请求不会放行，但用户也不会被退出登录。'
   ],
   'note.storeUp': ['The store works again.', '存储恢复了。'],
-  'note.storeHealed': ['The same token works again. Nobody had to sign in.', '同一个 token 继续有效，无需重新登录。'],
+  'note.storeHealed': ['The same token works again. No user had to sign in again.', '同一个 token 继续有效，无需重新登录。'],
   'note.expired': ['The session expires. Five pages load at once.', '登录态过期，五个页面同时加载。'],
   'note.oneLogin': [
-    'Five requests were refused. The SDK signed in {0}× and repeated all five.',
+    'Five requests were refused. The SDK sent {0} login and repeated all five.',
     '五个请求被拒绝。SDK 只登录了 {0} 次，五个请求全部重发成功。'
   ],
   'note.unexpected': ['Unexpected result: {0}', '意外的结果：{0}'],
 
   'result.welcome': ['Welcome, {0}.', '欢迎，{0}。'],
-  'result.bind': ['Not bound yet: show which account is yours.', '尚未绑定：请证明账号是你的。'],
+  'result.bind': ['Not bound yet: sign in to your account once.', '尚未绑定账号，请先验证一次账号。'],
   'result.wrongPassword': ['The username or the password is wrong.', '用户名或密码错误。'],
   'result.me': ['You are {0}. Signed in at {1}.', '你是 {0}，登录于 {1}。'],
   'result.phone': ['Your number is {0}.', '你的手机号是 {0}。'],
@@ -99,6 +99,6 @@ export const STORY_TEXTS = {
   'result.outAll': ['Signed out on every device.', '已在所有设备上退出。'],
   'result.burst': ['Five pages loaded.', '五个页面已加载。'],
   'result.error': ['{0}', '{0}'],
-  'result.signedOutBecause': ['The shop signed you out. Please sign in again.', '店家已让你退出登录，请重新登录。'],
+  'result.signedOutBecause': ['The shop signed you out. Please sign in again.', '你已被商家退出登录，请重新登录。'],
   'result.signInRequired': ['You are signed out. Please sign in.', '你已退出登录，请先登录。']
 } as const satisfies Record<string, readonly [en: string, zh: string]>

@@ -14,7 +14,7 @@ const PAGE_TEXTS = {
   'theme.auto': ['Theme: auto', '主题：自动'],
   'theme.light': ['Theme: light', '主题：浅色'],
   'theme.dark': ['Theme: dark', '主题：深色'],
-  api: ['API of this server', '本服务器的 API'],
+  api: ['API docs', 'API 文档'],
   startOver: ['Start over', '重新开始'],
   startOverHint: ['Start over as a new user', '换一个新用户重新开始'],
 
@@ -29,8 +29,8 @@ const PAGE_TEXTS = {
   whoAmI: ['Who am I?', '我是谁'],
   bind: ['Bind and sign in', '绑定并登录'],
   bindHint: [
-    'This WeChat user has no account of the shop yet. The shop knows alice / wonderland.',
-    '这个微信用户还没有绑定店铺账号。可用 alice / wonderland。'
+    'This WeChat user has no account of the shop yet. Use alice / wonderland.',
+    '这个微信用户还没有绑定店铺账号。演示账号：alice / wonderland。'
   ],
   username: ['Username', '用户名'],
   password: ['Password', '密码'],
@@ -55,7 +55,7 @@ const PAGE_TEXTS = {
   'legend.refused': ['refusal', '拒绝'],
   'legend.work': ['work of the server', '服务器的处理'],
   'legend.note': ['an explanation', '说明'],
-  'legend.hidden': ['a secret that this page never receives', '秘密，本页面不会收到'],
+  'legend.hidden': ['a secret that this page never receives', '敏感信息，不会发送到本页面'],
   'legend.sealed': ['encrypted before it is stored (AES-256-GCM)', '加密后才存储（AES-256-GCM）'],
   replay: ['Replay', '重播'],
   back: ['Back', '上一步'],
@@ -66,19 +66,21 @@ const PAGE_TEXTS = {
   'speed.slow': ['slow', '慢'],
   'speed.normal': ['normal', '正常'],
   'speed.fast': ['fast', '快'],
-  'speed.instant': ['all at once', '一次显示全部'],
+  'speed.instant': ['instant', '立即'],
 
   'lane.phone': ['Phone', '手机'],
   'lane.server': ['Your server', '你的服务器'],
   'lane.wechat': ['WeChat', '微信'],
-  hidden: ['hidden here', '此处隐藏'],
+  hidden: ['hidden here', '此处已隐藏'],
   sealed: ['sealed', '已加密'],
   days: ['{0} days', '{0} 天'],
   openCode: ['Show the code', '查看代码'],
   inspect: ['Inspect a message', '查看消息内容'],
-  inspectHint: ['Select an arrow to see its headers, its body, and the code that made it.', '点选一个箭头，查看它的头部、正文和对应的代码。'],
-  headers: ['Headers', '头部'],
-  body: ['Body', '正文'],
+  inspectHint: ['Select an arrow to see its headers, its body, and the code that made it.', '点击任意箭头，查看它的头信息、内容以及对应的代码。'],
+  'headers.request': ['Headers', '请求头'],
+  'headers.response': ['Headers', '响应头'],
+  'body.request': ['Body', '请求体'],
+  'body.response': ['Body', '响应体'],
   serverCode: ['Server', '服务器代码'],
   sdkCode: ['Mini Program', '小程序代码']
 } as const satisfies Texts
