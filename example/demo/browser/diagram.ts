@@ -111,10 +111,10 @@ function remark (lane: Lane, content: Array<Node | string>, kind: string, onClic
   return row
 }
 
-/** Handles clicks on a row, except in the inspector that the row contains on a narrow screen. */
+/** Handles clicks on a row, except on names of the glossary and in the inspector that a narrow screen shows in it. */
 function onRowClick (row: HTMLElement, onClick: () => void): void {
   row.addEventListener('click', ({ target }) => {
-    if ((target as Element).closest('.inspector') === null) onClick()
+    if ((target as Element).closest('.inspector, [data-term]') === null) onClick()
   })
 }
 
@@ -136,9 +136,9 @@ function drawMessage (message: Message, count: number, slowest: number, onClick:
     h('span', { class: 'unseen' }, sentence),
     h('div', { class: 'span' },
       h('div', { class: 'label' },
-        count > 1 ? h('span', { class: 'count' }, `${count} ×`) : null,
+        count > 1 ? h('span', { class: 'count', 'aria-hidden': 'true' }, `${count} ×`) : null,
         part === 'request' ? breakable(title, onClick, 'title') : breakable(outcome, onClick, 'pill'),
-        time === '' ? null : h('span', { class: 'ms' }, time)),
+        time === '' ? null : h('span', { class: 'ms', 'aria-hidden': 'true' }, time)),
       h('div', { class: 'line' }),
       h('div', { class: 'fields' }, ...fields.map(drawField))))
   onRowClick(row, onClick)
@@ -156,8 +156,8 @@ function drawField (field: Field): HTMLElement {
   const value = valueOf(field)
   return value === null
     ? h('span', { class: 'field hidden', title: translate('hidden') },
-      term(field.name), h('i', { class: 'dots' }, HIDDEN))
-    : h('span', { class: 'field' }, term(field.name), h('wbr'), h('b', {}, value))
+      term(field.name), h('i', { class: 'dots', 'aria-hidden': 'true' }, HIDDEN))
+    : h('span', { class: 'field' }, term(field.name), h('wbr'), h('b', { 'aria-hidden': 'true' }, value))
 }
 
 function valueOf ({ name, value }: Field): string | null {
