@@ -93,6 +93,8 @@ function testPage (demo: DemoSetup): void {
     await page.locator('#replay').click()
     await progress.filter({ hasText: '3 / 3' }).waitFor()
     t.ok(await page.locator('#step').isDisabled())
+    await page.locator('#speed').selectOption('slow')
+    t.equal(await progress.innerText(), '3 / 3', 'another speed does not replay')
   })
 
   test('inspector: an arrow opens to headers, body and code', async (t) => {

@@ -21,7 +21,7 @@ export function createPlayer (timeline: Timeline): Player {
   const select = h('select', { id: 'speed' })
   select.addEventListener('change', () => {
     speed.value = select.value as typeof speed.value
-    if (timeline.isPlaying) timeline.play()
+    if (timeline.isPlaying && !timeline.isAtEnd) timeline.play()
   })
   element.append(replay, back, play, step, progress, select)
 
