@@ -13,7 +13,7 @@ export const SNIPPETS = {
   'sdk.login': ['browser/handsets.ts', 'export async function signIn', '}'],
   'sdk.phone': ['browser/handsets.ts', 'export async function phoneNumber', '}'],
   'sdk.me': ['browser/handsets.ts', 'export async function me', '}'],
-  'sdk.burst': ['browser/stories.ts', '      const loadPage', '      await Promise.all'],
+  'sdk.burst': ['browser/stories.ts', '      const loadPage', '      const loadPages'],
   'sdk.logout': ['browser/actions.ts', '    await handset.client.logout', '    await handset.client.logout'],
   'sdk.session': ['browser/actions.ts', '    handset.devices = (await', '    handset.devices = (await'],
   'sdk.key': ['browser/main.ts', '    await handset.client.ensureSessionKey', '    await handset.client.ensureSessionKey']

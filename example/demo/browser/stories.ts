@@ -96,7 +96,8 @@ export const STORIES: readonly Story[] = [
         login(callbacks)
       }
       const loadPage = async () => assertOk(await handset.client.request({ url: '/orders' }))
-      await Promise.all(Array.from({ length: BURST }, loadPage)).finally(() => { wx.login = login })
+      const loadPages = () => Promise.all(Array.from({ length: BURST }, loadPage))
+      await loadPages().finally(() => { wx.login = login })
       note('phone', 'note.oneLogin', logins)
       return text('result.burst')
     }
