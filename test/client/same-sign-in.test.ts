@@ -184,14 +184,18 @@ test('contexts: a logout on a signed-out device overtakes a login in the other',
 })
 
 test('contexts: a login that is refused does not undo a later one in the other', async (t) => {
-  const pause = deferred()
-  let logins = 0
-  const { client, mini, launch } = await startPhone(t, {
-    options: { session: { limit: 1 }, onLogin: async () => { if (++logins === 1) await pause.promise } }
-  })
+  const [started, pause] = [deferred(), deferred()]
+  let isFirst = true
+  const onLogin = async (): Promise<void> => {
+    if (!isFirst) return
+    isFirst = false
+    started.resolve()
+    await pause.promise
+  }
+  const { client, mini, launch } = await startPhone(t, { options: { session: { limit: 1 }, onLogin } })
   const other = launch(sharing(mini.storage))
   const refused = t.rejects(client.login(), { code: CODES.replaced })
-  while (logins === 0) await new Promise(setImmediate)
+  await started.promise
   const { token } = await other.client.login()
   pause.resolve()
   await refused
