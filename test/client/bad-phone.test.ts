@@ -7,6 +7,7 @@ import { test, type Test } from 'tap'
 import type { Wx } from '../../src/client/index.js'
 import { freezeClock, SECOND } from '../helpers/clock.js'
 import { holdTimers } from '../helpers/held-timers.js'
+import { APP_ID } from '../helpers/host.js'
 import { PAST_IDLE, startPhone, type Launch, type Phone } from '../helpers/phone.js'
 
 const SEEDS = Number(process.env['BAD_PHONE_SEEDS'] ?? 6)
@@ -150,6 +151,16 @@ class BadPhone {
     if (this.#hasBadStorage) this.#isSignedOut = false
   }
 
+  /** Lost answers leave one session, or two if both contexts signed in at once. A cleared storage loses the device id. */
+  async #countSessions (): Promise<void> {
+    if (this.#hasBadStorage) return
+    const { app, wechat } = this.#phone.host
+    for (const user of ['alice', 'bob']) {
+      const { length } = await app.weapp.sessions.list({ appId: APP_ID, openid: wechat.openid(user) })
+      if (length > 2) this.problems.push(`${user} has ${length} sessions`)
+    }
+  }
+
   async step (settle: (promises: Array<Promise<unknown>>) => Promise<boolean>, advance: (ms: number) => void) {
     advance(this.#one([0, SECOND, 40 * SECOND, PAST_IDLE, PAST_IDLE]))
     this.#logins = 0
@@ -177,6 +188,7 @@ class BadPhone {
     if (deed > 8) {
       if (!await settle(this.#pending)) this.problems.push('a promise does not settle')
       this.#pending = []
+      await this.#countSessions()
     }
     if (deed === 10) this.#relaunch()
     // Two calls of wx.login for each login, because a spent code is retried.
