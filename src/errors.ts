@@ -112,11 +112,11 @@ export const FST_WEAPP_TOKEN_EXPIRED = tokenError('FST_WEAPP_TOKEN_EXPIRED',
 export const FST_WEAPP_SESSION_EXPIRED = tokenError('FST_WEAPP_SESSION_EXPIRED',
   'The session has expired. Sign in again.')
 export const FST_WEAPP_SESSION_REVOKED = tokenError('FST_WEAPP_SESSION_REVOKED',
-  'The user signed out of the session.')
+  'The user signed out of the session. Sign in again only if the user asks for it.')
 export const FST_WEAPP_SESSION_KICKED = tokenError('FST_WEAPP_SESSION_KICKED',
-  'The server ended the session.')
+  'The server ended the session. Sign in again only if the user asks for it.')
 export const FST_WEAPP_SESSION_REPLACED = tokenError('FST_WEAPP_SESSION_REPLACED',
-  'A newer login ended the session.')
+  'A newer login ended the session. Sign in again only if the user asks for it.')
 
 /** The session ended during a request. A 401 would make the phone sign in and repeat the work of the route. */
 export const FST_WEAPP_SESSION_ENDED = weappError('FST_WEAPP_SESSION_ENDED', 409,
