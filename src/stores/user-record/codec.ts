@@ -41,8 +41,8 @@ function encodeLine (value: unknown): string {
 }
 
 /**
- * Decodes what `encodeRecord` returns. Checks every field that it decodes. A damaged line of one live session leaves the
- * others unchanged. Otherwise the others would be read as live, and could not be ended.
+ * Decodes what `encodeRecord` returns. Checks every field that it decodes. A damaged line of one live session leaves
+ * the others unchanged. Otherwise the others would be read as live, and could not be ended.
  *
  * @param sessionId id of the only live session to decode, or null for all
  */
