@@ -11,6 +11,8 @@ export interface Proxy {
   stop (): void
   /** Forwards again, beginning with the delayed bytes. */
   resume (): void
+  /** Forwards on new connections alone. The old ones stay open and stopped. */
+  restart (): void
 }
 
 export async function startProxy (t: Teardown, target: { port: number }): Promise<Proxy> {
@@ -50,6 +52,7 @@ export async function startProxy (t: Teardown, target: { port: number }): Promis
     resume () {
       isOpen = true
       for (const socket of sockets) socket.resume()
-    }
+    },
+    restart () { isOpen = true }
   }
 }

@@ -111,5 +111,5 @@ function postgresDatabase (pool: PostgresPool, table: string, timeout: number): 
  * the process. After `query_timeout` the pool discards a connection that hangs.
  */
 function query (pool: PostgresPool, text: string, values: unknown[], timeLeft: number): Promise<any> {
-  return pool.query({ text, values, query_timeout: timeLeft + DISCARD_DELAY })
+  return pool.query({ text, values, query_timeout: Math.min(timeLeft + DISCARD_DELAY, LONGEST_TIMER) })
 }

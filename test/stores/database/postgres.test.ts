@@ -10,6 +10,7 @@ import { HOUR, SECOND } from '../../helpers/clock.js'
 import { startHost } from '../../helpers/host.js'
 import { connectPostgres, startPostgres } from '../../helpers/postgres.js'
 import { until } from '../../helpers/processes.js'
+import { startProxy } from '../../helpers/proxy.js'
 import { testOutages } from '../../helpers/sql-outages.js'
 
 /** A pool of pg is assignable without a cast. */
@@ -42,6 +43,19 @@ test('createTable: a failed creation is repeated by the next operation', async (
   await pool.query('CREATE SCHEMA later')
   const { id } = await user.signIn()
   t.equal(await user.isLive(id), true)
+})
+
+test('createTable: a connection that hangs for ever is given up', async (t) => {
+  const proxy = await startProxy(t, server)
+  const pool = connectPostgres(t, { ...server, url: server.url.replace(`${server.port}`, `${proxy.port}`) })
+  await pool.query('SELECT')
+  const user = new TestUser(postgresStore({ pool, table: 'behind_proxy', createTable: true, timeout: 200 }))
+  proxy.stop()
+  await t.rejects(user.read(randomId()), { code: 'WEAPP_DATABASE_TIMEOUT' })
+  // Only new connections reach the server.
+  proxy.restart()
+  await until('the table is created', () => user.signIn().then(() => true, () => false))
+  t.equal((await user.list()).length, 1)
 })
 
 test('postgresSchema: a migration may run it several times', async (t) => {
