@@ -51,7 +51,7 @@ export function createLogout (authState: AuthState, signIn: SignIn, transfer: Tr
       reply = await transfer.callRoute(all ? '/logout?all=true' : '/logout', before.token, 'POST')
       const recovery = RECOVERY[reply.code!]
       if (isRefusal(reply) && recovery === undefined) throw refusal(reply)
-      // An expired session cannot end the others. A user who signs in meanwhile stays signed in.
+      // An expired session cannot end the others. A user with a sign-in meanwhile stays signed in.
       if (
         all && !isRenewed && recovery === 'reauthenticate' &&
         authState.refresh().revision === signedOut.revision && !signIn.isPending()

@@ -5,7 +5,7 @@ const SWEEP_STEPS = 2
 
 /**
  * The records of users without live sessions: reasons, and ends of pending logins. They are kept apart from the others.
- * Otherwise reasons of many users would evict users who are signed in.
+ * Otherwise reasons of many users would evict signed-in users.
  */
 export class EndedUsers {
   readonly #records = new Map<string, UserRecord>()
