@@ -88,7 +88,8 @@ test('deadlock: the operation is repeated', async (t) => {
   const before = await deadlocks()
   const logins = Promise.all(users.map((user) => user.signIn()))
   // Both logins wait for the row. After the rollback each waits for the other.
-  while ((await lockWaits()) < 2) await new Promise((resolve) => setTimeout(resolve, 20))
+  // InnoDB refreshes the table only if nothing has read it for 100 ms.
+  while ((await lockWaits()) < 2) await new Promise((resolve) => setTimeout(resolve, 200))
   await connection.query('ROLLBACK')
   await logins
   t.equal(await deadlocks(), before + 1)
