@@ -21,7 +21,7 @@ test('processes: two that write to one user lose no login', async (t) => {
     own.push((await user.signIn()).id)
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
-  await once(writer.child, 'close')
+  await writer.closed
   const live = await user.liveIds()
   t.equal(writer.stored.length, 200)
   t.strictSame(new Set(live), new Set([...own, ...writer.stored]))
@@ -34,7 +34,7 @@ test('processes: one that is killed loses no acknowledged login, and stops no ot
   const writer = startWriter(file, user, 1e6)
   while (writer.stored.length < 50) await new Promise((resolve) => setTimeout(resolve, 5))
   writer.child.kill('SIGKILL')
-  await once(writer.child, 'close')
+  await writer.closed
   const { id } = await user.signIn()
   const live = await user.liveIds()
   t.strictSame(writer.stored.filter((stored) => !live.includes(stored)), [])
@@ -43,6 +43,8 @@ test('processes: one that is killed loses no acknowledged login, and stops no ot
 
 interface Writer {
   child: ReturnType<typeof spawn>
+  /** Resolves when the process has ended and its output was read. */
+  closed: Promise<unknown>
   /** Ids of the sessions that the process has stored. */
   stored: string[]
 }
@@ -50,7 +52,9 @@ interface Writer {
 function startWriter (file: string, { userId }: TestUser, logins: number): Writer {
   const args = ['--import', '@oxc-node/core/register', WRITER, file, userId, `${logins}`]
   const child = spawn(process.execPath, args, { env: childEnvironment(), stdio: ['ignore', 'pipe', 'inherit'] })
+  // Listens at once, because the process may end before a test waits for it.
+  const closed = once(child, 'close')
   const stored: string[] = []
   createInterface(child.stdout!).on('line', (id) => stored.push(id))
-  return { child, stored }
+  return { child, closed, stored }
 }
