@@ -9,21 +9,24 @@ import { AUTOCOMMIT_OFF, TIMEOUT } from './errors.js'
 import { databaseStore } from './store.js'
 import { DEFAULT_TABLE, tableOption, withTable, type TableOptions } from './table.js'
 
-/** The part of a pool of `mysql2/promise` that the store uses, such as `app.mysql.pool` of @fastify/mysql. */
-export interface MysqlPool {
-  getConnection (): Promise<MysqlConnection>
+/** A pool of `mysql2` or `mysql2/promise`, such as `app.mysql.pool` of @fastify/mysql. */
+export type MysqlPool = MysqlCallbackPool | { readonly pool: MysqlCallbackPool }
+
+/** The part of a pool of `mysql2` that the store uses. A pool of `mysql2/promise` contains such a pool. */
+export interface MysqlCallbackPool {
+  getConnection (callback: (error: any, connection: MysqlConnection) => void): unknown
 }
 
-/** The part of a connection of `mysql2/promise` that the store uses. */
+/** The part of a connection that the store uses. */
 export interface MysqlConnection {
-  execute (query: any): Promise<any>
+  execute (sql: string, values: any, callback: (error: any, reply: any) => void): unknown
   release (): void
   destroy (): void
 }
 
 /** The options of `mysqlStore`. */
 export interface MysqlStoreOptions extends TableOptions {
-  /** A pool of `mysql2/promise`. The host closes it; the store never does. */
+  /** A pool of `mysql2` or `mysql2/promise`. The host closes it; the store never does. */
   pool: MysqlPool
   /**
    * Timeout of one operation: milliseconds, or a string such as '1s'. Must be less than the plugin's `storeTimeout`.
@@ -45,6 +48,9 @@ const STATEMENT_START = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(
 /** ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK, ER_CHECKREAD, and ER_TABLE_EXISTS_ERROR of two servers that create it. */
 const RETRYABLE = [1205, 1213, 1020, 1050]
 const ER_DUP_ENTRY = 1062
+
+/** ER_OPTION_PREVENTS_STATEMENT, ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION and ER_READ_ONLY_MODE. */
+const READ_ONLY = [1290, 1792, 1836]
 
 /** Returns the SQL that creates the table, for a migration of the host. It may run several times. */
 export function mysqlSchema (table: string = DEFAULT_TABLE): string {
@@ -68,41 +74,53 @@ export function mysqlStore (options: MysqlStoreOptions): SessionStore {
   const names = ['pool', 'table', 'createTable', 'timeout']
   const { pool, table = DEFAULT_TABLE, createTable = false, timeout = 1000 } =
     objectOption(options, 'mysqlStore', names)
-  if (!isPool(pool)) throw invalidOption('mysqlStore.pool', 'must be a pool of mysql2/promise, such as app.mysql.pool')
+  const callbackPool = poolOption(pool)
   const name = tableOption(table, 'mysqlStore.table')
   const milliseconds = parseDuration(timeout, 'mysqlStore.timeout', LONGEST_TIMER)
-  const database = withTable(mysqlDatabase(pool, name, milliseconds), createTable, 'mysqlStore.createTable',
-    () => execute(pool, mysqlSchema(name), [], milliseconds))
+  const database = withTable(mysqlDatabase(callbackPool, name, milliseconds), createTable, 'mysqlStore.createTable',
+    () => execute(callbackPool, mysqlSchema(name), [], milliseconds))
   return databaseStore({ ...database, timeout: milliseconds })
 }
 
-/** Refuses a pool of callbacks. Only such a pool has the method `promise`. */
-function isPool (value: unknown): value is MysqlPool {
-  return isObject(value) && typeof value.getConnection === 'function' && typeof value.promise !== 'function'
+/** Returns the pool of callbacks. A read through the promises around it needs 1.5 times the CPU time. */
+function poolOption (value: unknown): MysqlCallbackPool {
+  const pool = isObject(value) && isObject(value.pool) ? value.pool : value
+  // Without the method `promise`, `getConnection` may ignore the callback.
+  if (!isObject(pool) || typeof pool.getConnection !== 'function' || typeof pool.promise !== 'function') {
+    throw invalidOption('mysqlStore.pool', 'must be a pool of mysql2, such as app.mysql.pool')
+  }
+  return pool as unknown as MysqlCallbackPool
 }
 
-function mysqlDatabase (pool: MysqlPool, table: string, timeout: number): SessionDatabase {
+function mysqlDatabase (pool: MysqlCallbackPool, table: string, timeout: number): SessionDatabase {
   // The conversions let the index be used, whatever the character set of the connection is.
   const ofUser = 'user_id = CONVERT(? USING ascii)'
-  // Short names, because the reply contains them. The time is NULL if autocommit is off.
-  const READ = `SELECT IF(@@autocommit, ${CLOCK}, NULL) AS t, (SELECT record FROM ${table} WHERE ${ofUser}) AS r`
+  // Short names, because the reply contains them.
+  const READ = `SELECT @@autocommit AS a, (SELECT record FROM ${table} WHERE ${ofUser}) AS r, ${CLOCK} AS t`
   const INSERT = `INSERT INTO ${table} (user_id, record, expires_at) SELECT ?, ?, ? FROM DUAL WHERE ${CLOCK} < ?`
   const UPDATE = `UPDATE ${table} SET record = ?, expires_at = ?
     WHERE ${ofUser} AND record = CONVERT(? USING ascii) AND ${CLOCK} < ?`
   const DELETE = `DELETE FROM ${table} WHERE expires_at <= ${STATEMENT_START} ORDER BY expires_at LIMIT 100`
 
+  async function readRow (sql: string, values: unknown[], timeLeft: number): Promise<unknown[]> {
+    const [row] = await execute(pool, sql, values, timeLeft)
+    // An array instead of an object if the host's pool has the option rowsAsArray.
+    const [autocommit, ...columns] = Object.values(row)
+    // Without autocommit, reads would return the past, and nothing would be committed.
+    if (Number(autocommit) === 0) throw storeError(AUTOCOMMIT_OFF)
+    return columns
+  }
+
   return {
     async read ({ userId, timeLeft }) {
-      const [[[time, record]]] = await execute(pool, READ, [userId], timeLeft)
-      // Without autocommit, reads would return the past, and nothing would be committed.
-      if (time === null) throw storeError(AUTOCOMMIT_OFF)
-      return { record, time: Number(time) }
+      const [record, time] = await readRow(READ, [userId], timeLeft)
+      return { record: record as string | null, time: Number(time) }
     },
 
     async write ({ userId, before, after, expiresAt, until, timeLeft }) {
       if (before === null) {
         try {
-          const [{ affectedRows }] = await execute(pool, INSERT, [userId, after, expiresAt, until], timeLeft)
+          const { affectedRows } = await execute(pool, INSERT, [userId, after, expiresAt, until], timeLeft)
           return affectedRows === 1
         } catch (error) {
           // Not INSERT IGNORE, which would also ignore that a text was cut off.
@@ -110,7 +128,7 @@ function mysqlDatabase (pool: MysqlPool, table: string, timeout: number): Sessio
           throw error
         }
       }
-      const [{ affectedRows }] = await execute(pool, UPDATE, [after, expiresAt, userId, before, until], timeLeft)
+      const { affectedRows } = await execute(pool, UPDATE, [after, expiresAt, userId, before, until], timeLeft)
       return affectedRows === 1
     },
 
@@ -124,29 +142,36 @@ function mysqlDatabase (pool: MysqlPool, table: string, timeout: number): Sessio
  * Executes a statement on a connection of the pool. mysql2 waits for a free connection without a timeout, and keeps a
  * connection that hangs. The statement is prepared, because escaped values depend on the server's SQL mode.
  */
-async function execute (pool: MysqlPool, sql: string, values: unknown[], timeLeft: number): Promise<any> {
+async function execute (pool: MysqlCallbackPool, sql: string, values: unknown[], timeLeft: number): Promise<any> {
   const until = performance.now() + timeLeft
-  const connection = await pool.getConnection()
-  const remaining = until - performance.now()
-  if (remaining <= 0) {
-    connection.release()
-    throw storeError(TIMEOUT)
-  }
-  let timer
+  const connection = await new Promise<MysqlConnection>((resolve, reject) => {
+    pool.getConnection((error, connection) => error ? reject(error) : resolve(connection))
+  })
   try {
-    return await Promise.race([
-      connection.execute({ sql, values, rowsAsArray: true }),
-      new Promise((_resolve, reject) => {
-        timer = setTimeout(() => {
-          connection.destroy()
-          reject(storeError(TIMEOUT))
-        }, remaining)
-      })
-    ])
+    return await replyInTime(connection, sql, values, until - performance.now())
+  } catch (error) {
+    // After a failover, a new connection leads to the server that is writable.
+    if (READ_ONLY.includes(errorNumber(error))) connection.destroy()
+    throw error
   } finally {
-    clearTimeout(timer)
     connection.release()
   }
+}
+
+/** Closes the connection when the time is over. */
+function replyInTime (connection: MysqlConnection, sql: string, values: unknown[], timeLeft: number): Promise<any> {
+  if (timeLeft <= 0) return Promise.reject(storeError(TIMEOUT))
+  return new Promise((resolve, reject) => {
+    connection.execute(sql, values, (error, reply) => {
+      clearTimeout(timer)
+      if (error) reject(error)
+      else resolve(reply)
+    })
+    const timer = setTimeout(() => {
+      connection.destroy()
+      reject(storeError(TIMEOUT))
+    }, timeLeft)
+  })
 }
 
 function errorNumber (error: unknown): number {

@@ -1,7 +1,9 @@
 import tap, { test, type Test } from 'tap'
-import { createPool as createCallbackPool } from 'mysql2'
+import { createPool as createCallbackPool, type Pool as CallbackPool } from 'mysql2'
 import type { Pool, PoolOptions } from 'mysql2/promise'
-import { mysqlSchema, mysqlStore, type MysqlPool, type MysqlStoreOptions } from '../../../src/stores/database/mysql.js'
+import {
+  mysqlSchema, mysqlStore, type MysqlCallbackPool, type MysqlPool, type MysqlStoreOptions
+} from '../../../src/stores/database/mysql.js'
 import type { SessionStore } from '../../../src/stores/store.js'
 import { storeSuite } from '../../../src/testing/store-suite/store-suite.js'
 import { randomId, TestUser } from '../../../src/testing/store-suite/test-user.js'
@@ -11,8 +13,9 @@ import { connectMysql, startMariadb } from '../../helpers/mysql.js'
 import { until } from '../../helpers/processes.js'
 import { testOutages } from '../../helpers/sql-outages.js'
 
-/** A pool of mysql2/promise is assignable without a cast. */
+/** Pools of mysql2/promise and of mysql2 are assignable without a cast. */
 export const assignable: Pool extends MysqlPool ? true : never = true
+export const isCallbackPoolAssignable: CallbackPool extends MysqlPool ? true : never = true
 
 // Settings that change what a careless statement means.
 const server = await startMariadb(tap, [
@@ -23,6 +26,23 @@ const server = await startMariadb(tap, [
 const connect = (t: Test, options?: PoolOptions): Pool => connectMysql(t, server, options)
 const open = (t: Test, options?: PoolOptions): SessionStore => {
   return mysqlStore({ pool: connect(t, options), createTable: true, timeout: '30s' })
+}
+
+/** Returns a pool that reports each reply. */
+function observed (
+  { pool }: Pool, onReply: (sql: string, values: unknown[], reply: unknown) => void
+): MysqlCallbackPool & { promise: unknown } {
+  return {
+    promise: pool.promise,
+    getConnection: (callback) => pool.getConnection((error, connection) => callback(error, {
+      execute: (sql, values, replied) => connection.execute(sql, values, (error, reply) => {
+        onReply(sql, values, reply)
+        replied(error, reply)
+      }),
+      release: () => connection.release(),
+      destroy: () => connection.destroy()
+    }))
+  }
 }
 
 async function rowsOf (pool: Pool, sql: string, values?: unknown[]): Promise<Record<string, unknown>[]> {
@@ -40,6 +60,14 @@ async function setGlobal (t: Test, setting: string, end: string): Promise<void> 
 test('T37: mysqlStore: conforms to the contract over two pools', async (t) => {
   const stores = [open(t), open(t, { rowsAsArray: true, namedPlaceholders: true })]
   await storeSuite((name, check) => t.test(name, check), () => stores)
+})
+
+test('pool: one of mysql2 without promises works', async (t) => {
+  const pool = createCallbackPool(server.url)
+  t.teardown(() => pool.promise().end())
+  const user = new TestUser(mysqlStore({ pool, createTable: true, timeout: '30s' }))
+  const { id } = await user.signIn()
+  t.equal(await user.isLive(id), true)
 })
 
 test('createTable: ten stores that start at once create one table', async (t) => {
@@ -113,7 +141,10 @@ test('read-only: writes reject with the code of the server, and reads work', asy
   await setGlobal(t, 'read_only = ON', 'read_only = OFF')
   const pool = connect(t, { user: 'shop', password: 'shop' })
   const user = new TestUser(mysqlStore({ pool }), 'a reader')
+  const connectionId = async (): Promise<unknown> => (await rowsOf(pool, 'SELECT CONNECTION_ID() AS id'))[0]!['id']
+  const before = await connectionId()
   await t.rejects(user.update(id, '{}'), { code: 'ER_OPTION_PREVENTS_STATEMENT' })
+  t.not(await connectionId(), before, 'a new connection may lead to another server')
   t.equal(await user.isLive(id), true)
 })
 
@@ -143,24 +174,13 @@ test('T30: expiry: expired rows are deleted by the database clock, 100 at a time
 test('index: every statement uses one', async (t) => {
   const pool = connect(t)
   const statements: { sql: string, values: unknown[] }[] = []
-  const recording = {
-    getConnection: async () => {
-      const connection = await pool.getConnection()
-      return {
-        execute: async (query: any) => {
-          statements.push(query)
-          return await connection.execute(query)
-        },
-        release: () => connection.release(),
-        destroy: () => connection.destroy()
-      }
-    }
-  }
+  const recording = observed(pool, (sql, values) => statements.push({ sql, values }))
   const others = new TestUser(open(t))
   for (let i = 0; i < 50; i++) await new TestUser(open(t)).signIn()
   await others.signIn()
   const user = new TestUser(mysqlStore({ pool: recording, createTable: true }))
   const { id } = await user.signIn()
+  await user.read(id)
   await user.update(id, '{}')
   for (const { sql, values } of statements.filter(({ sql }) => /^(SELECT|UPDATE|DELETE)/.test(sql))) {
     const [rows] = await pool.execute(`EXPLAIN ${sql}`, values as string[])
@@ -221,10 +241,8 @@ test('options: an invalid one throws an error that names it', async (t) => {
       code: 'FST_WEAPP_INVALID_OPTION', message: new RegExp(`^fastify-weapp: option mysqlStore\\.${name} `)
     }, name)
   }
-  const callbackPool = createCallbackPool(server.url)
-  t.teardown(() => callbackPool.end())
-  const error = { message: /mysqlStore\.pool .* mysql2\/promise/ }
-  t.throws(() => mysqlStore({ pool: callbackPool as unknown as MysqlPool }), error)
+  const promises = { getConnection: async () => await pool.getConnection() }
+  t.throws(() => mysqlStore({ pool: promises as unknown as MysqlPool }), { message: /mysqlStore\.pool .* mysql2/ })
   t.throws(() => mysqlStore(undefined as unknown as MysqlStoreOptions), { message: /mysqlStore\.pool / })
   t.equal(mysqlStore({ pool }).timeout, 1000)
 })
