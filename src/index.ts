@@ -27,9 +27,9 @@ export type { SessionData } from './sessions/session-data.js'
 export type { DecryptOptions } from './sessions/session-keys.js'
 export type { SessionSummary, WeappIdentity, WeappSession } from './sessions/request-session.js'
 export type {
-  DatabaseRead, DatabaseRecord, DatabaseWrite, SessionDatabase
+  DatabaseLinesRead, DatabaseRead, DatabaseRecord, DatabaseWrite, SessionDatabase
 } from './stores/database/contract.js'
-export type { MysqlConnection, MysqlPool, MysqlStoreOptions } from './stores/database/mysql.js'
+export type { MysqlCallbackPool, MysqlConnection, MysqlPool, MysqlStoreOptions } from './stores/database/mysql.js'
 export type { PostgresPool, PostgresStoreOptions } from './stores/database/postgres.js'
 export type { SqliteDatabase, SqliteStatement, SqliteStoreOptions } from './stores/database/sqlite.js'
 export type { DatabaseStoreOptions } from './stores/database/store.js'

@@ -23,18 +23,18 @@ const ENTRIES = [
       'redisStore', 'sqliteSchema', 'sqliteStore'
     ],
     types: [
-      'ApiRequest', 'AppOptions', 'AppSecrets', 'AppUser', 'CommonOptions', 'CreateSession', 'DatabaseRead',
-      'DatabaseRecord', 'DatabaseStoreOptions', 'DatabaseWrite', 'DecryptFailure', 'DecryptOptions', 'DispatcherLike',
-      'Duration', 'EndReason', 'ErrorDetails', 'Login', 'LoginBody', 'LoginContext', 'LoginParams', 'LoginResponse',
-      'LoginRouteOptions', 'MemoryStoreOptions', 'MultiAppOptions', 'MysqlConnection', 'MysqlPool', 'MysqlStoreOptions',
-      'ObjectSchema', 'OnLogin', 'OnLoginResult', 'PhoneNumber', 'PostgresPool', 'PostgresStoreOptions', 'RedisClient',
-      'RedisStoreOptions', 'RequestLike', 'RouteDocumentation', 'RouteProtection', 'SealedKey', 'SelectApp',
-      'SessionAdmin', 'SessionData', 'SessionDatabase', 'SessionKeyProof', 'SessionRecord', 'SessionRef',
-      'SessionStore', 'SessionSummary', 'SingleAppOptions', 'SqliteDatabase', 'SqliteStatement', 'SqliteStoreOptions',
-      'StoreWatcher', 'StoredSession', 'TableOptions', 'UserData', 'UserOptions', 'UserRef', 'WeappError',
-      'WeappErrorCode', 'WeappErrorConstructor', 'WeappEvents', 'WeappIdentity', 'WeappInstance', 'WeappOptions',
-      'WeappRouteOptions', 'WeappSession', 'WechatClient', 'WechatClientOptions', 'WechatFile', 'WechatOptions',
-      'WechatReply', 'WechatUser'
+      'ApiRequest', 'AppOptions', 'AppSecrets', 'AppUser', 'CommonOptions', 'CreateSession', 'DatabaseLinesRead',
+      'DatabaseRead', 'DatabaseRecord', 'DatabaseStoreOptions', 'DatabaseWrite', 'DecryptFailure', 'DecryptOptions',
+      'DispatcherLike', 'Duration', 'EndReason', 'ErrorDetails', 'Login', 'LoginBody', 'LoginContext', 'LoginParams',
+      'LoginResponse', 'LoginRouteOptions', 'MemoryStoreOptions', 'MultiAppOptions', 'MysqlCallbackPool',
+      'MysqlConnection', 'MysqlPool', 'MysqlStoreOptions', 'ObjectSchema', 'OnLogin', 'OnLoginResult', 'PhoneNumber',
+      'PostgresPool', 'PostgresStoreOptions', 'RedisClient', 'RedisStoreOptions', 'RequestLike', 'RouteDocumentation',
+      'RouteProtection', 'SealedKey', 'SelectApp', 'SessionAdmin', 'SessionData', 'SessionDatabase', 'SessionKeyProof',
+      'SessionRecord', 'SessionRef', 'SessionStore', 'SessionSummary', 'SingleAppOptions', 'SqliteDatabase',
+      'SqliteStatement', 'SqliteStoreOptions', 'StoreWatcher', 'StoredSession', 'TableOptions', 'UserData',
+      'UserOptions', 'UserRef', 'WeappError', 'WeappErrorCode', 'WeappErrorConstructor', 'WeappEvents', 'WeappIdentity',
+      'WeappInstance', 'WeappOptions', 'WeappRouteOptions', 'WeappSession', 'WechatClient', 'WechatClientOptions',
+      'WechatFile', 'WechatOptions', 'WechatReply', 'WechatUser'
     ]
   },
   {

@@ -39,6 +39,12 @@ export interface DatabaseRead {
   timeLeft: number
 }
 
+/** A request for two lines of the record of a user. */
+export interface DatabaseLinesRead extends DatabaseRead {
+  /** A line break and the start of a line. At most one line of the record starts so. */
+  line: string
+}
+
 /** A request to replace the record of a user. */
 export interface DatabaseWrite {
   /** 22 characters of base64url. */
@@ -64,6 +70,15 @@ export interface DatabaseWrite {
 export interface SessionDatabase {
   /** Returns the record of a user, and the time. Every guarded request reads once. */
   read (request: DatabaseRead): DatabaseRecord | Promise<DatabaseRecord>
+
+  /**
+   * Optional: returns the first line of the record of a user, followed by the line that starts with `line`, or null if
+   * the user has no record. Guarded requests then read this way. They transfer one session, however many the user has.
+   * If no line starts so, any other may follow.
+   *
+   * @default returns the whole record of `read`
+   */
+  readLines? (request: DatabaseLinesRead): string | null | Promise<string | null>
 
   /**
    * Replaces the record of a user. Returns true if it did. Returns false, without any change, if the record is not

@@ -4,10 +4,9 @@ import { isObject } from '../../utils/type-checks.js'
 import { invalidOption, objectOption } from '../../utils/validate.js'
 import { storeError } from '../store-error.js'
 import type { SessionStore } from '../store.js'
-import type { SessionDatabase } from './contract.js'
 import { AUTOCOMMIT_OFF, TIMEOUT } from './errors.js'
 import { databaseStore } from './store.js'
-import { DEFAULT_TABLE, tableOption, withTable, type TableOptions } from './table.js'
+import { DEFAULT_TABLE, tableOption, withTable, type TableDatabase, type TableOptions } from './table.js'
 
 /** A pool of `mysql2` or `mysql2/promise`, such as `app.mysql.pool` of @fastify/mysql. */
 export type MysqlPool = MysqlCallbackPool | { readonly pool: MysqlCallbackPool }
@@ -92,11 +91,16 @@ function poolOption (value: unknown): MysqlCallbackPool {
   return pool as unknown as MysqlCallbackPool
 }
 
-function mysqlDatabase (pool: MysqlCallbackPool, table: string, timeout: number): SessionDatabase {
+function mysqlDatabase (pool: MysqlCallbackPool, table: string, timeout: number): TableDatabase {
   // The conversions let the index be used, whatever the character set of the connection is.
   const ofUser = 'user_id = CONVERT(? USING ascii)'
   // Short names, because the reply contains them.
   const READ = `SELECT @@autocommit AS a, (SELECT record FROM ${table} WHERE ${ofUser}) AS r, ${CLOCK} AS t`
+  // LOCATE returns 0 if no line starts so. SUBSTRING then returns an empty text. The literals contain a line break and
+  // no backslash, whose meaning depends on the server's SQL mode.
+  const READ_LINES = `SELECT @@autocommit AS a, (SELECT CONCAT(SUBSTRING_INDEX(record, '\n', 1),
+    SUBSTRING_INDEX(SUBSTRING(record, LOCATE(CONVERT(? USING ascii), record)), '\n', 2))
+    FROM ${table} WHERE ${ofUser}) AS r`
   const INSERT = `INSERT INTO ${table} (user_id, record, expires_at) SELECT ?, ?, ? FROM DUAL WHERE ${CLOCK} < ?`
   const UPDATE = `UPDATE ${table} SET record = ?, expires_at = ?
     WHERE ${ofUser} AND record = CONVERT(? USING ascii) AND ${CLOCK} < ?`
@@ -115,6 +119,11 @@ function mysqlDatabase (pool: MysqlCallbackPool, table: string, timeout: number)
     async read ({ userId, timeLeft }) {
       const [record, time] = await readRow(READ, [userId], timeLeft)
       return { record: record as string | null, time: Number(time) }
+    },
+
+    async readLines ({ userId, line, timeLeft }) {
+      const [lines] = await readRow(READ_LINES, [line, userId], timeLeft)
+      return lines as string | null
     },
 
     async write ({ userId, before, after, expiresAt, until, timeLeft }) {

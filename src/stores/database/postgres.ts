@@ -6,9 +6,8 @@ import { LONGEST_TIMER, parseDuration } from '../../utils/duration.js'
 import { isObject } from '../../utils/type-checks.js'
 import { invalidOption, objectOption } from '../../utils/validate.js'
 import type { SessionStore } from '../store.js'
-import type { SessionDatabase } from './contract.js'
 import { databaseStore } from './store.js'
-import { DEFAULT_TABLE, tableOption, withTable, type TableOptions } from './table.js'
+import { DEFAULT_TABLE, tableOption, withTable, type TableDatabase, type TableOptions } from './table.js'
 
 /** The part of a pool of `pg` that the store uses, such as `app.pg.pool` of @fastify/postgres. */
 export interface PostgresPool {
@@ -73,8 +72,11 @@ function isPool (value: unknown): value is PostgresPool {
   return isObject(value) && typeof value.query === 'function'
 }
 
-function postgresDatabase (pool: PostgresPool, table: string, timeout: number): SessionDatabase {
+function postgresDatabase (pool: PostgresPool, table: string, timeout: number): TableDatabase {
   const READ = `SELECT ${CLOCK} AS time, (SELECT record FROM ${table} WHERE user_id = $1) AS record`
+  // strpos returns 0 if no line starts so. substr then returns the whole record.
+  const READ_LINES = `SELECT split_part(record, chr(10), 1) || chr(10) ||
+    split_part(substr(record, strpos(record, $2)), chr(10), 2) AS lines FROM ${table} WHERE user_id = $1`
   const INSERT = `INSERT INTO ${table} (user_id, record, expires_at) SELECT $1, $2, $3 WHERE ${CLOCK} < $4
     ON CONFLICT (user_id) DO NOTHING`
   // Locks the row first. PostgreSQL does not compute a condition again after it waited for a row that another
@@ -90,6 +92,11 @@ function postgresDatabase (pool: PostgresPool, table: string, timeout: number): 
     async read ({ userId, timeLeft }) {
       const { rows: [row] } = await query(pool, READ, [userId], timeLeft)
       return { record: row.record, time: Number(row.time) }
+    },
+
+    async readLines ({ userId, line, timeLeft }) {
+      const { rows } = await query(pool, READ_LINES, [userId, line], timeLeft)
+      return rows.length === 0 ? null : rows[0].lines
     },
 
     async write ({ userId, before, after, expiresAt, until, timeLeft }) {

@@ -1,5 +1,6 @@
 /** Reads and changes the records of users by compare and set. Every operation settles within the timeout. */
-import { withDeadline, type Deadline } from '../../utils/deadline.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Deadline, withDeadline } from '../../utils/deadline.js'
 import { isThenable } from '../../utils/type-checks.js'
 import { storeError } from '../store-error.js'
 import type { TextChange } from '../user-record/text.js'
@@ -15,6 +16,9 @@ const WRITES_PER_DELETION = 100
 
 /** The longest pause before another attempt, in milliseconds. */
 const MAX_PAUSE = 32
+
+/** The result of an attempt whose record was changed since it was read. */
+const CONFLICT = Symbol('conflict')
 
 export class DatabaseRecords {
   readonly #database: SessionDatabase
@@ -32,23 +36,41 @@ export class DatabaseRecords {
 
   /** Returns what `interpret` makes of the record. Returns it at once if the database answers at once. */
   read<Result> (userId: string, interpret: (text: string | null) => Result): Result | Promise<Result> {
-    let first: DatabaseRecord | Promise<DatabaseRecord>
+    return this.#readText((timeLeft) => this.#database.read({ userId, timeLeft }), recordOf, interpret)
+  }
+
+  /** Does what `read` does, with a text that needs no more than the first line and the line that starts with `line`. */
+  readLines<Result> (
+    userId: string, line: string, interpret: (text: string | null) => Result
+  ): Result | Promise<Result> {
+    const { readLines } = this.#database
+    if (readLines === undefined) return this.read(userId, interpret)
+    return this.#readText((timeLeft) => readLines({ userId, line, timeLeft }), checkedText, interpret)
+  }
+
+  #readText<Reply, Result> (
+    read: (timeLeft: number) => Reply | Promise<Reply>, textOf: (reply: Reply) => string | null,
+    interpret: (text: string | null) => Result
+  ): Result | Promise<Result> {
+    let first: Reply | Promise<Reply>
     try {
-      first = this.#call(() => this.#database.read({ userId, timeLeft: this.#timeout }))
+      first = this.#start(() => read(this.#timeout))
     } catch (error) {
       first = Promise.reject(error)
     }
-    if (!isThenable(first)) return interpret(checkedRecord(first).record)
-    return this.#readInTime(userId, first).then(({ record }) => interpret(record))
-  }
-
-  #readInTime (userId: string, first: Promise<DatabaseRecord>): Promise<DatabaseRecord> {
-    let pending: Promise<DatabaseRecord> | null = first
-    return withDeadline(this.#timeout, (deadline) => this.#untilDone(deadline, async () => {
-      const reply = pending
-      pending = null
-      return checkedRecord(await (reply === null ? this.#read(userId, deadline) : settled(reply, deadline)))
-    }))
+    if (!isThenable(first)) return interpret(textOf(first))
+    const deadline = new Deadline(this.#timeout)
+    return this.#answer(deadline, first).then((reply) => {
+      deadline.settle()
+      return interpret(textOf(reply))
+    }, async (error) => {
+      const again = (): Promise<Reply> => this.#call(deadline, () => read(timeLeft(deadline)))
+      try {
+        return interpret(textOf(await this.#untilDone(deadline, again, Promise.reject(error))))
+      } finally {
+        deadline.settle()
+      }
+    })
   }
 
   /**
@@ -63,11 +85,12 @@ export class DatabaseRecords {
     }))
   }
 
-  /** Resolves to null if the record was changed since it was read. */
   async #changeOnce<Result> (
     userId: string, change: (text: string | null, time: number) => TextChange<Result>, deadline: Deadline
-  ): Promise<TextChange<Result> | null> {
-    const { record: before, version, time } = checkedRecord(await this.#read(userId, deadline))
+  ): Promise<TextChange<Result> | typeof CONFLICT> {
+    const read = { userId, timeLeft: timeLeft(deadline) }
+    const { record: before, version, time } = checkedRecord(
+      await this.#call(deadline, () => this.#database.read(read)))
     // The database reads its clock before its reply arrives here. So a write may be refused early, and never late.
     const until = Math.floor(time + deadline.until - performance.now())
     const changed = change(before, time)
@@ -75,42 +98,58 @@ export class DatabaseRecords {
     if (after === null || expiresAt === null) return changed
 
     const write = { userId, before, version, after, expiresAt, until, timeLeft: timeLeft(deadline) }
-    const isWritten = await inTime(deadline, () => this.#call(() => this.#database.write(write)))
+    const isWritten = await this.#call(deadline, () => this.#database.write(write))
     if (typeof isWritten !== 'boolean') throw storeError(INVALID_REPLY)
-    if (!isWritten) return null
+    if (!isWritten) return CONFLICT
     this.#deleteExpired()
     return changed
   }
 
-  #read (userId: string, deadline: Deadline): Promise<DatabaseRecord> {
-    return inTime(deadline, () => this.#call(() => this.#database.read({ userId, timeLeft: timeLeft(deadline) })))
+  /** Starts a call of the host's function, unless the time is over. Rejects when the time is over. */
+  async #call<Reply> (deadline: Deadline, call: () => Reply | Promise<Reply>): Promise<Reply> {
+    assertTimeLeft(deadline)
+    const reply = this.#start(call)
+    return isThenable(reply) ? await this.#answer(deadline, reply) : reply
   }
 
-  #call<Reply> (call: () => Reply | Promise<Reply>): Reply | Promise<Reply> {
+  #start<Reply> (call: () => Reply | Promise<Reply>): Reply | Promise<Reply> {
     if (this.#unanswered >= MAX_UNANSWERED) throw storeError(TOO_MANY_WAITING)
-    const reply = call()
-    if (!isThenable(reply)) return reply
+    return call()
+  }
+
+  /** Resolves as a reply does, or rejects when the time is over. The call counts as unanswered until the reply comes. */
+  #answer<Reply> (deadline: Deadline, reply: Promise<Reply>): Promise<Reply> {
     this.#unanswered++
-    return reply.then((value) => {
-      this.#unanswered--
-      return value
-    }, (error) => {
-      this.#unanswered--
-      throw error
+    return new Promise((resolve, reject) => {
+      deadline.expire = () => reject(storeError(TIMEOUT))
+      // A native promise, because `then` of another may throw.
+      Promise.resolve(reply).then((value) => {
+        this.#unanswered--
+        resolve(value)
+      }, (error) => {
+        this.#unanswered--
+        reject(error)
+      })
     })
   }
 
-  /** Repeats an attempt until it resolves to a value. */
-  async #untilDone<Done extends object> (deadline: Deadline, attempt: () => Promise<Done | null>): Promise<Done> {
+  /** Repeats an attempt after a conflict and after an error that is retryable. The first attempt may have started. */
+  async #untilDone<Done> (
+    deadline: Deadline, attempt: () => Promise<Done | typeof CONFLICT>, started = attempt()
+  ): Promise<Done> {
+    let pending = started
     for (let failures = 0; ; failures++) {
       try {
-        const done = await attempt()
-        if (done !== null) return done
+        const done = await pending
+        if (done !== CONFLICT) return done
       } catch (error) {
         if (this.#database.isRetryable?.(error) !== true) throw error
       }
       // Random, so that servers that wait for each other do not go on in step.
-      await pause(deadline, Math.random() * Math.min(2 ** failures, MAX_PAUSE))
+      await sleep(Math.random() * Math.min(2 ** failures, MAX_PAUSE, timeLeft(deadline)))
+      // A host may take the store's own timeout as retryable.
+      assertTimeLeft(deadline)
+      pending = attempt()
     }
   }
 
@@ -122,31 +161,25 @@ export class DatabaseRecords {
   }
 }
 
+function assertTimeLeft (deadline: Deadline): void {
+  if (performance.now() >= deadline.until) throw storeError(TIMEOUT)
+}
+
 /** Milliseconds, at least 1 because some drivers take 0 for no timeout. */
 function timeLeft (deadline: Deadline): number {
   return Math.max(1, Math.ceil(deadline.until - performance.now()))
 }
 
-/** Starts a step of an operation, unless the time is over. Rejects when the time is over. */
-async function inTime<Reply> (deadline: Deadline, start: () => Reply | Promise<Reply>): Promise<Reply> {
-  if (performance.now() >= deadline.until) throw storeError(TIMEOUT)
-  const reply = start()
-  return isThenable(reply) ? await settled(reply, deadline) : reply
-}
-
-/** Resolves as a reply does. Rejects when the time is over. */
-function settled<Reply> (reply: Promise<Reply>, deadline: Deadline): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    deadline.expire = () => reject(storeError(TIMEOUT))
-    reply.then(resolve, reject)
-  })
-}
-
-function pause (deadline: Deadline, milliseconds: number): Promise<void> {
-  return inTime(deadline, () => new Promise((resolve) => setTimeout(resolve, milliseconds)))
-}
-
 /** Checks the reply of a host's function. */
+function recordOf (reply: DatabaseRecord): string | null {
+  return checkedRecord(reply).record
+}
+
+function checkedText (reply: string | null): string | null {
+  if (reply !== null && typeof reply !== 'string') throw storeError(INVALID_REPLY)
+  return reply
+}
+
 function checkedRecord (reply: DatabaseRecord): DatabaseRecord {
   const { record, time } = (reply ?? {}) as Partial<DatabaseRecord>
   if ((record !== null && typeof record !== 'string') || !Number.isFinite(time)) throw storeError(INVALID_REPLY)

@@ -8,6 +8,7 @@ import type { SessionStore, UserRef } from '../store.js'
 import {
   create, list, readKeys, revoke, revokeAll, touch, update, writeKey, type Operation
 } from '../user-record/operations.js'
+import { lineStart } from '../user-record/codec.js'
 import { changeText, queryText, readText } from '../user-record/text.js'
 import type { SessionDatabase } from './contract.js'
 import { DatabaseRecords } from './records.js'
@@ -51,7 +52,10 @@ export function databaseStore (options: DatabaseStoreOptions): SessionStore {
       return changeText(text, create, { ...input, startedAt }, time + ROUNDING)
     }),
 
-    read: (ref) => records.read(ref.userId, (text) => readText(text, ref)),
+    read: (ref) => {
+      const start = lineStart(ref.sessionId)
+      return records.readLines(ref.userId, start, (text) => readText(text, ref, start))
+    },
     touch: (ref) => change(touch, ref),
     update: (ref) => change(update, ref),
     revoke: (ref) => change(revoke, ref),
@@ -63,12 +67,13 @@ export function databaseStore (options: DatabaseStoreOptions): SessionStore {
 }
 
 function checked (options: DatabaseStoreOptions): { database: SessionDatabase, timeout: number } {
-  const names = ['read', 'write', 'isRetryable', 'deleteExpired', 'timeout']
+  const names = ['read', 'readLines', 'write', 'isRetryable', 'deleteExpired', 'timeout']
   const { timeout = 1000, ...given } = objectOption(options, 'databaseStore', names)
-  const { read, write, isRetryable, deleteExpired } = given as Partial<SessionDatabase>
+  const { read, readLines, write, isRetryable, deleteExpired } = given as Partial<SessionDatabase>
   const database = {
     read: functionOption(read as SessionDatabase['read'], 'databaseStore.read'),
     write: functionOption(write as SessionDatabase['write'], 'databaseStore.write'),
+    ...readLines !== undefined && { readLines: functionOption(readLines, 'databaseStore.readLines') },
     ...isRetryable !== undefined && { isRetryable: functionOption(isRetryable, 'databaseStore.isRetryable') },
     ...deleteExpired !== undefined && { deleteExpired: functionOption(deleteExpired, 'databaseStore.deleteExpired') }
   }

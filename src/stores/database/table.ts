@@ -17,6 +17,9 @@ export interface TableOptions {
   createTable?: boolean | undefined
 }
 
+/** A database that also reads single lines. */
+export type TableDatabase = SessionDatabase & Required<Pick<SessionDatabase, 'readLines'>>
+
 export const DEFAULT_TABLE = 'weapp_sessions'
 
 /** Returns the name of a table, which is safe to insert into SQL. */
@@ -34,18 +37,30 @@ export function tableOption (value: unknown, option: string): string {
  * @throws FST_WEAPP_INVALID_OPTION
  */
 export function withTable (
-  database: SessionDatabase, createTable: unknown, option: string, create: () => void | Promise<unknown>
-): SessionDatabase {
+  database: TableDatabase, createTable: unknown, option: string, create: () => void | Promise<unknown>
+): TableDatabase {
   if (!booleanOption(createTable, option)) return database
-  let created: { result: void | Promise<unknown> } | null = null
+  let isCreated = false
+  let creating: Promise<void> | null = null
 
-  const readAfter: SessionDatabase['read'] = (request) => {
-    created ??= { result: create() }
-    if (!isThenable(created.result)) return database.read(request)
-    return created.result.then(() => database.read(request), (error) => {
-      created = null
-      throw error
-    })
+  async function settled (creation: Promise<unknown>): Promise<void> {
+    try {
+      await creation
+      isCreated = true
+    } finally {
+      creating = null
+    }
   }
-  return { ...database, read: readAfter }
+
+  function afterCreation<Request, Reply> (read: (request: Request) => Reply | Promise<Reply>): typeof read {
+    return (request) => {
+      if (!isCreated && creating === null) {
+        const result = create()
+        if (isThenable(result)) creating = settled(result)
+        else isCreated = true
+      }
+      return creating === null ? read(request) : creating.then(() => read(request))
+    }
+  }
+  return { ...database, read: afterCreation(database.read), readLines: afterCreation(database.readLines) }
 }

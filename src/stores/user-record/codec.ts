@@ -44,9 +44,9 @@ function encodeLine (value: unknown): string {
  * Decodes what `encodeRecord` returns. Checks every field that it decodes. A damaged line of one live session leaves
  * the others unchanged. Otherwise the others would be read as live, and could not be ended.
  *
- * @param sessionId id of the only live session to decode, or null for all
+ * @param start `lineStart` of the only live session to decode, or null for all
  */
-export function decodeRecord (text: string, sessionId: string | null = null): UserRecord | UnreadableText {
+export function decodeRecord (text: string, start: string | null = null): UserRecord | UnreadableText {
   try {
     const { version, openid, unionid, ended, keys, loginsEnd } = JSON.parse(lineAt(text, 0))
     if (Number.isInteger(version) && version > RECORD_VERSION) return 'newer'
@@ -54,12 +54,12 @@ export function decodeRecord (text: string, sessionId: string | null = null): Us
     const record = {
       openid,
       unionid,
-      live: sessionId === null ? decodeAll(text) : linesOf(text, sessionId).map(decodeLive),
+      live: start === null ? decodeAll(text) : linesOf(text, start).map(decodeLive),
       ended: ended.map(decodeEnded),
       keys: orNull(keys, decodeKeys),
       loginsEnd: orNull(loginsEnd, decodeLoginsEnd)
     }
-    return sessionId === null ? withLive(record, record.live) : record
+    return start === null ? withLive(record, record.live) : record
   } catch {
     return 'damaged'
   }
@@ -76,10 +76,15 @@ function decodeAll (text: string): LiveSession[] {
   })
 }
 
-/** Returns the line of a live session, or none. */
-function linesOf (text: string, sessionId: string): string[] {
-  const start = text.indexOf(`\n[${encodeLine(sessionId)},`)
-  return start === -1 ? [] : [lineAt(text, start + 1)]
+/** Returns a line break and the start of the line of a live session. */
+export function lineStart (sessionId: string): string {
+  return `\n[${encodeLine(sessionId)},`
+}
+
+/** Returns the line that starts so, or none. */
+function linesOf (text: string, start: string): string[] {
+  const index = text.indexOf(start)
+  return index === -1 ? [] : [lineAt(text, index + 1)]
 }
 
 function lineAt (text: string, start: number): string {

@@ -38,9 +38,13 @@ export function changeText<Input, Result> (
   return { text: encodeRecord(record), expiresAt: expiresAt(record), result }
 }
 
-/** Returns what `read` returns of the record, or that the text is unreadable. */
-export function readText (text: string | null, ref: SessionRef): SessionRecord | null {
-  const decoded = decodeText(text, ref.sessionId)
+/**
+ * Returns what `read` returns of the record, or that the text is unreadable.
+ *
+ * @param start `lineStart` of the session
+ */
+export function readText (text: string | null, ref: SessionRef, start: string): SessionRecord | null {
+  const decoded = decodeText(text, start)
   return isUnreadable(decoded) ? { status: 'unreadable' } : read(decoded, ref)
 }
 
@@ -52,8 +56,8 @@ export function queryText<Input, Result> (
   return query(isUnreadable(decoded) ? null : decoded, input)
 }
 
-function decodeText (text: string | null, sessionId: string | null = null): UserRecord | null | UnreadableText {
-  return text === null ? null : decodeRecord(text, sessionId)
+function decodeText (text: string | null, start: string | null = null): UserRecord | null | UnreadableText {
+  return text === null ? null : decodeRecord(text, start)
 }
 
 function isUnreadable (decoded: UserRecord | null | UnreadableText): decoded is UnreadableText {

@@ -42,6 +42,21 @@ test('failure: one that is retryable is repeated', async (t) => {
   t.strictSame(calls, ['read', 'read'])
 })
 
+test('failure: of readLines, likewise', async (t) => {
+  const error = new Error('overloaded')
+  const failing = openDatabaseStore({ readLines: () => { throw error } })
+  await t.rejects(failing.user.read(randomId()), error)
+  const { user, calls } = openDatabaseStore({ readLines: failingOnce(error), isRetryable: () => true })
+  t.equal(await user.read(randomId()), null)
+  t.strictSame(calls, ['readLines', 'readLines'])
+  await t.rejects(openDatabaseStore({ timeout: 50, readLines: () => NEVER }).user.read(randomId()), TIMEOUT)
+  for (const reply of [undefined, 1, { record: null, time: 0 }]) {
+    for (const answer of [reply, Promise.resolve(reply)]) {
+      await t.rejects(openDatabaseStore({ readLines: () => answer }).user.read(randomId()), INVALID_REPLY)
+    }
+  }
+})
+
 test('timeout: every operation rejects in time, whatever hangs', async (t) => {
   const error = new Error('deadlock')
   for (const faults of [
@@ -95,6 +110,12 @@ test('limit: 1,000 calls may be unanswered, in time or not', async (t) => {
   await t.rejects(new TestUser(store).signIn(), TOO_MANY_WAITING)
   for (const result of await Promise.allSettled(reads)) t.match(result, { reason: TIMEOUT })
   await t.rejects(user.read(randomId()), TOO_MANY_WAITING, 'the database still has them')
+})
+
+test('limit: a promise whose method fails is answered', async (t) => {
+  const error = new Error('not a promise')
+  const { user } = openDatabaseStore({ read: () => ({ then () { throw error } }) })
+  for (let i = 0; i < 1001; i++) await t.rejects(user.read(randomId()), error)
 })
 
 test('limit: 1,000 operations may wait for others of their users', async (t) => {

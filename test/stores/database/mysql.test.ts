@@ -70,6 +70,19 @@ test('pool: one of mysql2 without promises works', async (t) => {
   t.equal(await user.isLive(id), true)
 })
 
+test('read: transfers one session, however many the user has', async (t) => {
+  const replies: unknown[] = []
+  const pool = observed(connect(t), (_sql, _values, reply) => replies.push(reply))
+  const user = new TestUser(mysqlStore({ pool, createTable: true, timeout: '30s' }))
+  const ids = []
+  for (let i = 0; i < 10; i++) ids.push((await user.signIn({ data: 'x'.repeat(1024) })).id)
+  for (const id of [...ids, randomId()]) {
+    replies.length = 0
+    t.equal(await user.isLive(id), ids.includes(id))
+    t.ok(JSON.stringify(replies).length < 2048)
+  }
+})
+
 test('createTable: ten stores that start at once create one table', async (t) => {
   const pool = connect(t)
   const options = { pool, table: 'fresh', createTable: true, timeout: '30s' }

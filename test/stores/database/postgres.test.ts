@@ -100,6 +100,26 @@ test('T30: expiry: expired rows are deleted by the database clock, 100 at a time
   t.equal(await user.isLive(id), true)
 })
 
+test('read: transfers one session, however many the user has', async (t) => {
+  const pool = connect(t)
+  const replies: unknown[] = []
+  const observed = {
+    query: async (query: any) => {
+      const { rows, rowCount } = await pool.query(query)
+      replies.push(rows)
+      return { rows, rowCount }
+    }
+  }
+  const user = new TestUser(postgresStore({ pool: observed, createTable: true, timeout: '30s' }))
+  const ids = []
+  for (let i = 0; i < 10; i++) ids.push((await user.signIn({ data: 'x'.repeat(1024) })).id)
+  for (const id of [...ids, randomId()]) {
+    replies.length = 0
+    t.equal(await user.isLive(id), ids.includes(id))
+    t.ok(JSON.stringify(replies).length < 2048)
+  }
+})
+
 test('index: every statement uses one', async (t) => {
   const pool = connect(t)
   const statements: { text: string, values?: unknown[] }[] = []
@@ -111,6 +131,7 @@ test('index: every statement uses one', async (t) => {
   }
   const user = new TestUser(postgresStore({ pool: recording, createTable: true }))
   const { id } = await user.signIn()
+  await user.read(id)
   await user.update(id, '{}')
   const client = await pool.connect()
   await client.query('SET enable_seqscan = off')

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import type { DatabaseRecord, DatabaseWrite } from '../../../src/stores/database/contract.js'
+import type { DatabaseLinesRead, DatabaseRecord, DatabaseWrite } from '../../../src/stores/database/contract.js'
 import { databaseStore, type DatabaseStoreOptions } from '../../../src/stores/database/store.js'
 import { storeSuite } from '../../../src/testing/store-suite/store-suite.js'
 import { randomId, sealedKey, TestUser } from '../../../src/testing/store-suite/test-user.js'
@@ -36,6 +36,40 @@ test('T36: calls: an operation without a change is one read, any other a read an
   t.strictSame(await made(() => user.update(id, '{}')), READ_AND_WRITE)
   t.strictSame(await made(() => user.writeKey(sealedKey())), READ_AND_WRITE)
   t.strictSame(await made(() => user.revoke(id)), READ_AND_WRITE)
+})
+
+test('T37: readLines: a store that reads lines conforms to the contract', async (t) => {
+  const { store, calls } = openDatabaseStore({ readLines: (request, next) => next(request) })
+  await storeSuite((name, check) => t.test(name, check), () => store)
+  t.ok(calls.includes('readLines'))
+})
+
+test('readLines: reads a session, and no other operation does', async (t) => {
+  const requests: DatabaseLinesRead[] = []
+  const { user, table, calls } = openDatabaseStore({
+    readLines (request, next) {
+      requests.push(request)
+      return next(request)
+    }
+  })
+  t.equal(await user.read(randomId()), null, 'an unknown user')
+  const { id } = await user.signIn({ key: sealedKey() })
+  await user.signIn()
+  await user.list()
+  await user.readKeys()
+  t.strictSame(calls, ['readLines', 'read', 'write', 'read', 'write', 'read', 'read'])
+  requests.length = 0
+  t.equal(await user.isLive(id), true)
+  t.match(requests, [{ userId: user.userId, timeLeft: 3_600_000 }])
+  t.equal(table.items.get(user.userId)!.text.split(requests[0]!.line).length, 2, 'one line of the record starts so')
+})
+
+test('readLines: any other line may follow if no line starts so', async (t) => {
+  const { store, table } = openDatabaseStore({ readLines: ({ userId }) => table.items.get(userId)!.text })
+  const user = new TestUser(store)
+  const { id } = await user.signIn()
+  t.equal(await user.read(randomId()), null)
+  t.equal(await user.isLive(id), true)
 })
 
 test('write: receives what was read, and whole milliseconds of the database clock', async (t) => {
@@ -177,6 +211,7 @@ test('options: an invalid one throws an error that names it', async (t) => {
   for (const [name, options] of Object.entries({
     read: { write },
     write: { read, write: null },
+    readLines: { read, write, readLines: 'SELECT' },
     isRetryable: { read, write, isRetryable: ['40001'] },
     deleteExpired: { read, write, deleteExpired: 'DELETE' },
     timeout: { read, write, timeout: '25d' },

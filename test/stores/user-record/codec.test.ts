@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { decodeRecord, encodeRecord } from '../../../src/stores/user-record/codec.js'
+import { decodeRecord, encodeRecord, lineStart } from '../../../src/stores/user-record/codec.js'
 import { CLOCK, device, ended, live, NOW, recordOf } from '../../helpers/user-record.js'
 
 const RECORD = recordOf({
@@ -21,10 +21,10 @@ test('codec: decodes one live session alone, whatever the others contain', async
   const sessions = [live('a'), live('a\n["b",'), live('b', { data: '\n["a","é' }), live('é'), live('b2')]
   const record = recordOf({ live: sessions, ended: [ended('c')] })
   const text = encodeRecord(record)
-  for (const session of sessions) t.strictSame(decodeRecord(text, session.id), { ...record, live: [session] })
-  for (const id of ['', 'c', 'unknown', 'B', '"a"']) t.strictSame(decodeRecord(text, id), { ...record, live: [] })
-  t.strictSame(decodeRecord(encodeRecord(recordOf()), 'a'), recordOf())
-  t.equal(decodeRecord(`${text}\n["x",`, 'x'), 'damaged')
+  for (const session of sessions) t.strictSame(decodeRecord(text, lineStart(session.id)), { ...record, live: [session] })
+  for (const id of ['', 'c', 'unknown', 'B', '"a"']) t.strictSame(decodeRecord(text, lineStart(id)), { ...record, live: [] })
+  t.strictSame(decodeRecord(encodeRecord(recordOf()), lineStart('a')), recordOf())
+  t.equal(decodeRecord(`${text}\n["x",`, lineStart('x')), 'damaged')
 })
 
 test('codec: the text is ASCII, whatever the values contain', async (t) => {
@@ -80,10 +80,10 @@ test('codec: a damaged live session is omitted, and unreadable alone', async (t)
     const line = JSON.stringify(damaged)
     const damagedText = text.replace(JSON.stringify(first), () => line)
     t.strictSame(decodeRecord(damagedText), others, line)
-    t.strictSame(decodeRecord(damagedText, 'b'), others, line)
-    if (damaged?.[0] === 'a') t.equal(decodeRecord(damagedText, 'a'), 'damaged', line)
+    t.strictSame(decodeRecord(damagedText, lineStart('b')), others, line)
+    if (damaged?.[0] === 'a') t.equal(decodeRecord(damagedText, lineStart('a')), 'damaged', line)
   }
   const cutOff = text.slice(0, -1)
   t.strictSame(decodeRecord(cutOff), { ...RECORD, live: [live('a', RECORD.live[0])] })
-  t.equal(decodeRecord(cutOff, 'b'), 'damaged')
+  t.equal(decodeRecord(cutOff, lineStart('b')), 'damaged')
 })
