@@ -2,13 +2,12 @@ import tap, { test, type Test } from 'tap'
 import { createPool as createCallbackPool, type Pool as CallbackPool } from 'mysql2'
 import type { Pool, PoolOptions } from 'mysql2/promise'
 import {
-  mysqlSchema, mysqlStore, type MysqlCallbackPool, type MysqlPool, type MysqlStoreOptions
+  mysqlSchema, mysqlStore, type MysqlCallbackPool, type MysqlPool
 } from '../../../src/stores/database/mysql.js'
 import type { SessionStore } from '../../../src/stores/store.js'
 import { storeSuite } from '../../../src/testing/store-suite/store-suite.js'
 import { randomId, TestUser } from '../../../src/testing/store-suite/test-user.js'
-import { HOUR, SECOND } from '../../helpers/clock.js'
-import { startHost } from '../../helpers/host.js'
+import { testDatabaseStore, testPoolOptions } from '../../helpers/database-store.js'
 import { connectMysql, startMariadb } from '../../helpers/mysql.js'
 import { until } from '../../helpers/processes.js'
 import { testOutages } from '../../helpers/sql-outages.js'
@@ -202,26 +201,7 @@ test('index: every statement uses one', async (t) => {
   }
 })
 
-test('clock: an end of sessions and a login are compared by the clock of the database', async (t) => {
-  const user = new TestUser(open(t))
-  await user.signIn()
-  t.intercept(Date, 'now', { value: () => 0 })
-  user.now += HOUR / 2
-  await user.revokeAll('kicked', null, true)
-  await user.signIn({ startedAgo: 10 * SECOND })
-  t.equal(user.refusal, 'kicked')
-  await user.signInAfterEnd({})
-  t.equal((await user.list()).length, 1)
-})
-
-test('plugin over mysqlStore: login, guarded request, logout', async (t) => {
-  const store = mysqlStore({ pool: connect(t), timeout: '20s' })
-  const host = await startHost(t, { options: { store, storeTimeout: '25s' } })
-  const { token } = await host.signIn()
-  t.equal((await host.get('/me', token)).statusCode, 200)
-  t.equal((await host.post('/weapp/logout', undefined, token)).statusCode, 204)
-  t.equal((await host.get('/me', token)).json().code, 'FST_WEAPP_SESSION_REVOKED')
-})
+testDatabaseStore('mysqlStore', open)
 
 testOutages('mysqlStore', {
   server,
@@ -241,21 +221,10 @@ testOutages('mysqlStore', {
   }
 })
 
-test('options: an invalid one throws an error that names it', async (t) => {
+testPoolOptions('mysqlStore', connect, mysqlStore)
+
+test('pool: one of promises without a pool of callbacks is refused', async (t) => {
   const pool = connect(t)
-  for (const [name, options] of Object.entries({
-    pool: { pool: server.url },
-    table: { pool, table: 'weapp-sessions' },
-    createTable: { pool, createTable: 'yes' },
-    timeout: { pool, timeout: '1000' },
-    prefix: { pool, prefix: 'weapp:' }
-  })) {
-    t.throws(() => mysqlStore(options as unknown as MysqlStoreOptions), {
-      code: 'FST_WEAPP_INVALID_OPTION', message: new RegExp(`^fastify-weapp: option mysqlStore\\.${name} `)
-    }, name)
-  }
   const promises = { getConnection: async () => await pool.getConnection() }
   t.throws(() => mysqlStore({ pool: promises as unknown as MysqlPool }), { message: /mysqlStore\.pool .* mysql2/ })
-  t.throws(() => mysqlStore(undefined as unknown as MysqlStoreOptions), { message: /mysqlStore\.pool / })
-  t.equal(mysqlStore({ pool }).timeout, 1000)
 })

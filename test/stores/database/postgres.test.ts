@@ -1,13 +1,12 @@
 import tap, { test, type Test } from 'tap'
 import type { Pool, PoolConfig } from 'pg'
 import {
-  postgresSchema, postgresStore, type PostgresPool, type PostgresStoreOptions
+  postgresSchema, postgresStore, type PostgresPool
 } from '../../../src/stores/database/postgres.js'
 import type { SessionStore } from '../../../src/stores/store.js'
 import { storeSuite } from '../../../src/testing/store-suite/store-suite.js'
 import { randomId, TestUser } from '../../../src/testing/store-suite/test-user.js'
-import { HOUR, SECOND } from '../../helpers/clock.js'
-import { startHost } from '../../helpers/host.js'
+import { testDatabaseStore, testPoolOptions } from '../../helpers/database-store.js'
 import { connectPostgres, startPostgres } from '../../helpers/postgres.js'
 import { until } from '../../helpers/processes.js'
 import { startProxy } from '../../helpers/proxy.js'
@@ -144,28 +143,7 @@ test('index: every statement uses one', async (t) => {
   client.release()
 })
 
-test('clock: an end of sessions and a login are compared by the clock of the database', async (t) => {
-  const user = new TestUser(open(t))
-  await user.signIn()
-  t.intercept(Date, 'now', { value: () => 0 })
-  user.now += HOUR / 2
-  await user.revokeAll('kicked', null, true)
-  await user.signIn({ startedAgo: 10 * SECOND })
-  t.equal(user.refusal, 'kicked')
-  await user.signInAfterEnd({})
-  t.equal((await user.list()).length, 1)
-})
-
-test('plugin over postgresStore: login, guarded request, logout; no cache', async (t) => {
-  const store = postgresStore({ pool: connect(t), timeout: '20s' })
-  const host = await startHost(t, { options: { store, storeTimeout: '25s' } })
-  const { token } = await host.signIn()
-  t.equal((await host.get('/me', token)).statusCode, 200)
-  t.equal((await host.post('/weapp/logout', undefined, token)).statusCode, 204)
-  t.equal((await host.get('/me', token)).json().code, 'FST_WEAPP_SESSION_REVOKED')
-  const cached = startHost(t, { options: { store, storeTimeout: '25s', cache: {} } })
-  await t.rejects(cached, { code: 'FST_WEAPP_INVALID_OPTION', message: /option cache / })
-})
+testDatabaseStore('postgresStore', open)
 
 testOutages('postgresStore', {
   server,
@@ -183,20 +161,4 @@ testOutages('postgresStore', {
   }
 })
 
-test('options: an invalid one throws an error that names it', async (t) => {
-  const pool = connect(t)
-  for (const [name, options] of Object.entries({
-    pool: { pool: server.url },
-    table: { pool, table: 'weapp-sessions' },
-    createTable: { pool, createTable: 'yes' },
-    timeout: { pool, timeout: '1000' },
-    prefix: { pool, prefix: 'weapp:' }
-  })) {
-    t.throws(() => postgresStore(options as unknown as PostgresStoreOptions), {
-      code: 'FST_WEAPP_INVALID_OPTION', message: new RegExp(`^fastify-weapp: option postgresStore\\.${name} `)
-    }, name)
-  }
-  t.throws(() => postgresStore(undefined as unknown as PostgresStoreOptions), { message: /postgresStore\.pool / })
-  t.equal(postgresStore({ pool }).timeout, 1000)
-  t.equal(postgresStore({ pool }).watch, undefined)
-})
+testPoolOptions('postgresStore', connect, postgresStore)

@@ -6,8 +6,8 @@ import {
 import type { SessionStore } from '../../../src/stores/store.js'
 import { storeSuite } from '../../../src/testing/store-suite/store-suite.js'
 import { randomId, sealedKey, TestUser } from '../../../src/testing/store-suite/test-user.js'
-import { HOUR, SECOND } from '../../helpers/clock.js'
-import { startHost } from '../../helpers/host.js'
+import { HOUR } from '../../helpers/clock.js'
+import { testDatabaseStore } from '../../helpers/database-store.js'
 import { openSqlite, sqliteFile } from '../../helpers/sqlite.js'
 
 /** A database of libsql is assignable without a cast. */
@@ -193,18 +193,6 @@ test('index: every statement uses one', async (t) => {
   t.equal(statements.size, 6)
 })
 
-test('clock: an end of sessions and a login are compared by the clock of the database', async (t) => {
-  const user = new TestUser(open(sqliteFile(t)))
-  await user.signIn()
-  t.intercept(Date, 'now', { value: () => 0 })
-  user.now += HOUR / 2
-  await user.revokeAll('kicked', null, true)
-  await user.signIn({ startedAgo: 10 * SECOND })
-  t.equal(user.refusal, 'kicked')
-  await user.signInAfterEnd({})
-  t.equal((await user.list()).length, 1)
-})
-
 test('clock: the time of the database is exact to the millisecond', async (t) => {
   const database = openSqlite(':memory:')
   const times: unknown[] = []
@@ -250,13 +238,7 @@ test('table: may be in an attached database', async (t) => {
   t.match(sqliteSchema(), /weapp_sessions/)
 })
 
-test('plugin over sqliteStore: login, guarded request, logout', async (t) => {
-  const host = await startHost(t, { options: { store: open(sqliteFile(t), 1000) } })
-  const { token } = await host.signIn()
-  t.equal((await host.get('/me', token)).statusCode, 200)
-  t.equal((await host.post('/weapp/logout', undefined, token)).statusCode, 204)
-  t.equal((await host.get('/me', token)).json().code, 'FST_WEAPP_SESSION_REVOKED')
-})
+testDatabaseStore('sqliteStore', (t) => open(sqliteFile(t)))
 
 test('options: an invalid one throws an error that names it', async (t) => {
   const database = openSqlite(':memory:')
