@@ -1,11 +1,11 @@
 /** The parts that scripts.ts builds its scripts from. */
 import { PENDING_LOGIN_TTL_MS, MAX_END_REASONS } from '../store.js'
-import { RECORD_VERSION } from './records.js'
+import { VALUE_VERSION } from './hash.js'
 
 /** Parses `now`, the first argument of every script, and checks the key's type. */
 export const PRELUDE = `
 local now = tonumber(ARGV[1])
-local VERSION = '${RECORD_VERSION},'
+local VERSION = '${VALUE_VERSION},'
 local TIME = ('%d'):rep(13)
 local CLOCK = TIME .. '%.%d%d%d'
 local LIVE = '^' .. VERSION .. '(%d+),(' .. TIME .. '),(' .. TIME .. '),(' .. TIME .. ')$'

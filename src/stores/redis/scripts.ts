@@ -1,6 +1,6 @@
 /**
  * The scripts of the Redis store. Each is atomic on the hash of one user, KEYS[1], so each runs on a Cluster.
- * records.ts describes the hash. The scripts need Redis 6.0 or later. Proxies that parse scripts (Alibaba Cloud's
+ * hash.ts describes the hash. The scripts need Redis 6.0 or later. Proxies that parse scripts (Alibaba Cloud's
  * clusters) require that each command's key is written as KEYS[1], not as a variable, and do not support `unpack`.
  *
  * Clocks: `now` comes from the caller and decides which sessions are live. `clock` is the server's own and decides
@@ -16,7 +16,7 @@ import {
   PENDING_LOGIN_TTL_MS, type CreateSession, type EndReason, type SealedKey, type SessionRef, type UserRef
 } from '../store.js'
 import { readScript, writeScript } from './fence.js'
-import { encodeContent, encodeDataField, encodeUser, REASON_LETTERS } from './records.js'
+import { encodeContent, encodeDataField, encodeUser, REASON_LETTERS } from './hash.js'
 import { LOAD, ONE, PRELUDE, SAVE } from './script-parts.js'
 
 /** Returns the letter of the reason that refuses the login, otherwise false. Returns nothing to reject the attempt. */

@@ -1,5 +1,5 @@
 /**
- * Sessions in Redis, for any number of servers: one hash for each user. records.ts describes the hash, and scripts.ts
+ * Sessions in Redis, for any number of servers: one hash for each user. hash.ts describes the hash, and scripts.ts
  * changes it. The guard's read is one HMGET.
  */
 import { LONGEST_TIMER, parseDuration } from '../../utils/duration.js'
@@ -8,7 +8,7 @@ import { invalidOption, objectOption } from '../../utils/validate.js'
 import { isReply, RedisConnection, type RedisClient } from './connection.js'
 import type { RedisScript } from './fence.js'
 import { watchRedis } from './invalidation.js'
-import { decodeReason, decodeRecord, decodeSession } from './records.js'
+import { decodeReason, decodeRecord, decodeSession } from './hash.js'
 import {
   CREATE, createArguments, END, endArguments, LIST, READ_KEYS, readArguments, TOUCH, touchArguments, UPDATE,
   updateArguments, WRITE_KEY, writeKeyArguments

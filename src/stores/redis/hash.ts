@@ -30,13 +30,13 @@ import type { EndReason, SessionRecord, StoredSession } from '../store.js'
  * Version of the values that this store writes. Raise it if an older store could misread a value.
  * A value of another version is unreadable and stays unchanged.
  */
-export const RECORD_VERSION = '1'
+export const VALUE_VERSION = '1'
 
 export const REASON_LETTERS = { revoked: 'r', kicked: 'k', replaced: 'p' } as const satisfies Record<EndReason, string>
 const REASONS: Readonly<Record<string, EndReason>> = { r: 'revoked', k: 'kicked', p: 'replaced' }
 
-const LIVE = new RegExp(`^${RECORD_VERSION},\\d+,(\\d{13}),(\\d{13}),(\\d{13})$`)
-const ENDED = new RegExp(`^${RECORD_VERSION},!([rkp]),\\d+,(\\d{13}),\\d+\\.?\\d*$`)
+const LIVE = new RegExp(`^${VALUE_VERSION},\\d+,(\\d{13}),(\\d{13}),(\\d{13})$`)
+const ENDED = new RegExp(`^${VALUE_VERSION},!([rkp]),\\d+,(\\d{13}),\\d+\\.?\\d*$`)
 const LABEL_AND_DATA = /^:("[^\n]*")\n(?:=([^]*))?$/
 
 /** Encodes data as `=data`. A script's argument cannot be null, so '' means null. */
