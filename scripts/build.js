@@ -45,7 +45,11 @@ const BUNDLE = {
 }
 /** Jest loads no ES modules and does not support import() in CommonJS. */
 const COMMON_JS = {
-  format: 'cjs', sourcemap: false, outExtension: { '.js': '.cjs' }, supported: { 'dynamic-import': false }
+  format: 'cjs',
+  sourcemap: false,
+  outExtension: { '.js': '.cjs' },
+  supported: { 'dynamic-import': false },
+  define: { 'import.meta.url': '__filename' }
 }
 const SERVER = {
   ...BUNDLE, entryPoints: ['src/index.ts', 'src/testing/index.ts'], platform: 'node', target: 'node20'

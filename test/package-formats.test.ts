@@ -1,6 +1,6 @@
 /** Tests the built package as ES modules and as CommonJS, and what it loads. */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import swagger from '@fastify/swagger'
@@ -111,6 +111,39 @@ test('undici: is imported by a path that Bun does not replace', async (t) => {
   for (const path of ['index.js', 'index.cjs', 'testing/index.js', 'testing/index.cjs']) {
     const imports = readFileSync(join(folder, path), 'utf8').match(/["']undici\b[^"']*["']/g)
     t.strictSame([...new Set(imports)], ['"undici/index.js"'], path)
+  }
+})
+
+test('undici: a call after a failed load loads it again', async (t) => {
+  const folder = join(project, 'node_modules/undici')
+  const others = `${folder}-others`
+  renameSync(folder, others)
+  t.teardown(() => {
+    rmSync(folder, { recursive: true, force: true })
+    renameSync(others, folder)
+  })
+  const program = `
+    function main ({ createWechatClient }) {
+      const server = require('node:http').createServer((_request, response) => {
+        response.end('{"openid":"o","session_key":"k"}')
+      }).listen(0, '127.0.0.1', async () => {
+        const baseUrl = 'http://127.0.0.1:' + server.address().port
+        const client = createWechatClient({ appId: '${APP_ID}', appSecret: '${APP_SECRET}', baseUrl })
+        const call = () => client.code2Session('code').then(({ openid }) => openid, ({ code }) => code)
+        const outcome = await call()
+        require('node:fs').writeFileSync('${folder}/missing.js', "module.exports = require('../undici-others')")
+        console.log(outcome, await call())
+        await client.close()
+        server.close()
+      })
+    }
+  `
+  for (const start of ["import('fastify-weapp').then(main)", "main(require('fastify-weapp'))"]) {
+    rmSync(folder, { recursive: true, force: true })
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'index.js'), "module.exports = require('./missing.js')")
+    const output = runNode('--no-experimental-require-module', '--input-type=commonjs', '-e', program + start)
+    t.equal(output, 'FST_WEAPP_WECHAT_UNAVAILABLE o\n', start)
   }
 })
 

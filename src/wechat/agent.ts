@@ -1,4 +1,7 @@
+import { createRequire } from 'node:module'
 import type { Agent, Dispatcher } from 'undici'
+
+type LoadUndici = () => Promise<Pick<typeof import('undici'), 'Agent'>>
 
 /** The plugin's own agent, which is created with the first request. */
 export interface LazyAgent {
@@ -10,18 +13,29 @@ export interface LazyAgent {
 
 /**
  * Creates the plugin's own agent. undici is loaded with the first request, because that takes as long as loading
- * Fastify. The path is for Bun, whose own module `undici` cannot dispatch requests.
+ * Fastify.
  *
  * @param timeout timeout of a call in milliseconds
  */
-export function createAgent (timeout: number, importUndici = () => import('undici/index.js')): LazyAgent {
+export function createAgent (timeout: number, load: LoadUndici = loadUndici): LazyAgent {
   let agent: Promise<Agent> | undefined
   let closed: Promise<void> | undefined
+
+  /** Creates the agent. After a failure, the next request loads undici again. */
+  async function create (): Promise<Agent> {
+    try {
+      const { Agent } = await load()
+      return new Agent(agentOptions(timeout))
+    } catch (error) {
+      agent = undefined
+      throw error
+    }
+  }
 
   return {
     dispatch (options, handler) {
       if (closed !== undefined) return Promise.reject(new Error('closed'))
-      agent ??= importUndici().then(({ Agent }) => new Agent(agentOptions(timeout)))
+      agent ??= create()
       // A callback of the same promise as that of close(), so that earlier requests are dispatched first.
       return agent.then((loaded) => loaded.dispatch(options, handler))
     },
@@ -32,6 +46,15 @@ export function createAgent (timeout: number, importUndici = () => import('undic
       return closed
     }
   }
+}
+
+/**
+ * Loads undici. Node.js keeps the error of a failed import for the life of the process, but not that of `require`. The
+ * import comes first, because bundlers include only that. The path is for Bun, whose own module `undici` cannot
+ * dispatch requests.
+ */
+export function loadUndici (importUndici: LoadUndici = () => import('undici/index.js')): ReturnType<LoadUndici> {
+  return importUndici().catch(() => createRequire(import.meta.url)('undici/index.js'))
 }
 
 /** The number of connections is unlimited, so that no call waits for another. The client limits the calls. */

@@ -5,7 +5,7 @@ import { Agent } from 'undici'
 import { Agent as Agent6 } from 'undici-6'
 import { test, type Test } from 'tap'
 import { createWechatClient, type WechatClientOptions } from '../../src/index.js'
-import { createAgent } from '../../src/wechat/agent.js'
+import { createAgent, loadUndici } from '../../src/wechat/agent.js'
 import { HttpExchange, type HttpResponse } from '../../src/wechat/http-exchange.js'
 import { deferred } from '../helpers/deferred.js'
 import { selfSignedCertificate } from '../helpers/self-signed.js'
@@ -143,10 +143,31 @@ test('agent: a call after close is refused, and undici is not loaded', async (t)
   await client.close()
 })
 
+const FAILURE = Object.assign(new Error('too many open files'), { code: 'EMFILE' })
+
 test('agent: requests are refused if undici cannot be loaded, and close succeeds', async (t) => {
-  const failure = Object.assign(new Error('no module'), { code: 'ERR_MODULE_NOT_FOUND' })
-  const agent = createAgent(1000, () => Promise.reject(failure))
+  const agent = createAgent(1000, () => Promise.reject(FAILURE))
   const handler = new HttpExchange({ resolve () {}, reject () {} }, 1024)
-  await t.rejects(agent.dispatch({ ...GET, origin: 'http://127.0.0.1:1' }, handler), failure)
+  await t.rejects(agent.dispatch({ ...GET, origin: 'http://127.0.0.1:1' }, handler), FAILURE)
   await agent.close()
+})
+
+test('agent: a request after a failed load of undici loads it again, once', async (t) => {
+  const origin = await startTwice(t, [0])
+  let loads = 0
+  const agent = createAgent(1000, async () => {
+    if (++loads === 1) throw FAILURE
+    return await import('undici')
+  })
+  t.teardown(() => agent.close())
+  const request = (): Promise<HttpResponse> => new Promise((resolve, reject) => {
+    agent.dispatch({ ...GET, origin }, new HttpExchange({ resolve, reject }, 1024)).catch(reject)
+  })
+  t.match(await Promise.allSettled([request(), request()]), [{ reason: FAILURE }, { reason: FAILURE }])
+  t.match(await Promise.all([request(), request()]), [{ statusCode: 200 }, { statusCode: 200 }])
+  t.equal(loads, 2)
+})
+
+test('agent: undici is loaded by require after its import failed', async (t) => {
+  t.equal((await loadUndici(() => Promise.reject(FAILURE))).Agent, Agent)
 })
