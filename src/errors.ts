@@ -87,7 +87,7 @@ export const FST_WEAPP_PHONE_CODE_INVALID = weappError('FST_WEAPP_PHONE_CODE_INV
 export const FST_WEAPP_CODE_USED = credentialError('FST_WEAPP_CODE_USED',
   'The code was already used. Call wx.login and send the new code.')
 export const FST_WEAPP_LOGIN_BLOCKED = weappError('FST_WEAPP_LOGIN_BLOCKED', 403,
-  'WeChat blocked the login of this user.')
+  'WeChat blocked the login of this user. Tell the user, and do not try again.')
 
 export const FST_WEAPP_WECHAT_LIMITED = weappError('FST_WEAPP_WECHAT_LIMITED', 429,
   'The rate limit of WeChat was exceeded. Try again later.', { 'retry-after': '60' })
@@ -120,7 +120,8 @@ export const FST_WEAPP_SESSION_REPLACED = tokenError('FST_WEAPP_SESSION_REPLACED
 
 /** The session ended during a request. A 401 would make the phone sign in and repeat the work of the route. */
 export const FST_WEAPP_SESSION_ENDED = weappError('FST_WEAPP_SESSION_ENDED', 409,
-  'The session ended during this request. Its changes to the session were not saved.')
+  'The session ended, so this request did not save its changes to the session. ' +
+  'Do not repeat it. The response to the next request has the reason.')
 
 export const FST_WEAPP_STORE_UNAVAILABLE = weappError('FST_WEAPP_STORE_UNAVAILABLE', 503,
   'The session store or the app lookup is unavailable. Try again.', { 'retry-after': '5' })
@@ -135,7 +136,7 @@ export const FST_WEAPP_NOT_GUARDED = weappError('FST_WEAPP_NOT_GUARDED', 500,
 export const FST_WEAPP_DATA_INVALID = weappError('FST_WEAPP_DATA_INVALID', 500,
   'The session cannot be stored: %s.') as unknown as new (problem: string) => WeappError
 export const FST_WEAPP_REPLY_INVALID = weappError('FST_WEAPP_REPLY_INVALID', 500,
-  "onLogin's reply must be a JSON object without token, tokenType, expiresIn or expiresAt.")
+  'The reply of onLogin is invalid. Return a JSON object without token, tokenType, expiresIn or expiresAt.')
 
 /** The codes of WeappError. FST_WEAPP_INVALID_OPTION is a programming error and has no headers. */
 export type WeappErrorCode =

@@ -27,7 +27,9 @@ export function encodeData (data: unknown): string | null {
     throw new FST_WEAPP_DATA_INVALID('data must be a plain JSON object without Date, NaN or class instances')
   }
   const text = JSON.stringify(data)
-  if (Buffer.byteLength(text) > MAX_DATA_BYTES) throw new FST_WEAPP_DATA_INVALID('data exceeds 4 KiB as JSON')
+  if (Buffer.byteLength(text) > MAX_DATA_BYTES) {
+    throw new FST_WEAPP_DATA_INVALID('data exceeds 4 KiB as JSON. Keep larger values in your own database')
+  }
   return text === '{}' ? null : text
 }
 

@@ -27,6 +27,7 @@ const ERRORS: ReadonlyMap<number, WeappErrorConstructor> = new Map([
 const RETRY_AFTER: ReadonlyMap<number, number> = new Map([[45011, 60], [45009, 3600]])
 
 const IP_NOT_LISTED = "this server's IP address is not on the IP whitelist. Add it in the WeChat console"
+const CHECK_PROXY = 'Check whether a proxy changes requests'
 const TOKEN_NOT_NEWEST = 'WeChat refused a renewed access_token. Check whether another process renews it'
 
 /**
@@ -35,28 +36,28 @@ const TOKEN_NOT_NEWEST = 'WeChat refused a renewed access_token. Check whether a
  * @see https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken
  */
 const CONFIG_HINTS: ReadonlyMap<number, string> = new Map([
-  [40013, 'WeChat does not recognize the app id'],
-  [40125, 'the app secret is wrong, or was reset in the WeChat console'],
-  [40001, 'the app secret or access_token is wrong'],
-  [41002, 'the app id is missing from the request'],
-  [41004, 'the app secret is missing from the request'],
-  [41008, 'the code is missing from the request'],
+  [40013, 'WeChat does not recognize the app id. Copy it from the WeChat console again'],
+  [40125, 'the app secret is wrong, or was reset in the WeChat console. Set the current one'],
+  [40001, 'the app secret or access_token is wrong. Check the secret, and whether another process renews the token'],
+  [41002, `the app id is missing from the request. ${CHECK_PROXY}`],
+  [41004, `the app secret is missing from the request. ${CHECK_PROXY}`],
+  [41008, `the code is missing from the request. ${CHECK_PROXY}`],
   [40164, IP_NOT_LISTED],
   [61004, IP_NOT_LISTED],
-  [40002, 'WeChat does not accept the grant_type. Check whether a proxy changes requests'],
+  [40002, `WeChat does not accept the grant_type. ${CHECK_PROXY}`],
   [40243, 'the app secret is frozen. Unfreeze it in the WeChat console'],
-  [43001, 'WeChat requires GET. Check whether a proxy changes requests'],
-  [43002, 'WeChat requires POST. Check whether a proxy changes requests'],
-  [43003, 'WeChat requires HTTPS'],
-  [48001, 'the app has no permission for this API'],
+  [43001, `WeChat requires GET. ${CHECK_PROXY}`],
+  [43002, `WeChat requires POST. ${CHECK_PROXY}`],
+  [43003, 'WeChat requires HTTPS. Check baseUrl and the proxies'],
+  [48001, 'the app has no permission for this API. See its permissions in the WeChat console'],
   [48004, 'WeChat withdrew this API from the app because of a violation. See the notices in the WeChat console'],
   [50002, 'the app is frozen, was moved or is closed. See the notices in the WeChat console'],
   [50004, 'the account of the app may not use this API. See the notices in the WeChat console'],
   [50007, 'the account of the app is frozen. See the notices in the WeChat console'],
-  [89501, "this server's IP address waits for the app's administrator to confirm it in WeChat"],
-  [89503, "this server's call waits for the app's administrator to confirm it in WeChat"],
-  [89506, "the app's administrator refused this server's IP address twice; WeChat blocks it for 24 hours"],
-  [89507, "the app's administrator refused this server's IP address; WeChat blocks it for an hour"],
+  [89501, "the app's administrator has not confirmed this server's IP address. Ask for the confirmation in WeChat"],
+  [89503, "the app's administrator has not confirmed this server's call. Ask for the confirmation in WeChat"],
+  [89506, "the app's administrator refused this server's IP address twice. Ask for its confirmation after 24 hours"],
+  [89507, "the app's administrator refused this server's IP address. Ask for its confirmation after an hour"],
   [40014, TOKEN_NOT_NEWEST],
   [42001, TOKEN_NOT_NEWEST]
 ])

@@ -10,7 +10,8 @@ const EXPECTED = [
     name: 'FastifyWeappWarning',
     code: 'FST_WEAPP_WECHAT_CONFIG',
     message: 'WeChat refused this server for app wx0123456789abcdef with errcode 40125: ' +
-      'the app secret is wrong, or was reset in the WeChat console. Enable the logger of Fastify to see all failures.'
+      'the app secret is wrong, or was reset in the WeChat console. ' +
+      'Set the current one. Enable the logger of Fastify to see all failures.'
   },
   {
     name: 'FastifyWeappWarning',

@@ -95,7 +95,7 @@ for (const errcode of [-1, 40029, 40163, 40226, 45011, 45009, 77777]) {
   })
 }
 
-test('wechat-config: each errcode has a hint in the log', async (t) => {
+test('wechat-config: each errcode has a hint in the log, with what to do', async (t) => {
   const log = captureLog()
   const { wechat, login } = await startLoginHost(t, {}, { server: log.server })
   for (const errcode of CONFIG) {
@@ -104,7 +104,7 @@ test('wechat-config: each errcode has a hint in the log', async (t) => {
   }
   const lines = log.lines().filter(({ weapp }) => weapp?.event === 'wechat-config')
   t.strictSame(lines.map(({ weapp }) => weapp?.errcode), CONFIG)
-  for (const { msg } of lines) t.match(msg, /^weapp: WeChat refused this server: \S.{20,}$/)
+  for (const { msg } of lines) t.match(msg, /^weapp: WeChat refused this server: \S.{16,}\. [A-Z].{8,}[^.]$/)
 })
 
 test('errmsg: rid and refused address are logged and on the error, and not in a response', async (t) => {

@@ -92,7 +92,7 @@ export function createMiniProgram (
   assertOneOf('createMiniProgram', unauthorizedAs, ['answer', 'failure', 'bare failure'])
   assertUser('createMiniProgram', user)
   if (!Object.hasOwn(wechat.apps, appId)) {
-    throw new Error(`The simulator has no app '${appId}'. Add it to the simulator's apps`)
+    throw new Error(`The simulator has no app '${appId}'. Add it to its apps.`)
   }
   const calls = { login: 0, checkSession: 0, request: 0, uploadFile: 0, getStorageSync: 0, setStorageSync: 0 }
   const requests: MiniProgramRequest[] = []

@@ -73,7 +73,7 @@ export class Users {
 
   /** Returns the account of a user in an app, by default the first app. Creates the account on first use. */
   account (user: string, appId = Object.keys(this.#apps)[0] ?? ''): Account {
-    if (!Object.hasOwn(this.#apps, appId)) throw new Error(`The simulator has no app '${appId}'`)
+    if (!Object.hasOwn(this.#apps, appId)) throw new Error(`The simulator has no app '${appId}'. Add it to its apps.`)
     // Derived instead of random. A user has the same openid after a restart, because a persistent store outlives it.
     const openid = idFrom(appId, user)
     let account = this.#accounts.get(openid)

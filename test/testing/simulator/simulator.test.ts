@@ -133,10 +133,10 @@ test('checkSession: false unless the key of the latest login is valid', async (t
 
 test('login: an unknown app throws', async (t) => {
   const { wechat } = await simulate(t)
-  t.throws(() => wechat.login('alice', { appId: 'wx3' }), { message: "The simulator has no app 'wx3'" })
+  t.throws(() => wechat.login('alice', { appId: 'wx3' }), { message: "The simulator has no app 'wx3'. Add it to its apps." })
 
   const { wechat: empty } = await simulate(t, { apps: {} })
-  t.throws(() => empty.login('alice'), { message: "The simulator has no app ''" })
+  t.throws(() => empty.login('alice'), { message: "The simulator has no app ''. Add it to its apps." })
 })
 
 test('/simulator/login, /simulator/phone-code: issue codes over HTTP', async (t) => {
