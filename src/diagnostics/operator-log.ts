@@ -73,7 +73,8 @@ export function createOperatorLog (
     storeFailure (operation, error) {
       // Not the error itself: clients add commands and their arguments to errors.
       const failure = (error ?? { name: 'timeout' }) as { name?: unknown, code?: unknown }
-      const { name, code = storeErrorCode(error) } = failure
+      const name = loggable(failure.name)
+      const code = loggable(failure.code) ?? loggable(storeErrorCode(error))
       const subject = operation === 'apps' ? 'apps() lookup' : 'session store'
       oncePerMinute(`store ${operation}`, () => {
         log.error({ weapp: { event: 'store-failed', operation, name, code } }, `weapp: the ${subject} failed`)
@@ -112,6 +113,12 @@ export function createOperatorLog (
       logSafely(() => log.debug({ weapp }, 'weapp: user data or a signature failed'))
     }
   }
+}
+
+/** Returns the name or code of a foreign error. A longer value, or one with other characters, is no name or code. */
+function loggable (value: unknown): string | number | undefined {
+  if (typeof value === 'number') return value
+  return typeof value === 'string' && /^[\x20-\x7e]{1,64}$/.test(value) ? value : undefined
 }
 
 /** Returns whether a logger discards errors. Pino and Fastify without a logger then have one method for all levels. */

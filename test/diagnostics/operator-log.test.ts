@@ -80,6 +80,26 @@ test('store-failed: contains a safe code of an error without `code`', async (t) 
   t.notMatch(JSON.stringify(lines), 'canary')
 })
 
+test('store-failed: contains a name and a code only if they are short and printable', async (t) => {
+  const clock = freezeClock(t)
+  const { log, take } = captureOperatorLog(({ message }) => message)
+  const longest = 'E'.repeat(64)
+  for (const [name, code, message, expected] of [
+    ['MongoServerError', 11000, 'OOM', { name: 'MongoServerError', code: 11000 }],
+    [longest, longest, 'OOM', { name: longest, code: longest }],
+    [`${longest}E`, `${longest}E`, 'OOM', { code: 'OOM' }],
+    ['line\nline', 'line\nline', 'OOM', { code: 'OOM' }],
+    ['\u001b[31m', '\u202e', 'OOM', { code: 'OOM' }],
+    ['', '', 'OOM', { code: 'OOM' }],
+    [{ canary: 1 }, ['canary'], 'OOM', { code: 'OOM' }],
+    ['Error', undefined, `${longest}E`, { name: 'Error' }]
+  ] as const) {
+    clock.advance(60_000)
+    log.storeFailure('read', { name, code, message })
+    t.strictSame(take().map(({ weapp }) => weapp), [{ event: 'store-failed', operation: 'read', ...expected }])
+  }
+})
+
 test('unreadable-record: is a warning every time, with the session id', async (t) => {
   const { log, take } = captureOperatorLog()
   log.unreadableRecord('session')
