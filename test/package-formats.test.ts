@@ -84,27 +84,29 @@ test('formats: import and require return the same module', async (t) => {
   t.equal(runNode('--input-type=module', '-e', program), 'true\n')
 })
 
-test('formats: TypeScript 5.9 compiles a commonjs project, and Node.js runs it', async (t) => {
-  const folder = join(project, 'commonjs')
-  mkdirSync(folder)
-  writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }')
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({
-    compilerOptions: {
-      target: 'ES2022', module: 'commonjs', esModuleInterop: true, strict: true, skipLibCheck: true, types: ['node']
-    }
-  }))
-  writeFileSync(join(folder, 'index.ts'), `
-    ${IMPORTS}
-    const id = (app: import('fastify').FastifyRequest): string | undefined => app.weapp?.session.id
-    // @ts-expect-error openid is a string
-    const wrong = (app: import('fastify').FastifyRequest): number | undefined => app.weapp?.openid
-    void [id, wrong]
-    async function main (): Promise<void> { ${LOGIN} }
-    void main()
-  `)
-  t.equal(runNode(TYPESCRIPT_5, '-p', folder), '')
-  t.equal(runNode(join(folder, 'index.js')), LOGGED_IN)
-})
+for (const module of ['commonjs', 'node16']) {
+  test(`formats: TypeScript 5.9 compiles a CommonJS project under ${module}, and Node.js runs it`, async (t) => {
+    const folder = join(project, module)
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }')
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({
+      compilerOptions: {
+        target: 'ES2022', module, esModuleInterop: true, strict: true, skipLibCheck: true, types: ['node']
+      }
+    }))
+    writeFileSync(join(folder, 'index.ts'), `
+      ${IMPORTS}
+      const id = (app: import('fastify').FastifyRequest): string | undefined => app.weapp?.session.id
+      // @ts-expect-error openid is a string
+      const wrong = (app: import('fastify').FastifyRequest): number | undefined => app.weapp?.openid
+      void [id, wrong]
+      async function main (): Promise<void> { ${LOGIN} }
+      void main()
+    `)
+    t.equal(runNode(TYPESCRIPT_5, '-p', folder), '')
+    t.equal(runNode(join(folder, 'index.js')), LOGGED_IN)
+  })
+}
 
 test('undici: is imported by a path that Bun does not replace', async (t) => {
   const folder = join(project, 'node_modules/fastify-weapp/dist')

@@ -36,7 +36,7 @@ test('client/package.json: leads to the same client as "exports"', (t) => {
   const folder = join(installed, 'client')
   const { main, module, types } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const { default: exported, types: exportedTypes } = manifest.exports['./client']
-  const exportedPaths = [exported, exportedTypes].map((path) => join(installed, path))
+  const exportedPaths = [exported, exportedTypes.default].map((path) => join(installed, path))
   t.strictSame([module, types].map((path) => join(folder, path)), exportedPaths)
   t.ok(existsSync(join(folder, main)))
   t.match(manifest.scripts['build:miniprogram'], `--outfile=${relative(installed, join(folder, main))} `)
@@ -111,6 +111,32 @@ test('types: a host, a host with session data, and TypeScript without "exports"'
     createWeappClient({})
   `)
   t.equal(await checkTypes(host, sessionData, node10), '')
+})
+
+test('types: ES modules and CommonJS of one project share the session data, under node16', async (t) => {
+  const folder = writeProject('both-formats', { ...HOST_CONFIG, compilerOptions: { module: 'node16' } }, `
+    import type { FastifyRequest } from 'fastify'
+    import weapp, { fastifyWeapp } from 'fastify-weapp'
+    import { createWeappClient } from 'fastify-weapp/client'
+    import { startWechatSimulator } from 'fastify-weapp/testing'
+    import { userOf, type legacy } from './legacy.cjs'
+    export const modern: typeof legacy = { weapp, fastifyWeapp, createWeappClient, startWechatSimulator }
+    export const user = ({ weapp }: FastifyRequest): number | undefined => weapp?.session.data.userId
+    export const same = ({ weapp }: FastifyRequest) => weapp && userOf(weapp)
+    // @ts-expect-error userId is a number
+    export const wrong = ({ weapp }: FastifyRequest): string | undefined => weapp?.session.data.userId
+  `)
+  writeFileSync(join(folder, 'legacy.cts'), `
+    import weapp, { fastifyWeapp, type WeappIdentity } from 'fastify-weapp'
+    import { createWeappClient } from 'fastify-weapp/client'
+    import { startWechatSimulator } from 'fastify-weapp/testing'
+    declare module 'fastify-weapp' { interface SessionData { userId: number } }
+    export const legacy = { weapp, fastifyWeapp, createWeappClient, startWechatSimulator }
+    export const userOf = ({ session }: WeappIdentity): number => session.data.userId
+    // @ts-expect-error userId is a number
+    export const wrong = ({ session }: WeappIdentity): string => session.data.userId
+  `)
+  t.equal(await checkTypes(folder), '')
 })
 
 test('declarations: import no types of @fastify/jwt, ioredis or TypeBox', async (t) => {

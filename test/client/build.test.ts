@@ -56,7 +56,10 @@ test('package.json: builds and exports this client bundle', (t) => {
     true
   )
   t.ok(files.includes(miniprogram))
-  t.match(exports['./client'], { types: './dist/client/index.d.ts', default: './dist/client/index.js' })
+  t.match(exports['./client'], {
+    types: { require: './dist/types/client/index.d.ts', default: './dist/client/index.d.ts' },
+    default: './dist/client/index.js'
+  })
   t.end()
 })
 
