@@ -21,6 +21,12 @@ test('T51: dependencies: no more than these', async (t) => {
   t.strictSame(Object.keys(manifest.peerDependencies).sort(), ['@fastify/redis', 'fastify'])
 })
 
+test('scripts: none runs when a user installs the package', async (t) => {
+  // npm warns of prepare as well, because it would run for a git dependency.
+  const installing = ['preinstall', 'install', 'postinstall', 'prepare']
+  t.strictSame(Object.keys(manifest.scripts).filter((script) => installing.includes(script)), [])
+})
+
 test('T51: files: only the build, the documents and the license are packed', async (t) => {
   const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: ROOT, encoding: 'utf8'
