@@ -2,12 +2,15 @@
 import 'reflect-metadata'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Module } from '@nestjs/common'
-import { NestFactory } from '@nestjs/core'
+import { Controller, Get, Module, Req } from '@nestjs/common'
+import { HttpAdapterHost, NestFactory } from '@nestjs/core'
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { FastifyRequest } from 'fastify'
 import tap, { test } from 'tap'
 import ts from 'typescript'
 import { createWeappClient } from '../../src/client/index.js'
 import { createMiniProgram, startWechatSimulator } from '../../src/testing/index.js'
+import { FAILURES, faultyStore } from '../helpers/faulty-store.js'
 import { checkTypes } from '../helpers/installed-package.js'
 import { weappOptions, writeRecipes } from '../helpers/recipes.js'
 
@@ -60,6 +63,51 @@ test('NestJS: the recipe guards a route, and the phone receives the code', async
 
   await app.getHttpAdapter().getInstance().weapp.sessions.revokeAll({ openid })
   await t.rejects(client.request({ url: '/me' }), { code: 'FST_WEAPP_SESSION_KICKED' })
+})
+
+/** Its calls have no request. */
+class HostController {
+  phone ({ server }: FastifyRequest) {
+    return server.weapp.wechat.getPhoneNumber('code')
+  }
+
+  devices ({ server }: FastifyRequest) {
+    return server.weapp.sessions.list({ openid: 'alice' })
+  }
+}
+
+for (const method of ['phone', 'devices'] as const) {
+  const { prototype } = HostController
+  Req()(prototype, method, 0)
+  Get(method)(prototype, method, Object.getOwnPropertyDescriptor(prototype, method)!)
+}
+Controller()(HostController)
+
+test('NestJS: the filter sets the headers of errors of app.weapp.wechat and app.weapp.sessions', async (t) => {
+  build()
+  const wechat = await startWechatSimulator({ apps: { wx0123456789abcdef: 'app-secret' } })
+  t.teardown(() => wechat.close())
+  const [{ WeappModule }, { WeappFilter }] = await Promise.all(
+    ['build/weapp.module.js', 'build/weapp.filter.js'].map(recipes.load)
+  )
+  const { store } = faultyStore()
+  const options = { ...weappOptions(wechat), store: { ...store, list: FAILURES.rejects } }
+  class AppModule {}
+  Module({ imports: [WeappModule.forRoot(options)], controllers: [HostController] })(AppModule)
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule, new FastifyAdapter(), { logger: false })
+  t.teardown(() => app.close())
+  app.useGlobalFilters(new WeappFilter(app.get(HttpAdapterHost).httpAdapter))
+  await app.listen(0, '127.0.0.1')
+  wechat.fault({ errcode: 45011 })
+  t.intercept(process, 'emitWarning', { value: () => {} })
+  for (const [path, status, code, retryAfter] of [
+    ['/phone', 429, 'FST_WEAPP_WECHAT_LIMITED', '60'], ['/devices', 503, 'FST_WEAPP_STORE_UNAVAILABLE', '5']
+  ] as const) {
+    const { statusCode, headers, body } = await app.inject(path)
+    t.equal(statusCode, status)
+    t.match(JSON.parse(body), { statusCode: status, code })
+    t.match(headers, { 'weapp-error': code, 'retry-after': retryAfter, 'cache-control': 'no-store' })
+  }
 })
 
 test('NestJS: without an HTTP adapter the module starts too, and a factory of options receives its providers', async (t) => {
