@@ -1,5 +1,6 @@
 /** The client of a Mini Program: shares one login among all callers, and renews the session when it expires. */
 import { openAuthState } from './auth-state.js'
+import { createBackoff } from './backoff.js'
 import { createSend } from './requests.js'
 import { bodyOf, readResponse } from './response.js'
 import { createSignIn } from './sign-in.js'
@@ -25,8 +26,9 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
   const { storageKey = `weapp ${baseUrl}${prefix}` } = options
   const transfer = createTransfer(wx, baseUrl, prefix)
   const authState = openAuthState(wx, storageKey, onSignedOut)
-  const signIn = createSignIn(wx, authState, transfer, unwrap)
-  const send = createSend(authState, signIn, transfer)
+  const backoff = createBackoff()
+  const signIn = createSignIn(wx, authState, transfer, unwrap, backoff)
+  const send = createSend(authState, signIn, transfer, backoff)
   let keyCheck: Promise<void> | null = null
 
   async function ensureSessionKey (): Promise<void> {
@@ -49,14 +51,14 @@ export function createWeappClient (options: WeappClientOptions): WeappClient {
   }
 
   async function session (): Promise<SessionAnswer> {
-    const response = await send((token) => transfer.callRoute('/session', token))
+    const response = await send('/session', (token) => transfer.callRoute('/session', token))
     return unwrap(bodyOf(readResponse(response))) as SessionAnswer
   }
 
   return {
     login: signIn.login,
-    request: async ({ auth, ...plain }) => send((token) => transfer.sendRequest(plain, token), auth),
-    upload: async ({ auth, ...plain }) => send((token) => transfer.sendFile(plain, token), auth),
+    request: async ({ auth, ...plain }) => send(plain.url, (token) => transfer.sendRequest(plain, token), auth),
+    upload: async ({ auth, ...plain }) => send(plain.url, (token) => transfer.sendFile(plain, token), auth),
     ensureSessionKey,
     logout: createLogout(authState, signIn, transfer),
     session,

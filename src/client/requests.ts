@@ -1,5 +1,6 @@
 /** Sends the host's requests and uploads, and recovers if the guard refuses them. */
 import type { AuthState } from './auth-state.js'
+import type { Backoff } from './backoff.js'
 import { RECOVERY, refusal, type Reply } from './response.js'
 import type { SignIn } from './sign-in.js'
 import type { Transfer } from './transfer.js'
@@ -13,11 +14,13 @@ const TAP_AGAIN = 'The data has an old session_key. Ask the user to tap again.'
 
 type SendWith = (token: string | null) => Promise<Reply>
 
-/** Sends a request. If the guard refuses it, recovers and sends it again. */
-export type Send = (sendWith: SendWith, auth?: Auth) => Promise<WxResponse>
+/** Sends a request to a URL. If the guard refuses it, recovers and sends it again. */
+export type Send = (url: string, sendWith: SendWith, auth?: Auth) => Promise<WxResponse>
 
-export function createSend (authState: AuthState, signIn: SignIn, transfer: Transfer): Send {
-  return async function send (sendWith, auth = 'required') {
+export function createSend (
+  authState: AuthState, signIn: SignIn, transfer: Transfer, backoff: Backoff
+): Send {
+  return async function send (url, sendWith, auth = 'required') {
     const { generation } = authState.refresh()
     let isRenewed = false
     for (let attempt = 1; ; attempt += 1) {
@@ -25,7 +28,11 @@ export function createSend (authState: AuthState, signIn: SignIn, transfer: Tran
       const reply = await identify(await sendWith(token), token)
       const { response, code, isServed } = reply
       const recovery = RECOVERY[code!]
-      if (token === null || recovery === undefined) return response
+      if (token === null) return response
+      if (recovery === undefined) {
+        if (isServed) backoff.accept(url)
+        return response
+      }
       const isLast = isServed || attempt >= MAX_ATTEMPTS
       // A pending login may bring a newer session, to which this response does not apply.
       if (recovery === 'signed-out' && !isServed) await signIn.afterPending()
@@ -36,12 +43,16 @@ export function createSend (authState: AuthState, signIn: SignIn, transfer: Tran
         if (isLast) return response
         continue
       }
+      if (isCurrent && backoff.isDelaying()) isRenewed = true
       const mayRenew = auth === 'required' && !isRenewed
       if (recovery === 'refresh-key' && !mayRenew) {
         throw refusal(reply, isRenewed && /STALE$/.test(code!) ? TAP_AGAIN : undefined)
       }
       // The next attempt renews the session. After the last attempt the next request does.
-      if (isCurrent && !isRenewed) signIn.expire(token)
+      if (isCurrent && !isRenewed) {
+        signIn.expire(token)
+        backoff.refuse(url)
+      }
       // Another caller or context may have signed in again. The next attempt then sends the newer token.
       if (isLast || (isCurrent && !mayRenew)) return response
       // After that this request may still renew the session once.

@@ -1,6 +1,6 @@
 /** Signs in: one login at a time, which concurrent callers share. */
 import type { AuthState } from './auth-state.js'
-import { createBackoff } from './backoff.js'
+import type { Backoff } from './backoff.js'
 import { clientError, type WeappClientError } from './errors.js'
 import { bodyOf, RECOVERY } from './response.js'
 import type { Transfer } from './transfer.js'
@@ -28,9 +28,8 @@ export interface SignIn {
 }
 
 export function createSignIn (
-  wx: Wx, authState: AuthState, transfer: Transfer, unwrap: (body: any) => any
+  wx: Wx, authState: AuthState, transfer: Transfer, unwrap: (body: any) => any, backoff: Backoff
 ): SignIn {
-  const backoff = createBackoff()
   let pending: { promise: Promise<LoginAnswer>, extra: string | undefined, generation: number } | null = null
   let expired: string | null = null
 

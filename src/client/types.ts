@@ -131,9 +131,12 @@ export interface WeappUpload extends WeappTransfer {
  * unchanged. Calls of wx.login and wx.checkSession are given up after 12 seconds, and requests to the plugin's routes
  * after 65 seconds. The next call works again.
  *
- * Logins that `login` did not ask for are delayed after a failure: by `retryAfter` of the failure, or else by 1 second,
- * doubled with each failure in a row up to 32. Until then they reject at once with the last failure and the seconds
- * that are left in `retryAfter`.
+ * Logins that `login` did not ask for are delayed after a failure: by `retryAfter` of the failure, or else by 1 second
+ * or twice the delay before, up to 32. Until then they reject at once with the last failure and the seconds that are
+ * left in `retryAfter`.
+ *
+ * A refused token is renewed at once. If the new token is refused too, the next renewal is delayed by 1 second, doubled
+ * up to 32. Until then the refusal is final. The delay ends when the route that refused a token accepts one.
  */
 export interface WeappClient {
   /**

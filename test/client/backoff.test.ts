@@ -43,6 +43,22 @@ test('silent logins: failures in a row double the delay, from 1 second to 32', a
   t.ok(await client.login())
 })
 
+test('silent logins: after a Retry-After the delay grows from it, up to 32 seconds', async (t) => {
+  const clock = freezeClock(t)
+  const { client, host, mini } = await startPhone(t)
+  const restore = host.wechat.fault({ errcode: -1 })
+  await t.rejects(client.request({ url: '/me' }), { code: 'FST_WEAPP_WECHAT_UNAVAILABLE', retryAfter: 5 })
+  restore()
+  mini.fault({ fail: 'timeout' }, { api: 'login' })
+  let waited = 5
+  for (const delay of [10, 20, 32, 32]) {
+    clock.advance(waited * SECOND)
+    await t.rejects(client.request({ url: '/me' }), { code: 'WEAPP_WX_LOGIN_FAILED', retryAfter: undefined })
+    await t.rejects(client.request({ url: '/me' }), { code: 'WEAPP_WX_LOGIN_FAILED', retryAfter: delay })
+    waited = delay
+  }
+})
+
 test('silent logins: a call of login() is never delayed', async (t) => {
   freezeClock(t)
   const { client, mini } = await startPhone(t)
