@@ -2,10 +2,16 @@
  * The backoff of logins that no user asked for. After a login that failed they reject at once until a delay has passed.
  * A token whose predecessor was refused too is renewed only after a delay.
  */
-import { clientError, type WeappClientError } from './errors.js'
+import { clientError, isClientError } from './errors.js'
+
+/** A login that failed. */
+export interface FailedLogin {
+  /** A client error, or what the host's `unwrap` threw. */
+  readonly failure: unknown
+}
 
 export interface Backoff {
-  /** @throws the last failure, with the seconds that are left in `retryAfter` */
+  /** @throws the last failure, if it is a client error with the seconds that are left in `retryAfter` */
   check (): void
   /** Whether a refused token must not be renewed yet, because the last login did not help. */
   isDelaying (): boolean
@@ -17,11 +23,11 @@ export interface Backoff {
    * Begins a delay after a login that failed, and after each login since a route refused a token. Otherwise ends it.
    * The delay is the `retryAfter` of a failure, or else 1 second, or twice the delay before up to 32.
    */
-  settle (failure: WeappClientError | null): void
+  settle (failed: FailedLogin | null): void
 }
 
 export function createBackoff (): Backoff {
-  let last: WeappClientError | null = null
+  let last: FailedLogin | null = null
   let start = 0
   let delay = 0
   /** The URL of the last refusal. Only a response to the same URL shows that a guard accepts the token. */
@@ -37,7 +43,8 @@ export function createBackoff (): Backoff {
     check () {
       const retryAfter = secondsLeft()
       if (last === null || retryAfter <= 0) return
-      throw clientError(last.code, last.message, { ...last, retryAfter })
+      const { failure } = last
+      throw isClientError(failure) ? clientError(failure.code, failure.message, { ...failure, retryAfter }) : failure
     },
     isDelaying: () => last === null && secondsLeft() > 0,
     refuse (url) { refusedUrl = url },
@@ -47,11 +54,12 @@ export function createBackoff (): Backoff {
       refusedUrl = null
       delay = 0
     },
-    settle (failure) {
-      last = failure
+    settle (failed) {
+      last = failed
       start = Date.now()
-      const retryAfter = failure && failure.retryAfter
-      delay = failure || refusedUrl ? retryAfter || Math.min(delay * 2, 32) || 1 : 0
+      const failure = failed && failed.failure
+      const retryAfter = isClientError(failure) && failure.retryAfter
+      delay = failed || refusedUrl ? retryAfter || Math.min(delay * 2, 32) || 1 : 0
     }
   }
 }

@@ -29,6 +29,15 @@ export interface WeappClientError extends Error {
 
 type Details = Partial<Omit<WeappClientError, keyof Error>> & Pick<WeappClientError, 'cause'>
 
+const clientErrors = new WeakSet<WeappClientError>()
+
 export function clientError (code: string, message: string, details?: Details): WeappClientError {
-  return Object.assign(new Error(message), { code }, details)
+  const error = Object.assign(new Error(message), { code }, details)
+  clientErrors.add(error)
+  return error
+}
+
+/** Returns whether an error is the client's. Anything else was thrown by code of the host. */
+export function isClientError (error: unknown): error is WeappClientError {
+  return clientErrors.has(error as WeappClientError)
 }

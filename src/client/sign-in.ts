@@ -1,7 +1,7 @@
 /** Signs in: one login at a time, which concurrent callers share. */
 import type { AuthState } from './auth-state.js'
-import type { Backoff } from './backoff.js'
-import { clientError, type WeappClientError } from './errors.js'
+import type { Backoff, FailedLogin } from './backoff.js'
+import { clientError } from './errors.js'
 import { bodyOf, RECOVERY } from './response.js'
 import type { Transfer } from './transfer.js'
 import type { Auth, LoginAnswer } from './types.js'
@@ -46,13 +46,13 @@ export function createSignIn (
     const promise = performLogin(extra, generation)
     pending = { promise, extra: text, generation }
     // Before any caller continues, because it may sign in again.
-    promise.then(() => settle(null), settle)
+    promise.then(() => settle(null), (failure) => settle({ failure }))
     return await promise
   }
 
-  function settle (failure: WeappClientError | null): void {
+  function settle (failed: FailedLogin | null): void {
     pending = null
-    backoff.settle(failure)
+    backoff.settle(failed)
   }
 
   async function performLogin (extra: LoginExtra, generation: number, isRetry = false): Promise<LoginAnswer> {

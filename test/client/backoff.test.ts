@@ -1,4 +1,5 @@
 /** Logins that no user asked for, after failures. */
+import { inspect } from 'node:util'
 import { test } from 'tap'
 import { freezeClock, MINUTE, SECOND } from '../helpers/clock.js'
 import { PAST_IDLE, startPhone } from '../helpers/phone.js'
@@ -79,6 +80,23 @@ test('silent logins: a clock that is set back does not prolong the delay', async
   clock.advance(-60 * MINUTE)
   t.equal((await client.request({ url: '/me' })).statusCode, 200)
 })
+
+for (const thrown of [
+  new RangeError('no data'), Object.assign(new RangeError('refused'), { code: 'A0401' }), { code: 40001 }, 'no data',
+  undefined
+]) {
+  test(`silent logins: pass on what unwrap throws: ${inspect(thrown, { compact: true }).split('\n')[0]}`, async (t) => {
+    const clock = freezeClock(t)
+    const { client, mini } = await startPhone(t, {}, { client: { unwrap () { throw thrown } } })
+    const failure = async (promise: Promise<unknown>) => await promise.then(() => 'none', (error) => error)
+    for (const logins of [1, 2, 3]) {
+      t.equal(await failure(client.request({ url: '/me' })), thrown)
+      t.equal(await failure(client.request({ url: '/me' })), thrown, 'the delay keeps it')
+      t.equal(mini.calls.login, logins)
+      clock.advance(2 ** (logins - 1) * SECOND)
+    }
+  })
+}
 
 test('silent logins: an expired session is not renewed again and again', async (t) => {
   const clock = freezeClock(t)
