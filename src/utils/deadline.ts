@@ -28,6 +28,14 @@ export class Deadline {
     return this.expire === null
   }
 
+  /** Settles as a promise does, or rejects with an error if the time is over first. */
+  race<Value> (pending: Promise<Value>, createError: () => Error): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      this.expire = () => reject(createError())
+      pending.then(resolve, reject)
+    })
+  }
+
   /** Ends the deadline. Returns false if its time was over already. */
   settle (): boolean {
     if (this.expire === null) return false

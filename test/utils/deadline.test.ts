@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { Deadline, withDeadline } from '../../src/utils/deadline.js'
 import { LONGEST_TIMER } from '../../src/utils/duration.js'
+import { deferred } from '../helpers/deferred.js'
 import { activeTimers } from '../helpers/processes.js'
 
 test('Deadline: expires once and in time, and not after it was settled', async (t) => {
@@ -64,6 +65,17 @@ test('Deadline: an expiry that throws does not stop the others', async (t) => {
   t.match(await thrown, { message: 'of one' })
   t.strictSame(expired, ['second', 'third'])
   t.equal(activeTimers(), 0)
+})
+
+test('Deadline: race settles as the promise does, or rejects when the time is over', async (t) => {
+  const createError = () => new Error('too late')
+  const { resolve, promise } = deferred()
+  const deadline = new Deadline(30)
+  t.equal(await deadline.race(Promise.resolve('value'), createError), 'value')
+  await t.rejects(deadline.race(Promise.reject(new Error('of the work')), createError), { message: 'of the work' })
+  await t.rejects(deadline.race(promise, createError), { message: 'too late' })
+  t.equal(deadline.isExpired, true)
+  resolve()
 })
 
 test('withDeadline: all steps share one deadline, and the current step expires', async (t) => {

@@ -120,10 +120,8 @@ export class RedisConnection {
     if (!this.#isReady()) throw storeError(NOT_CONNECTED)
     this.#cork()
     this.#unanswered++
-    return await new Promise((resolve, reject) => {
-      deadline.expire = () => reject(storeError(TIMEOUT))
-      issue().finally(() => { this.#unanswered-- }).then(resolve, reject)
-    })
+    const reply = issue().finally(() => { this.#unanswered-- })
+    return await deadline.race(reply, () => storeError(TIMEOUT))
   }
 
   async #firstConnection (waiting: Set<() => void>, deadline: Deadline): Promise<void> {
