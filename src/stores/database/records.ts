@@ -119,18 +119,12 @@ export class DatabaseRecords {
 
   /** Resolves as a reply does, or rejects when the time is over. The call counts as unanswered until the reply comes. */
   #answer<Reply> (deadline: Deadline, reply: Promise<Reply>): Promise<Reply> {
+    const answered = (): void => { this.#unanswered-- }
+    // A native promise, because `then` of another may throw.
+    const pending = Promise.resolve(reply)
     this.#unanswered++
-    return new Promise((resolve, reject) => {
-      deadline.expire = () => reject(storeError(TIMEOUT))
-      // A native promise, because `then` of another may throw.
-      Promise.resolve(reply).then((value) => {
-        this.#unanswered--
-        resolve(value)
-      }, (error) => {
-        this.#unanswered--
-        reject(error)
-      })
-    })
+    pending.then(answered, answered)
+    return deadline.race(pending, () => storeError(TIMEOUT))
   }
 
   /** Repeats an attempt after a conflict and after an error that is retryable. The first attempt may have started. */
