@@ -15,7 +15,10 @@ export interface State {
   readonly signOutCode: string | null
   /** Changes with each sign-out. What began under one generation must not continue under another. */
   readonly generation: number
-  /** The time of the write in epoch milliseconds, or one more than the previous revision if that is later. */
+  /**
+   * The time of the write in epoch milliseconds, or one more than the previous revision if that is later; 0 for a state
+   * that no storage contains.
+   */
   readonly revision: number
   /** The id of this device, by which a login takes the place of the device's earlier session. It is no secret. */
   readonly deviceId?: string
@@ -32,7 +35,8 @@ export interface AuthState {
   refresh (generation?: number): State
   /** Returns the id of this device. Creates it at the first call. */
   deviceId (): string
-  signIn (token: string): void
+  /** Stores a token. If no user asked for the login, an older state that could not be read yet is not overwritten. */
+  signIn (token: string, isSilent: boolean): void
   signOut (code: string): State
   /** Signs out for a reason that the server gave, and notifies the host. */
   signOutByServer (code: string): void
@@ -48,6 +52,7 @@ export function openAuthState (
   wx: Wx, storageKey: string, onSignedOut: ((code: string) => void) | undefined
 ): AuthState {
   let current = INITIAL
+  let isReadable = true
   /** The key of a state that the storage refuses to store under its own key. */
   const spareKey = `${storageKey} spare`
 
@@ -55,10 +60,12 @@ export function openAuthState (
   function load (key: string): boolean {
     try {
       const stored = Object(wx.getStorageSync(key))
+      isReadable = true
       if (stored.revision >= current.revision) current = stored
       return stored.revision === current.revision
     } catch {
       // An unreadable storage may contain a newer state, so nothing is written over it.
+      isReadable = false
       return true
     }
   }
@@ -75,7 +82,7 @@ export function openAuthState (
   }
 
   function refresh (generation?: number): State {
-    const isFirstRead = current === INITIAL
+    const isFirstRead = current.revision === 0
     const isStored = load(storageKey)
     if (isFirstRead) load(spareKey)
     else if (!isStored) store()
@@ -94,6 +101,16 @@ export function openAuthState (
     return current
   }
 
+  /**
+   * Makes changes that no user asked for. A storage that was never readable may contain a sign-out. The changes then
+   * stay in memory under revision 0, so that a stored state replaces them.
+   */
+  function writeSilently (changes: Partial<State>): State {
+    if (isReadable || current.revision > 0) return write(changes)
+    current = { ...current, ...changes }
+    return current
+  }
+
   function signOut (signOutCode: string): State {
     return write({ token: null, signOutCode, generation: current.revision + 1 })
   }
@@ -107,8 +124,8 @@ export function openAuthState (
   return {
     get current () { return current },
     refresh,
-    deviceId: () => refresh().deviceId || write({ deviceId: newId() }).deviceId!,
-    signIn (token) { write({ token }) },
+    deviceId: () => refresh().deviceId || writeSilently({ deviceId: newId() }).deviceId!,
+    signIn (token, isSilent) { (isSilent ? writeSilently : write)({ token }) },
     signOut,
     signOutByServer (code) {
       signOut(code)

@@ -27,24 +27,35 @@ export interface SignIn {
   afterPending (): Promise<void>
 }
 
+interface PendingLogin {
+  readonly promise: Promise<LoginAnswer>
+  readonly extra: string | undefined
+  readonly generation: number
+  /** Whether no caller of `login` shares it. */
+  isSilent: boolean
+}
+
 export function createSignIn (
   wx: Wx, authState: AuthState, transfer: Transfer, unwrap: (body: any) => any, backoff: Backoff
 ): SignIn {
-  let pending: { promise: Promise<LoginAnswer>, extra: string | undefined, generation: number } | null = null
+  let pending: PendingLogin | null = null
   let expired: string | null = null
 
-  async function login (extra?: LoginExtra): Promise<LoginAnswer> {
+  async function login (extra?: LoginExtra, isSilent = false): Promise<LoginAnswer> {
     const text = extraText(extra)
     const begun = authState.refresh().generation
     for (let other = pending; other !== null; other = pending) {
-      if (isPending() && (text === undefined || text === other.extra)) return await other.promise
+      if (isPending() && (text === undefined || text === other.extra)) {
+        other.isSilent = other.isSilent && isSilent
+        return await other.promise
+      }
       await afterPending()
     }
     const { generation } = authState.refresh()
     // A sign-out came first. A failed one is taken back, which restores an earlier generation.
     if (generation > begun) throw authState.signedOutError()
     const promise = performLogin(extra, generation)
-    pending = { promise, extra: text, generation }
+    pending = { promise, extra: text, generation, isSilent }
     // Before any caller continues, because it may sign in again.
     promise.then(() => settle(null), (failure) => settle({ failure }))
     return await promise
@@ -77,7 +88,7 @@ export function createSignIn (
       await transfer.callRoute('/logout', answer.token, 'POST').catch(() => {})
       throw authState.signedOutError()
     }
-    authState.signIn(answer.token)
+    authState.signIn(answer.token, pending!.isSilent)
     return answer
   }
 
@@ -109,14 +120,14 @@ export function createSignIn (
     if (token === null && signOutCode !== null && !isPending()) throw authState.signedOutError()
     try {
       if (pending === null) backoff.check()
-      await login()
+      await login(undefined, true)
     } catch (error) {
       // The request is sent without a new session, and the server serves a guest.
       if (!isOptional) throw error
     }
   }
 
-  return { login, ensure, expire (token) { expired = token }, isPending, afterPending }
+  return { login: (extra) => login(extra), ensure, expire (token) { expired = token }, isPending, afterPending }
 }
 
 /** Returns the JSON of `extra`. Two logins with the same JSON share one result. */
