@@ -8,7 +8,7 @@ import type { Wx } from '../../src/client/index.js'
 import { freezeClock, SECOND } from '../helpers/clock.js'
 import { holdTimers } from '../helpers/held-timers.js'
 import { APP_ID } from '../helpers/host.js'
-import { PAST_IDLE, startPhone, type Launch, type Phone } from '../helpers/phone.js'
+import { CODES, PAST_IDLE, startPhone, type Launch, type Phone } from '../helpers/phone.js'
 
 const SEEDS = Number(process.env['BAD_PHONE_SEEDS'] ?? 6)
 const FIRST_SEED = Number(process.env['BAD_PHONE_FIRST'] ?? 1)
@@ -45,6 +45,8 @@ class BadPhone {
   #pending: Array<Promise<unknown>> = []
   #logins = 0
   #explicitLogins = 0
+  /** Whether the guard refuses every token. */
+  isRefusing = false
   readonly problems: string[] = []
 
   constructor (phone: Phone, served: Served[], seed: number) {
@@ -165,6 +167,7 @@ class BadPhone {
     advance(this.#one([0, SECOND, 40 * SECOND, PAST_IDLE, PAST_IDLE]))
     this.#logins = 0
     this.#explicitLogins = 0
+    this.isRefusing = this.#random(8) === 0
     for (const { mini } of this.#launches) mini.offline = this.#random(12) === 0
     if (this.#hasBadStorage) {
       this.#isFull = this.#random(3) === 0
@@ -204,6 +207,10 @@ async function play (t: Test, seed: number): Promise<string[]> {
   const clock = freezeClock(t)
   const served: Served[] = []
   const phone = await startPhone(t, {
+    before: (app) => app.addHook('onRequest', async ({ url, headers: { authorization } }, reply) => {
+      const isRefused = bad.isRefusing && url.startsWith('/who') && authorization !== undefined
+      if (isRefused) await reply.code(401).header('Weapp-Error', CODES.expired).send({})
+    }),
     after: (app) => {
       for (const weapp of [true, 'optional'] as const) {
         app.post(`/who/${weapp === true ? 'required' : weapp}/:id`, { config: { weapp } }, async (request) => {
