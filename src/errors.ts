@@ -129,6 +129,8 @@ export const FST_WEAPP_SESSION_KEY_STALE = weappError('FST_WEAPP_SESSION_KEY_STA
   'The data or signature does not match the session_key. Sign in again and request new data from the user.')
 export const FST_WEAPP_SESSION_KEY_MISSING = weappError('FST_WEAPP_SESSION_KEY_MISSING', 409,
   'The session has no session_key. Sign in again if the server stores session_keys.')
+export const FST_WEAPP_PAYMENT_NOT_CONFIGURED = weappError('FST_WEAPP_PAYMENT_NOT_CONFIGURED', 500,
+  'Virtual payment is not configured for this Mini Program. Set the option virtualPayment.')
 /** The host has not guarded the route. A 401 would make the phone sign in again without success. */
 export const FST_WEAPP_NOT_GUARDED = weappError('FST_WEAPP_NOT_GUARDED', 500,
   'identity() was called on an unguarded route. Add config: { weapp: true } to the route.')

@@ -18,7 +18,7 @@ export type { RequestLike } from './guard.js'
 export type { Login, LoginBody, LoginContext, LoginParams, LoginResponse, OnLogin, SelectApp } from './login.js'
 export type {
   DispatcherLike, CommonOptions, Duration, LoginRouteOptions, ObjectSchema, RouteDocumentation, MultiAppOptions,
-  SingleAppOptions, WeappOptions, WeappRouteOptions, WechatOptions
+  SingleAppOptions, VirtualPaymentsByApp, WeappOptions, WeappRouteOptions, WechatOptions
 } from './options.js'
 export type { OnLoginResult } from './on-login-result.js'
 export type { WeappInstance } from './plugin.js'
@@ -47,3 +47,5 @@ export type { PhoneNumber, SessionKeyProof, WechatClient } from './wechat/client
 export type { WechatUser } from './wechat/code2session.js'
 export type { WechatFile, WechatReply } from './wechat/response.js'
 export type { UserData } from './wechat/user-data.js'
+export type { VirtualPaymentArguments, VirtualPaymentCredentials } from './wechat/virtual-payment.js'
+export type { CoinOrder, GoodsOrder, VirtualPaymentMode, VirtualPaymentOrder } from './wechat/virtual-payment-order.js'

@@ -3,6 +3,7 @@ import type { RegisterOptions, RouteOptions } from 'fastify'
 import type { OnLogin, SelectApp } from './login.js'
 import type { SessionStore } from './stores/store.js'
 import type { AppSecrets } from './wechat/apps.js'
+import type { VirtualPaymentCredentials } from './wechat/virtual-payment.js'
 
 /** Whole milliseconds, or a string of @lukeed/ms such as '90s', '12h' or '7d'. */
 export type Duration = number | string
@@ -84,6 +85,8 @@ export interface SingleAppOptions {
   appId: string
   /** The app secret of the Mini Program. It is sent only to WeChat. */
   appSecret: string
+  /** The credentials of virtual payment (虚拟支付). `session.signVirtualPayment` needs them. */
+  virtualPayment?: VirtualPaymentCredentials | undefined
   apps?: undefined
   selectApp?: undefined
 }
@@ -99,7 +102,16 @@ export interface MultiAppOptions {
    * configured.
    */
   selectApp?: SelectApp | undefined
+  /**
+   * The credentials of virtual payment (虚拟支付) by app id, or a function that looks them up for each signature. Apps
+   * without credentials cannot sign payments.
+   */
+  virtualPayment?: VirtualPaymentsByApp | undefined
 }
+
+/** The credentials of virtual payment by app id, or a lookup function that returns null for an app without them. */
+export type VirtualPaymentsByApp = Readonly<Record<string, VirtualPaymentCredentials>> |
+  ((appId: string) => VirtualPaymentCredentials | null | Promise<VirtualPaymentCredentials | null>)
 
 export type WeappOptions = CommonOptions & (SingleAppOptions | MultiAppOptions)
 

@@ -34,6 +34,7 @@ import { redisErrorCode } from './stores/redis/error-code.js'
 import { createTimeout, storeWithTimeout, type WithTimeout } from './stores/with-timeout.js'
 import { createApps, type AppSecrets } from './wechat/apps.js'
 import { createClient, type WechatClient } from './wechat/client.js'
+import { createVirtualPayments } from './wechat/virtual-payment.js'
 
 /** The type of `app.weapp`. */
 export interface WeappInstance {
@@ -87,7 +88,12 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
   const apps = createApps(appsWithTimeout(options.apps, withTimeout))
   const { configError: onConfigError, integerRounded: onRounded } = log
   const wechat = createClient({ ...options.wechat, apps, onConfigError, onRounded })
-  const keys = createSessionKeys({ store, seal, keepSessionKey, wechat, onDecryptFailure: log.decryptFailed })
+  const virtualPayments = createVirtualPayments((appId) => {
+    return withTimeout('virtualPayment', options.virtualPayment, appId)
+  })
+  const keys = createSessionKeys({
+    store, seal, keepSessionKey, wechat, virtualPayments, onDecryptFailure: log.decryptFailed
+  })
   const sessions = createSessionService({
     ...options.session, store, cache, seal, keys, keepSessionKey, onUnreadable: log.unreadableRecord
   })

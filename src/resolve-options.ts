@@ -2,6 +2,7 @@
 import type { RegisterOptions } from 'fastify'
 import type { OnLogin, SelectApp } from './login.js'
 import type { WeappOptions } from './options.js'
+import { resolveVirtualPayment } from './resolve-payment-options.js'
 import { resolveRoutes, ROUTE_NAMES, type ResolvedRoutes } from './resolve-route-options.js'
 import { resolveApps, resolveWechat, WECHAT_OPTION_NAMES } from './resolve-wechat-options.js'
 import type { CacheOptions } from './sessions/session-cache.js'
@@ -15,6 +16,7 @@ import {
 } from './utils/validate.js'
 import type { AppSecrets } from './wechat/apps.js'
 import type { TransportOptions } from './wechat/request.js'
+import { VIRTUAL_PAYMENT_OPTION_NAMES, type VirtualPaymentLookup } from './wechat/virtual-payment.js'
 
 /** A duration in milliseconds, so short that it was probably meant in seconds. */
 export interface SuspiciousDuration {
@@ -37,6 +39,7 @@ export interface ResolvedOptions {
   onLogin: OnLogin
   cache: CacheOptions | null
   wechat: TransportOptions
+  virtualPayment: VirtualPaymentLookup
   /** The options of the scope of the plugin's routes. */
   scope: RegisterOptions & { prefix: string }
   suspiciousDurations: SuspiciousDuration[]
@@ -46,12 +49,13 @@ export interface ResolvedOptions {
 export const OPTION_NAMES = {
   options: [
     'appId', 'appSecret', 'apps', 'selectApp', 'secret', 'store', 'storeTimeout', 'prefix', 'routes', 'protect', 'hook',
-    'session', 'keepSessionKey', 'onLogin', 'cache', 'wechat', 'logLevel', 'logSerializers'
+    'session', 'keepSessionKey', 'onLogin', 'cache', 'wechat', 'virtualPayment', 'logLevel', 'logSerializers'
   ],
   routes: ROUTE_NAMES,
   session: ['ttl', 'idle', 'limit'],
   cache: ['max', 'maxAge'],
-  wechat: WECHAT_OPTION_NAMES
+  wechat: WECHAT_OPTION_NAMES,
+  virtualPayment: VIRTUAL_PAYMENT_OPTION_NAMES
 }
 
 const MIN_SECRET_BYTES = 32
@@ -76,6 +80,7 @@ export function resolveOptions (given: WeappOptions): ResolvedOptions {
     hook: enumOption(hook, 'hook', ['preHandler', 'onRequest']),
     session: sessionOptions(options.session),
     keepSessionKey: booleanOption(keepSessionKey, 'keepSessionKey'),
+    virtualPayment: resolveVirtualPayment(options, keepSessionKey as boolean),
     onLogin: functionOption(onLogin, 'onLogin') as OnLogin,
     cache: cacheOptions(options.cache, store),
     wechat: resolveWechat(options.wechat, 'wechat'),

@@ -13,7 +13,7 @@ const ENTRIES = [
     values: [
       'FST_WEAPP_APP_UNKNOWN', 'FST_WEAPP_BUSY', 'FST_WEAPP_CODE_INVALID', 'FST_WEAPP_CODE_USED',
       'FST_WEAPP_DATA_INVALID', 'FST_WEAPP_DEVICE_INVALID', 'FST_WEAPP_INVALID_OPTION', 'FST_WEAPP_LOGIN_BLOCKED', 'FST_WEAPP_NOT_GUARDED',
-      'FST_WEAPP_PHONE_CODE_INVALID', 'FST_WEAPP_REPLY_INVALID', 'FST_WEAPP_SESSION_ENDED', 'FST_WEAPP_SESSION_EXPIRED',
+      'FST_WEAPP_PAYMENT_NOT_CONFIGURED', 'FST_WEAPP_PHONE_CODE_INVALID', 'FST_WEAPP_REPLY_INVALID', 'FST_WEAPP_SESSION_ENDED', 'FST_WEAPP_SESSION_EXPIRED',
       'FST_WEAPP_SESSION_KEY_MISSING', 'FST_WEAPP_SESSION_KEY_STALE', 'FST_WEAPP_SESSION_KICKED',
       'FST_WEAPP_SESSION_REPLACED', 'FST_WEAPP_SESSION_REVOKED', 'FST_WEAPP_STORE_UNAVAILABLE',
       'FST_WEAPP_TOKEN_EXPIRED', 'FST_WEAPP_TOKEN_INVALID', 'FST_WEAPP_TOKEN_MISSING', 'FST_WEAPP_WECHAT_BAD_REPLY',
@@ -23,18 +23,19 @@ const ENTRIES = [
       'redisStore', 'sqliteSchema', 'sqliteStore'
     ],
     types: [
-      'ApiRequest', 'AppOptions', 'AppSecrets', 'AppUser', 'CommonOptions', 'CreateSession', 'DatabaseLinesRead',
-      'DatabaseRead', 'DatabaseRecord', 'DatabaseStoreOptions', 'DatabaseWrite', 'DecryptFailure', 'DecryptOptions',
-      'DispatcherLike', 'Duration', 'EndReason', 'ErrorDetails', 'Login', 'LoginBody', 'LoginContext', 'LoginParams',
-      'LoginResponse', 'LoginRouteOptions', 'MemoryStoreOptions', 'MultiAppOptions', 'MysqlCallbackPool',
-      'MysqlConnection', 'MysqlPool', 'MysqlStoreOptions', 'ObjectSchema', 'OnLogin', 'OnLoginResult', 'PhoneNumber',
-      'PostgresPool', 'PostgresStoreOptions', 'RedisClient', 'RedisStoreOptions', 'RequestLike', 'RouteDocumentation',
-      'RouteProtection', 'SealedKey', 'SelectApp', 'SessionAdmin', 'SessionData', 'SessionDatabase', 'SessionKeyProof',
-      'SessionRecord', 'SessionRef', 'SessionStore', 'SessionSummary', 'SingleAppOptions', 'SqliteDatabase',
-      'SqliteStatement', 'SqliteStoreOptions', 'StoreWatcher', 'StoredSession', 'TableOptions', 'UserData',
-      'UserOptions', 'UserRef', 'WeappError', 'WeappErrorCode', 'WeappErrorConstructor', 'WeappEvents', 'WeappIdentity',
-      'WeappInstance', 'WeappOptions', 'WeappRouteOptions', 'WeappSession', 'WechatClient', 'WechatClientOptions',
-      'WechatFile', 'WechatOptions', 'WechatReply', 'WechatUser'
+      'ApiRequest', 'AppOptions', 'AppSecrets', 'AppUser', 'CoinOrder', 'CommonOptions', 'CreateSession',
+      'DatabaseLinesRead', 'DatabaseRead', 'DatabaseRecord', 'DatabaseStoreOptions', 'DatabaseWrite', 'DecryptFailure',
+      'DecryptOptions', 'DispatcherLike', 'Duration', 'EndReason', 'ErrorDetails', 'GoodsOrder', 'Login', 'LoginBody',
+      'LoginContext', 'LoginParams', 'LoginResponse', 'LoginRouteOptions', 'MemoryStoreOptions', 'MultiAppOptions',
+      'MysqlCallbackPool', 'MysqlConnection', 'MysqlPool', 'MysqlStoreOptions', 'ObjectSchema', 'OnLogin',
+      'OnLoginResult', 'PhoneNumber', 'PostgresPool', 'PostgresStoreOptions', 'RedisClient', 'RedisStoreOptions',
+      'RequestLike', 'RouteDocumentation', 'RouteProtection', 'SealedKey', 'SelectApp', 'SessionAdmin', 'SessionData',
+      'SessionDatabase', 'SessionKeyProof', 'SessionRecord', 'SessionRef', 'SessionStore', 'SessionSummary',
+      'SingleAppOptions', 'SqliteDatabase', 'SqliteStatement', 'SqliteStoreOptions', 'StoreWatcher', 'StoredSession',
+      'TableOptions', 'UserData', 'UserOptions', 'UserRef', 'VirtualPaymentArguments', 'VirtualPaymentCredentials',
+      'VirtualPaymentMode', 'VirtualPaymentOrder', 'VirtualPaymentsByApp', 'WeappError', 'WeappErrorCode',
+      'WeappErrorConstructor', 'WeappEvents', 'WeappIdentity', 'WeappInstance', 'WeappOptions', 'WeappRouteOptions',
+      'WeappSession', 'WechatClient', 'WechatClientOptions', 'WechatFile', 'WechatOptions', 'WechatReply', 'WechatUser'
     ]
   },
   {
@@ -55,8 +56,8 @@ const ENTRIES = [
     types: [
       'AppOptions', 'Apps', 'EncryptedData', 'FakeWx', 'Fault', 'FaultScope', 'MiniProgram', 'MiniProgramApi',
       'MiniProgramFault', 'MiniProgramFaultScope', 'MiniProgramOptions', 'MiniProgramRequest', 'OpenStore',
-      'PhoneNumberOptions', 'StoreFactory', 'StoreSuiteOptions', 'TestFunction', 'WechatRequest', 'WechatSimulator',
-      'WechatSimulatorOptions', 'WxCallbacks', 'WxFailure', 'WxRequestOptions', 'WxRequestResult', 'WxTask', 'WxUploadOptions',
+      'PhoneNumberOptions', 'StoreFactory', 'StoreSuiteOptions', 'TestFunction', 'VirtualPayment', 'VirtualPaymentArguments',
+      'VirtualPaymentResult', 'VirtualPaymentSettings', 'WechatRequest', 'WechatSimulator', 'WechatSimulatorOptions', 'WxCallbacks', 'WxFailure', 'WxRequestOptions', 'WxRequestResult', 'WxTask', 'WxUploadOptions',
       'WxUploadResult'
     ]
   }

@@ -25,6 +25,8 @@ async function boot (options: unknown): Promise<void> {
 
 const STORE_OPERATIONS = ['create', 'read', 'touch', 'update', 'revoke', 'revokeAll', 'list', 'readKeys', 'writeKey']
 
+const TWO_APPS = { appId: undefined, appSecret: undefined, apps: { wx1: 'a', wx2: 'b' }, selectApp: () => 'wx1' }
+
 const DURATIONS = [0, -1, 1.5, NaN, Infinity, 2 ** 31 * 1000, null, '', 'soon', '3600', '-1s', ['1s'], {}, true]
 
 /** Options with the reason in the message and with invalid values. */
@@ -110,6 +112,33 @@ const INVALID: [option: string, reason: RegExp, make: (value: unknown) => object
     { dispatch () { throw new TypeError(`unsupported handler: ${SHORT}`) } }
   ]],
   ['wechat.proxy', /not a valid option/, (proxy) => ({ wechat: { proxy } }), ['http://proxy']],
+  ['virtualPayment', /must be an object/, (virtualPayment) => ({ virtualPayment }), [null, SHORT, [], () => null]],
+  ['virtualPayment', /requires keepSessionKey/, (virtualPayment) => ({ virtualPayment, keepSessionKey: false }), [
+    { offerId: '1', appKey: SHORT }, {}
+  ]],
+  ['virtualPayment.offerId', /blank/, (offerId) => ({ virtualPayment: { offerId, appKey: SHORT } }), [
+    undefined, null, '', 123
+  ]],
+  ['virtualPayment.offerId', /blank/, (virtualPayment) => ({ virtualPayment }), [{}]],
+  ['virtualPayment.appKey', /blank/, (appKey) => ({ virtualPayment: { offerId: '1', appKey } }), [
+    undefined, null, ' ', () => SHORT
+  ]],
+  ['virtualPayment.appKey', /white space/, (appKey) => ({ virtualPayment: { offerId: '1', appKey } }), [`${SHORT}\n`]],
+  ['virtualPayment.sandbox', /true or false/, (sandbox) => ({
+    virtualPayment: { offerId: '1', appKey: SHORT, sandbox }
+  }), [null, 1, 'true']],
+  ['virtualPayment.sandboxAppKey', /not a valid option/, (sandboxAppKey) => ({ virtualPayment: { sandboxAppKey } }), [
+    SHORT
+  ]],
+  ['virtualPayment', /object of app ids and credentials/, (virtualPayment) => ({ ...TWO_APPS, virtualPayment }), [
+    null, SHORT, []
+  ]],
+  ['virtualPayment', /not in apps/, (virtualPayment) => ({ ...TWO_APPS, virtualPayment }), [
+    { wx3: { offerId: '1', appKey: SHORT } }, { toString: { offerId: '1', appKey: SHORT } }
+  ]],
+  ['virtualPayment.appKey', /blank/, (appKey) => ({ ...TWO_APPS, virtualPayment: { wx1: { offerId: '1', appKey } } }), [
+    undefined, ''
+  ]],
   ['routes', /object/, (routes) => ({ routes }), [null, false, []]],
   ['routes.refresh', /not a valid option/, (refresh) => ({ routes: { refresh } }), [{}]],
   ...['login', 'logout', 'session'].flatMap((name): typeof INVALID => [

@@ -13,7 +13,7 @@ export interface OperatorLog {
   /** WeChat refused this server. Logged once a minute per app and errcode, because every login fails alike. */
   configError (errcode: number, hint: string, appId: string, details: ErrorDetails): void
   /**
-   * An operation of the store failed, or the app lookup did. Logged once a minute per operation.
+   * An operation of the store failed, or a lookup of the host did. Logged once a minute per operation.
    *
    * @param error undefined if the operation timed out
    */
@@ -45,6 +45,9 @@ export interface RevokedSessions {
 
 const MINUTE = 60_000
 
+/** The options that may be functions of the host. */
+const LOOKUPS = ['apps', 'virtualPayment']
+
 export const ROUNDING_ADVICE = "Add largeIntegers: 'string' to the call."
 
 /** @param storeErrorCode returns a code that is safe to log, for an error of the store without a `code` */
@@ -75,7 +78,7 @@ export function createOperatorLog (
       const failure = (error ?? { name: 'timeout' }) as { name?: unknown, code?: unknown }
       const name = loggable(failure.name)
       const code = loggable(failure.code) ?? loggable(storeErrorCode(error))
-      const subject = operation === 'apps' ? 'apps() lookup' : 'session store'
+      const subject = LOOKUPS.includes(operation) ? `${operation}() lookup` : 'session store'
       oncePerMinute(`store ${operation}`, () => {
         log.error({ weapp: { event: 'store-failed', operation, name, code } }, `weapp: the ${subject} failed`)
         if (isOff(log)) warnStoreFailure(subject, operation, [name, code].join(' ').trim())

@@ -5,6 +5,8 @@ import type { StoredSession } from '../stores/store.js'
 import { recordThrown } from '../response-headers.js'
 import type { TokenClaims } from '../crypto/tokens.js'
 import type { UserData } from '../wechat/user-data.js'
+import type { VirtualPaymentOrder } from '../wechat/virtual-payment-order.js'
+import type { VirtualPaymentArguments } from '../wechat/virtual-payment.js'
 
 /** The user of a request, as returned by code2Session. */
 export interface WeappIdentity {
@@ -74,6 +76,17 @@ export interface WeappSession {
    *   session ended meanwhile, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_WECHAT_*, FST_WEAPP_STORE_UNAVAILABLE
    */
   resetSessionKey (): Promise<void>
+  /**
+   * Signs an order of virtual payment (虚拟支付) with the AppKey and with the user's current session_key. The result is
+   * the argument of wx.requestVirtualPayment. TAKE THE ORDER FROM THE SERVER'S OWN DATA. A phone that chooses the fields
+   * buys at a price of its choice. The phone receives -15007 if the session_key has expired: sign in again, and sign the
+   * same order again.
+   *
+   * @throws FST_WEAPP_INVALID_OPTION if a field is invalid or unknown, FST_WEAPP_PAYMENT_NOT_CONFIGURED,
+   *   FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_STORE_UNAVAILABLE
+   * @see https://developers.weixin.qq.com/miniprogram/dev/api/payment/wx.requestVirtualPayment.html
+   */
+  signVirtualPayment (order: VirtualPaymentOrder): Promise<VirtualPaymentArguments>
 }
 
 /** The fields of a session that its user may see. All times are epoch milliseconds. */
@@ -157,6 +170,10 @@ export class RequestSession implements WeappSession {
 
   resetSessionKey (): Promise<void> {
     return this.#recorded(this.#operations.keys.reset(this.#keyOwner()))
+  }
+
+  signVirtualPayment (order: VirtualPaymentOrder): Promise<VirtualPaymentArguments> {
+    return this.#recorded(this.#operations.keys.signVirtualPayment(this.#keyOwner(), order))
   }
 
   async #recorded<Result> (operation: Promise<Result>): Promise<Result> {

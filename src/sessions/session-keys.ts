@@ -13,6 +13,8 @@ import type { Seal } from '../crypto/seal.js'
 import type { SessionStore } from '../stores/store.js'
 import type { WechatClient } from '../wechat/client.js'
 import { decryptUserData, isSignatureOf, type UserData } from '../wechat/user-data.js'
+import type { VirtualPaymentOrder } from '../wechat/virtual-payment-order.js'
+import { signOrder, type VirtualPaymentArguments, type VirtualPayments } from '../wechat/virtual-payment.js'
 
 /** The user of a session_key. */
 export interface SessionKeyOwner {
@@ -71,6 +73,13 @@ export interface SessionKeys {
    *   FST_WEAPP_STORE_UNAVAILABLE
    */
   reset (owner: SessionKeyOwner): Promise<void>
+  /**
+   * Signs an order of virtual payment with the current key.
+   *
+   * @throws FST_WEAPP_PAYMENT_NOT_CONFIGURED, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_STORE_UNAVAILABLE,
+   *   FST_WEAPP_INVALID_OPTION
+   */
+  signVirtualPayment (owner: SessionKeyOwner, order: VirtualPaymentOrder): Promise<VirtualPaymentArguments>
 }
 
 export interface SessionKeyDependencies {
@@ -78,6 +87,7 @@ export interface SessionKeyDependencies {
   seal: Seal
   keepSessionKey: boolean
   wechat: Pick<WechatClient, 'checkSessionKey' | 'resetUserSessionKey'>
+  virtualPayments: VirtualPayments
   /** Called with the reason why user data or a signature failed, which the error does not contain. */
   onDecryptFailure: (owner: SessionKeyOwner, reason: DecryptFailure) => void
 }
@@ -87,7 +97,7 @@ const CHECK_TTL_MS = 60_000
 const MAX_CHECKS = 10_000
 
 export function createSessionKeys (
-  { store, seal, keepSessionKey, wechat, onDecryptFailure }: SessionKeyDependencies
+  { store, seal, keepSessionKey, wechat, virtualPayments, onDecryptFailure }: SessionKeyDependencies
 ): SessionKeys {
   /** By sealed key. */
   const keyChecks = new LRUCache<string, Promise<boolean>>({
@@ -176,6 +186,12 @@ export function createSessionKeys (
       const key = seal.seal(await wechat.resetUserSessionKey({ appId, openid, sessionKey }), userId)
       // False if the user's last session ended meanwhile.
       if (!await store.writeKey({ userId, key, now: Date.now() })) throw new FST_WEAPP_SESSION_ENDED()
+    },
+
+    async signVirtualPayment (owner, order) {
+      const credentials = await virtualPayments.credentials(owner.appId)
+      const { sessionKey } = await currentKey(owner)
+      return signOrder(order, credentials, sessionKey)
     }
   }
 }

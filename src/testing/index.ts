@@ -1,8 +1,8 @@
 /** Testing tools: a WeChat simulator, a fake Mini Program and the conformance suite for session stores. */
 export { startWechatSimulator } from './simulator/simulator.js'
 export type {
-  AppOptions, Apps, EncryptedData, Fault, FaultScope, PhoneNumberOptions, WechatRequest, WechatSimulator,
-  WechatSimulatorOptions
+  AppOptions, Apps, EncryptedData, Fault, FaultScope, PhoneNumberOptions, VirtualPayment, VirtualPaymentArguments,
+  VirtualPaymentResult, VirtualPaymentSettings, WechatRequest, WechatSimulator, WechatSimulatorOptions
 } from './simulator/simulator.js'
 export { storeSuite } from './store-suite/store-suite.js'
 export type { OpenStore, StoreFactory, StoreSuiteOptions, TestFunction } from './store-suite/store-suite.js'

@@ -27,6 +27,7 @@ test('simulator: an unknown option throws, with the valid ones in the message', 
     ],
     ['encrypt', ['alice', {}, { appid: 'wx2' }], "'appid' is not valid. Use one of appId, sessionKey"],
     ['sign', ['alice', '{}', { appid: 'wx2' }], known],
+    ['requestVirtualPayment', ['alice', {}, { appid: 'wx2' }], known],
     ...['login', 'checkSession', 'openid', 'sessionKey', 'rotateKey'].map(
       (method) => [method, ['alice', { appid: 'wx2' }], known] as const
     )
@@ -37,7 +38,7 @@ test('simulator: an unknown option throws, with the valid ones in the message', 
 
   await t.rejects(startWechatSimulator({ openplatform: true } as {}), new TypeError(
     "startWechatSimulator: 'openplatform' is not valid. Use one of apps, port, host, openPlatform, keyChanges, " +
-      'countryCodeAs, now'
+      'countryCodeAs, virtualPayment, now'
   ))
 })
 

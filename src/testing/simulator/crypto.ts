@@ -33,3 +33,8 @@ export function signRawData (rawData: string, sessionKey: string): string {
 export function signWithSessionKey (body: string, sessionKey: string): string {
   return createHmac('sha256', sessionKey).update(body).digest('hex')
 }
+
+/** Returns the payment signature over a text: hex HMAC-SHA256 of URI, '&' and text, keyed with the AppKey. */
+export function signWithAppKey (uri: string, text: string, appKey: string): string {
+  return createHmac('sha256', appKey).update(uri + '&' + text).digest('hex')
+}

@@ -9,8 +9,13 @@ import type { WechatRequest } from './server.js'
 import { AccessTokens } from './access-tokens.js'
 import { Users } from './users.js'
 import type { Account, Apps, PhoneNumberOptions } from './users.js'
+import { VirtualPayments } from './virtual-payment.js'
+import type {
+  VirtualPayment, VirtualPaymentArguments, VirtualPaymentResult, VirtualPaymentSettings
+} from './virtual-payment.js'
 
 export type { Apps, EncryptedData, Fault, FaultScope, PhoneNumberOptions, WechatRequest }
+export type { VirtualPayment, VirtualPaymentArguments, VirtualPaymentResult, VirtualPaymentSettings }
 
 export interface WechatSimulatorOptions {
   /**
@@ -49,6 +54,12 @@ export interface WechatSimulatorOptions {
    * @default 'string'
    */
   countryCodeAs?: 'string' | 'number' | undefined
+  /**
+   * The virtual payment of the apps, by app id.
+   *
+   * @default none, so that no payment succeeds
+   */
+  virtualPayment?: Readonly<Record<string, VirtualPaymentSettings>> | undefined
   /**
    * Returns the time in epoch milliseconds. Codes and access tokens expire by this clock.
    *
@@ -105,6 +116,15 @@ export interface WechatSimulator {
   encrypt (user: string, payload: object, options?: AppOptions & { sessionKey?: string | undefined }): EncryptedData
   /** Returns the phone's `signature` over `rawData`, made with the valid session_key. */
   sign (user: string, rawData: string, options?: AppOptions): string
+  /**
+   * Simulates wx.requestVirtualPayment and the user's consent. Checks both signatures, the order and the session_key. A
+   * `signature` fails with -15007 after `rotateKey`, until the next login.
+   *
+   * @see https://developers.weixin.qq.com/miniprogram/dev/api/payment/wx.requestVirtualPayment.html
+   */
+  requestVirtualPayment (user: string, args: VirtualPaymentArguments, options?: AppOptions): VirtualPaymentResult
+  /** The payments so far, newest last. */
+  readonly virtualPayments: readonly VirtualPayment[]
 
   /** Returns the user's openid in an app. */
   openid (user: string, options?: AppOptions): string
@@ -151,7 +171,7 @@ export interface WechatSimulator {
  */
 export async function startWechatSimulator (options: WechatSimulatorOptions = {}): Promise<WechatSimulator> {
   assertKnownKeys('startWechatSimulator', options, [
-    'apps', 'port', 'host', 'openPlatform', 'keyChanges', 'countryCodeAs', 'now'
+    'apps', 'port', 'host', 'openPlatform', 'keyChanges', 'countryCodeAs', 'virtualPayment', 'now'
   ])
   const {
     port = 0, host = '127.0.0.1', openPlatform = false, keyChanges = 'always', countryCodeAs = 'string', now = Date.now
@@ -162,6 +182,7 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
   const users = new Users(apps, now)
   const tokens = new AccessTokens(now)
   const faults = new Faults()
+  const payments = new VirtualPayments(options.virtualPayment)
 
   function accountOf<Options extends AppOptions> (
     caller: string, user: string, options: Options, ...others: Array<string & keyof Options>
@@ -203,6 +224,10 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
       return encryptUserData(JSON.stringify({ ...payload, watermark }), options.sessionKey ?? account.sessionKey)
     },
     sign: (user, rawData, options = {}) => signRawData(rawData, accountOf('sign', user, options).sessionKey),
+    requestVirtualPayment: (user, args, options = {}) => {
+      return payments.pay(accountOf('requestVirtualPayment', user, options), args)
+    },
+    get virtualPayments () { return payments.made },
 
     openid: (user, options = {}) => accountOf('openid', user, options).openid,
     unionid: (user) => accountOf('unionid', user, {}).unionid,

@@ -1,7 +1,7 @@
 import { createDecipheriv } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
-import { encryptUserData, signRawData, signWithSessionKey } from '../../../src/testing/simulator/crypto.js'
+import { encryptUserData, signRawData, signWithAppKey, signWithSessionKey } from '../../../src/testing/simulator/crypto.js'
 import { simulate } from '../../helpers/simulator.js'
 
 const vectors = JSON.parse(readFileSync(new URL('../../fixtures/vectors.json', import.meta.url), 'utf8'))
@@ -15,6 +15,10 @@ test('crypto: matches the published vectors', async (t) => {
   }
   for (const { message, sessionKey, signature, name } of vectors.sessionKeySignature) {
     t.equal(signWithSessionKey(message, sessionKey), signature, name)
+  }
+  for (const { uri, data, appKey, paySig, sessionKey, signature, name } of vectors.sign) {
+    t.equal(signWithAppKey(uri, data, appKey), paySig, name)
+    t.equal(signWithSessionKey(data, sessionKey), signature, name)
   }
 })
 
