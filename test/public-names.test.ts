@@ -58,7 +58,7 @@ const ENTRIES = [
       'MiniProgramFault', 'MiniProgramFaultScope', 'MiniProgramOptions', 'MiniProgramRequest', 'OpenStore',
       'PhoneNumberOptions', 'StoreFactory', 'StoreSuiteOptions', 'TestFunction', 'VirtualPayment', 'VirtualPaymentArguments',
       'VirtualPaymentResult', 'VirtualPaymentSettings', 'WechatRequest', 'WechatSimulator', 'WechatSimulatorOptions', 'WxCallbacks', 'WxFailure', 'WxRequestOptions', 'WxRequestResult', 'WxTask', 'WxUploadOptions',
-      'WxUploadResult'
+      'WxUploadResult', 'WxVirtualPaymentOptions'
     ]
   }
 ]

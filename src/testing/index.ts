@@ -9,5 +9,6 @@ export type { OpenStore, StoreFactory, StoreSuiteOptions, TestFunction } from '.
 export { createMiniProgram } from './mini-program/mini-program.js'
 export type {
   FakeWx, MiniProgram, MiniProgramApi, MiniProgramFault, MiniProgramFaultScope, MiniProgramOptions, MiniProgramRequest,
-  WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxTask, WxUploadOptions, WxUploadResult
+  WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxTask, WxUploadOptions, WxUploadResult,
+  WxVirtualPaymentOptions
 } from './mini-program/mini-program.js'

@@ -46,15 +46,17 @@ test('Mini Program: an unknown option throws, with the valid ones in the message
   const { wechat } = await simulate(t)
   const phone = createMiniProgram(wechat, { user: 'alice' })
   for (const [args, message] of [
-    [[{ fails: 'x' }], "'fails' is not valid. Use one of delay, answerDelay, fail"],
+    [[{ fails: 'x' }], "'fails' is not valid. Use one of delay, answerDelay, fail, errCode"],
     [[{ fail: 'x' }, { pth: '/me' }], "'pth' is not valid. Use one of api, path, times"],
     [
       [{ fail: 'x' }, { api: 'signIn' }],
-      "'signIn' is not valid. Use one of login, checkSession, request, uploadFile, getStorageSync, setStorageSync"
+      "'signIn' is not valid. Use one of login, checkSession, request, uploadFile, getStorageSync, setStorageSync, " +
+        'requestVirtualPayment'
     ],
     [
       [{ fail: 'x' }, { api: 'toString' }],
-      "'toString' is not valid. Use one of login, checkSession, request, uploadFile, getStorageSync, setStorageSync"
+      "'toString' is not valid. Use one of login, checkSession, request, uploadFile, getStorageSync, setStorageSync, " +
+        'requestVirtualPayment'
     ]
   ] as const) {
     t.throws(() => inJavaScript(phone).fault!(...args), new TypeError(`fault: ${message}`), message)

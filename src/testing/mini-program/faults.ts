@@ -1,6 +1,8 @@
 import { assertKnownKeys, assertOneOf } from '../assert-options.js'
 
-const APIS = ['login', 'checkSession', 'request', 'uploadFile', 'getStorageSync', 'setStorageSync'] as const
+const APIS = [
+  'login', 'checkSession', 'request', 'uploadFile', 'getStorageSync', 'setStorageSync', 'requestVirtualPayment'
+] as const
 
 /** The APIs that faults can hit. */
 export type MiniProgramApi = typeof APIS[number]
@@ -15,9 +17,11 @@ export interface MiniProgramFault {
    * With 'exceed storage max size', the storage is full.
    */
   fail?: string | undefined
+  /** The error code with which a payment fails, such as -2 if the user cancels it. Only for requestVirtualPayment. */
+  errCode?: number | undefined
   /**
    * Whether a call that fails or is silent still has its effect. The server receives the request and its answer is
-   * lost, WeChat issues the code, or the storage changes.
+   * lost, WeChat issues the code, the user pays, or the storage changes.
    *
    * @default false
    */
@@ -32,7 +36,7 @@ export interface MiniProgramFault {
 }
 
 const FAULT_KEYS: Array<keyof MiniProgramFault> = [
-  'delay', 'answerDelay', 'fail', 'processed', 'silent', 'promiseOnly'
+  'delay', 'answerDelay', 'fail', 'errCode', 'processed', 'silent', 'promiseOnly'
 ]
 
 export interface MiniProgramFaultScope {

@@ -6,14 +6,19 @@ import { sendFile, sendRequest } from './request.js'
 import type { Sender } from './request.js'
 import { createStorage } from './storage.js'
 import { TransferQueue } from './transfer-queue.js'
+import { createVirtualPayment } from './virtual-payment.js'
 import type {
-  FakeWx, WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxTask, WxUploadOptions, WxUploadResult
+  FakeWx, WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxTask, WxUploadOptions, WxUploadResult,
+  WxVirtualPaymentOptions
 } from './wx.js'
 import { assertKnownKeys, assertOneOf, assertUser } from '../assert-options.js'
 import type { WechatSimulator } from '../simulator/simulator.js'
 
 export type { FakeWx, MiniProgramApi, MiniProgramFault, MiniProgramFaultScope }
-export type { WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxTask, WxUploadOptions, WxUploadResult }
+export type {
+  WxCallbacks, WxFailure, WxRequestOptions, WxRequestResult, WxTask, WxUploadOptions, WxUploadResult,
+  WxVirtualPaymentOptions
+}
 
 export interface MiniProgramOptions {
   /** The user of the phone: any non-empty name. The simulator uses the same name. */
@@ -85,7 +90,7 @@ export interface MiniProgram {
  * @throws Error if the simulator has no such app, TypeError if `user` is missing or an option is unknown
  */
 export function createMiniProgram (
-  wechat: Pick<WechatSimulator, 'apps' | 'login' | 'checkSession'>, options: MiniProgramOptions
+  wechat: Pick<WechatSimulator, 'apps' | 'login' | 'checkSession' | 'requestVirtualPayment'>, options: MiniProgramOptions
 ): MiniProgram {
   assertKnownKeys('createMiniProgram', options, ['user', 'appId', 'storage', 'unauthorizedAs'])
   const { user, appId = Object.keys(wechat.apps)[0] ?? '', storage = new Map(), unauthorizedAs = 'answer' } = options
@@ -94,7 +99,9 @@ export function createMiniProgram (
   if (!Object.hasOwn(wechat.apps, appId)) {
     throw new Error(`The simulator has no app '${appId}'. Add it to its apps.`)
   }
-  const calls = { login: 0, checkSession: 0, request: 0, uploadFile: 0, getStorageSync: 0, setStorageSync: 0 }
+  const calls = {
+    login: 0, checkSession: 0, request: 0, uploadFile: 0, getStorageSync: 0, setStorageSync: 0, requestVirtualPayment: 0
+  }
   const requests: MiniProgramRequest[] = []
   const faults = new MiniProgramFaults()
   const transfers = new TransferQueue()
@@ -168,6 +175,10 @@ export function createMiniProgram (
       const sent = { method: 'POST', url, header, data }
       return transfer('uploadFile', options, sent, (sender) => sendFile(options, sender))
     },
+
+    requestVirtualPayment: createVirtualPayment(begin, assertOnline, (args) => {
+      return wechat.requestVirtualPayment(user, args, { appId })
+    }),
 
     ...createStorage(storage, begin),
 

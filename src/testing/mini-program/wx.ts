@@ -1,4 +1,5 @@
 /** The part of `wx` that the fake has. */
+import type { VirtualPaymentArguments } from '../simulator/simulator.js'
 
 /** The callbacks of an API. */
 export interface WxCallbacks<Result> {
@@ -11,6 +12,8 @@ export interface WxCallbacks<Result> {
 export interface WxFailure {
   errMsg: string
   errno: number
+  /** The error code of a payment, such as -15005. */
+  errCode?: number
 }
 
 export interface WxRequestOptions extends WxCallbacks<WxRequestResult> {
@@ -80,8 +83,10 @@ export interface WxTask {
   abort (): void
 }
 
+export interface WxVirtualPaymentOptions extends WxCallbacks<{ errMsg: string }>, VirtualPaymentArguments {}
+
 /**
- * The part of `wx` that a sign-in needs. As in WeChat, login, checkSession and the asynchronous storage APIs return a
+ * The part of `wx` that a sign-in and a payment need. As in WeChat, login, checkSession and the asynchronous storage APIs return a
  * promise if they are called without callbacks. request and uploadFile return a task.
  */
 export interface FakeWx {
@@ -91,6 +96,8 @@ export interface FakeWx {
   checkSession (options?: WxCallbacks<{ errMsg: string }>): Promise<{ errMsg: string }> | undefined
   request (options: WxRequestOptions): WxTask
   uploadFile (options: WxUploadOptions): WxTask
+  /** Returns nothing, with or without callbacks. */
+  requestVirtualPayment (options: WxVirtualPaymentOptions): void
   getStorageSync (key: string): any
   setStorageSync (key: string, data: any): void
   removeStorageSync (key: string): void
