@@ -12,18 +12,10 @@ import { createCode2Session, type WechatUser } from './code2session.js'
 import { createConcurrencyLimit } from './concurrency-limit.js'
 import { configHint, withDetails } from './errcodes.js'
 import { apiCall, type ApiRequest, type AppOptions, type UserOptions } from './api-call.js'
+import { phoneNumberOf, type PhoneNumber } from './phone-number.js'
 import { createTransport, type TransportOptions, type WechatCall } from './request.js'
 import type { WechatFile, WechatReply } from './response.js'
 import { signWithSessionKey } from './user-data.js'
-
-/** A phone number, in the format of WeChat. */
-export interface PhoneNumber {
-  /** Includes the country code unless it is a Chinese number. */
-  phoneNumber: string
-  purePhoneNumber: string
-  /** Such as '86'. */
-  countryCode: string
-}
 
 /** A user's session_key. The client signs with it to prove to WeChat that the caller has it. */
 export interface SessionKeyProof extends AppOptions {
@@ -236,15 +228,4 @@ export function createClient ({ apps, onConfigError, onRounded, ...options }: Cl
 /** Returns the query that proves a session_key. The signed body is empty because these calls have none. */
 function proofQuery ({ openid, sessionKey }: SessionKeyProof): Record<string, string> {
   return { openid, signature: signWithSessionKey(sessionKey, ''), sig_method: 'hmac_sha256' }
-}
-
-function phoneNumberOf ({ phone_info: info }: WechatReply, appId: string): PhoneNumber {
-  const { phoneNumber, purePhoneNumber, countryCode, watermark } = (info ?? {}) as Record<string, unknown>
-  const hasOwnWatermark = (watermark as { appid?: unknown } | undefined)?.appid === appId
-  // Documented as a string, but a number in WeChat's own sample.
-  const country = typeof countryCode === 'number' ? String(countryCode) : countryCode
-  if (!hasOwnWatermark || !isText(phoneNumber) || !isText(purePhoneNumber) || !isText(country)) {
-    throw new FST_WEAPP_WECHAT_BAD_REPLY()
-  }
-  return { phoneNumber, purePhoneNumber, countryCode: country }
 }
