@@ -1,7 +1,7 @@
 /** The client of WeChat's server API, with one method per API. Independent of Fastify. */
 import {
-  FST_WEAPP_PHONE_CODE_INVALID, FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_WECHAT_BAD_REPLY,
-  isWeappError, type ErrorDetails, type WeappError
+  FST_WEAPP_PHONE_CODE_INVALID, FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_WECHAT_BAD_REPLY, type ErrorDetails,
+  type WeappError
 } from '../errors.js'
 import { traced } from '../diagnostics/tracing.js'
 import { logSafely } from '../diagnostics/log-safely.js'
@@ -89,8 +89,6 @@ const MAX_ROUNDED_PATHS = 1000
 /** The share of the concurrency that one user may have at once. */
 const USER_SHARE = 1 / 8
 
-/** Errcodes of an access_token that is invalid, has expired or is not the newest. */
-const TOKEN_REFUSED = new Set([40001, 40014, 42001])
 /** Errcodes of a session_key: its signature is wrong because it has expired, or its openid is no longer of the app. */
 const SESSION_KEY_DEAD = [87009, 40003]
 /** Errcodes of a phone code: of another app, invalid or expired, already used. */
@@ -138,24 +136,9 @@ export function createClient ({ apps, onConfigError, onRounded, ...options }: Cl
     send = transport.call as (call: WechatCall) => Promise<Result>
   ): Promise<Result> {
     const key = user === undefined ? undefined : `${app.appId} ${user}`
-    return limit.run(() => callOrRenewToken(app, request, send), key)
-  }
-
-  /** Calls with an access_token. If WeChat refuses the token, renews it and repeats the call once. */
-  async function callOrRenewToken<Result> (
-    app: AppCredentials, request: WechatCall, send: (call: WechatCall) => Promise<Result>
-  ): Promise<Result> {
-    const callWith = (token: string) => {
+    return limit.run(() => accessTokens.use(app, (token) => {
       return sendWith(send, app.appId, { ...request, query: { ...request.query, access_token: token } })
-    }
-    const token = await accessTokens.get(app)
-    try {
-      return await callWith(token)
-    } catch (error) {
-      if (!isWeappError(error) || !TOKEN_REFUSED.has(error.errcode!)) throw error
-      accessTokens.drop(app.appId, token)
-      return await callWith(await accessTokens.get(app))
-    }
+    }), key)
   }
 
   /** Runs work with the credentials of an app, and reports configuration errors to the operator. */
