@@ -43,7 +43,7 @@ export type {
 export type { WechatClientOptions } from './wechat-client.js'
 export type { AppSecrets } from './wechat/apps.js'
 export type { ApiRequest, AppOptions, UserOptions } from './wechat/api-call.js'
-export type { SessionKeyProof, WechatClient } from './wechat/client.js'
+export type { SessionKeyProof, SignedApiRequest, WechatClient } from './wechat/client.js'
 export type { WechatUser } from './wechat/code2session.js'
 export type { PhoneNumber } from './wechat/phone-number.js'
 export type { WechatFile, WechatReply } from './wechat/response.js'

@@ -87,10 +87,10 @@ const weapp: FastifyPluginAsync<WeappOptions> = async (fastify, opts) => {
 
   const apps = createApps(appsWithTimeout(options.apps, withTimeout))
   const { configError: onConfigError, integerRounded: onRounded } = log
-  const wechat = createClient({ ...options.wechat, apps, onConfigError, onRounded })
   const virtualPayments = createVirtualPayments((appId) => {
     return withTimeout('virtualPayment', options.virtualPayment, appId)
   })
+  const wechat = createClient({ ...options.wechat, apps, virtualPayments, onConfigError, onRounded })
   const keys = createSessionKeys({
     store, seal, keepSessionKey, wechat, virtualPayments, onDecryptFailure: log.decryptFailed
   })

@@ -31,11 +31,12 @@ const ENTRIES = [
       'OnLoginResult', 'PhoneNumber', 'PostgresPool', 'PostgresStoreOptions', 'RedisClient', 'RedisStoreOptions',
       'RequestLike', 'RouteDocumentation', 'RouteProtection', 'SealedKey', 'SelectApp', 'SessionAdmin', 'SessionData',
       'SessionDatabase', 'SessionKeyProof', 'SessionRecord', 'SessionRef', 'SessionStore', 'SessionSummary',
-      'SingleAppOptions', 'SqliteDatabase', 'SqliteStatement', 'SqliteStoreOptions', 'StoreWatcher', 'StoredSession',
-      'TableOptions', 'UserData', 'UserOptions', 'UserRef', 'VirtualPaymentArguments', 'VirtualPaymentCredentials',
-      'VirtualPaymentMode', 'VirtualPaymentOrder', 'VirtualPaymentsByApp', 'WeappError', 'WeappErrorCode',
-      'WeappErrorConstructor', 'WeappEvents', 'WeappIdentity', 'WeappInstance', 'WeappOptions', 'WeappRouteOptions',
-      'WeappSession', 'WechatClient', 'WechatClientOptions', 'WechatFile', 'WechatOptions', 'WechatReply', 'WechatUser'
+      'SignedApiRequest', 'SingleAppOptions', 'SqliteDatabase', 'SqliteStatement', 'SqliteStoreOptions', 'StoreWatcher',
+      'StoredSession', 'TableOptions', 'UserData', 'UserOptions', 'UserRef', 'VirtualPaymentArguments',
+      'VirtualPaymentCredentials', 'VirtualPaymentMode', 'VirtualPaymentOrder', 'VirtualPaymentsByApp', 'WeappError',
+      'WeappErrorCode', 'WeappErrorConstructor', 'WeappEvents', 'WeappIdentity', 'WeappInstance', 'WeappOptions',
+      'WeappRouteOptions', 'WeappSession', 'WechatClient', 'WechatClientOptions', 'WechatFile', 'WechatOptions',
+      'WechatReply', 'WechatUser'
     ]
   },
   {

@@ -5,6 +5,8 @@ import type { StoredSession } from '../stores/store.js'
 import { recordThrown } from '../response-headers.js'
 import type { TokenClaims } from '../crypto/tokens.js'
 import type { UserData } from '../wechat/user-data.js'
+import type { SignedApiRequest } from '../wechat/client.js'
+import type { WechatReply } from '../wechat/response.js'
 import type { VirtualPaymentOrder } from '../wechat/virtual-payment-order.js'
 import type { VirtualPaymentArguments } from '../wechat/virtual-payment.js'
 
@@ -87,6 +89,16 @@ export interface WeappSession {
    * @see https://developers.weixin.qq.com/miniprogram/dev/api/payment/wx.requestVirtualPayment.html
    */
   signVirtualPayment (order: VirtualPaymentOrder): Promise<VirtualPaymentArguments>
+  /**
+   * Calls a server API of WeChat that requires a signature by the user's current session_key (用户态签名), as
+   * `app.weapp.wechat.request` does. Adds the query parameter `signature`, and with `paySig` also `pay_sig`. Adds nothing
+   * to the body.
+   *
+   * @param path such as '/xpay/query_user_balance'
+   * @throws FST_WEAPP_SESSION_KEY_STALE if WeChat does not accept the session_key, FST_WEAPP_SESSION_KEY_MISSING,
+   *   FST_WEAPP_PAYMENT_NOT_CONFIGURED, FST_WEAPP_INVALID_OPTION, FST_WEAPP_WECHAT_*, FST_WEAPP_STORE_UNAVAILABLE
+   */
+  request (path: string, request?: SignedApiRequest): Promise<WechatReply>
 }
 
 /** The fields of a session that its user may see. All times are epoch milliseconds. */
@@ -174,6 +186,10 @@ export class RequestSession implements WeappSession {
 
   signVirtualPayment (order: VirtualPaymentOrder): Promise<VirtualPaymentArguments> {
     return this.#recorded(this.#operations.keys.signVirtualPayment(this.#keyOwner(), order))
+  }
+
+  request (path: string, request?: SignedApiRequest): Promise<WechatReply> {
+    return this.#recorded(this.#operations.keys.request(this.#keyOwner(), path, request))
   }
 
   async #recorded<Result> (operation: Promise<Result>): Promise<Result> {

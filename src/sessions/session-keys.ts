@@ -11,7 +11,8 @@ import { FST_WEAPP_SESSION_ENDED, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_SESSI
 import { traced, type DecryptFailure } from '../diagnostics/tracing.js'
 import type { Seal } from '../crypto/seal.js'
 import type { SessionStore } from '../stores/store.js'
-import type { WechatClient } from '../wechat/client.js'
+import type { SignedApiRequest, WechatClient } from '../wechat/client.js'
+import type { WechatReply } from '../wechat/response.js'
 import { decryptUserData, isSignatureOf, type UserData } from '../wechat/user-data.js'
 import type { VirtualPaymentOrder } from '../wechat/virtual-payment-order.js'
 import { signOrder, type VirtualPaymentArguments, type VirtualPayments } from '../wechat/virtual-payment.js'
@@ -80,13 +81,20 @@ export interface SessionKeys {
    *   FST_WEAPP_INVALID_OPTION
    */
   signVirtualPayment (owner: SessionKeyOwner, order: VirtualPaymentOrder): Promise<VirtualPaymentArguments>
+  /**
+   * Calls an API that requires a signature by the current key.
+   *
+   * @throws FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_WECHAT_*, FST_WEAPP_STORE_UNAVAILABLE,
+   *   FST_WEAPP_PAYMENT_NOT_CONFIGURED, FST_WEAPP_INVALID_OPTION
+   */
+  request (owner: SessionKeyOwner, path: string, request?: SignedApiRequest): Promise<WechatReply>
 }
 
 export interface SessionKeyDependencies {
   store: SessionStore
   seal: Seal
   keepSessionKey: boolean
-  wechat: Pick<WechatClient, 'checkSessionKey' | 'resetUserSessionKey'>
+  wechat: Pick<WechatClient, 'checkSessionKey' | 'resetUserSessionKey' | 'requestSigned'>
   virtualPayments: VirtualPayments
   /** Called with the reason why user data or a signature failed, which the error does not contain. */
   onDecryptFailure: (owner: SessionKeyOwner, reason: DecryptFailure) => void
@@ -192,6 +200,12 @@ export function createSessionKeys (
       const credentials = await virtualPayments.credentials(owner.appId)
       const { sessionKey } = await currentKey(owner)
       return signOrder(order, credentials, sessionKey)
+    },
+
+    async request (owner, path, request) {
+      const { appId, openid } = owner
+      const { sessionKey } = await currentKey(owner)
+      return await wechat.requestSigned(path, { appId, openid, sessionKey }, request)
     }
   }
 }

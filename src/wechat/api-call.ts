@@ -1,8 +1,10 @@
 /** Calls of any server API: their options, and their validation. */
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
-import { enumOption, integerOption } from '../utils/validate.js'
+import { booleanOption, enumOption, integerOption } from '../utils/validate.js'
 import type { WechatCall } from './request.js'
 import { DEFAULT_MAX_BYTES } from './response.js'
+import { signWithSessionKey } from './user-data.js'
+import { signWithAppKey } from './virtual-payment.js'
 
 export interface AppOptions {
   /** The Mini Program's app id. Optional if only one is configured. */
@@ -33,6 +35,18 @@ export interface ApiRequest extends UserOptions {
    * @default 'number'
    */
   largeIntegers?: 'string' | 'number' | undefined
+  /**
+   * Whether the call is signed with the AppKey of `virtualPayment`, as the query parameter `pay_sig`. The `/xpay/` APIs
+   * that need a payment signature (支付签名) require it.
+   * @default false
+   */
+  paySig?: boolean | undefined
+}
+
+/** The keys that sign a call. Null if the API does not require the signature. */
+export interface SigningKeys {
+  appKey: string | null
+  sessionKey: string | null
 }
 
 const LARGEST_RESPONSE = 2 ** 30
@@ -43,7 +57,8 @@ const LARGEST_RESPONSE = 2 ** 30
  * @throws FST_WEAPP_INVALID_OPTION
  */
 export function apiCall (path: string, request: ApiRequest): WechatCall {
-  const { query = {}, body, maxBytes = DEFAULT_MAX_BYTES, largeIntegers = 'number' } = request
+  const { query = {}, body, maxBytes = DEFAULT_MAX_BYTES, largeIntegers = 'number', paySig = false } = request
+  booleanOption(paySig, 'paySig')
   if (!/^(\/[\w-][\w.-]*)+$/.test(path)) {
     throw new FST_WEAPP_INVALID_OPTION('path', "must be an API path such as '/wxa/msg_sec_check'")
   }
@@ -53,6 +68,19 @@ export function apiCall (path: string, request: ApiRequest): WechatCall {
     ...body !== undefined && { body: toJson(body) },
     maxBytes: integerOption(maxBytes, 'maxBytes', 1, LARGEST_RESPONSE),
     largeIntegers: enumOption(largeIntegers, 'largeIntegers', ['string', 'number'])
+  }
+}
+
+/** Adds the signatures of the body to the query. They cover the bytes that are sent. */
+export function signCall (call: WechatCall, { appKey, sessionKey }: SigningKeys): WechatCall {
+  const { path, query, body = '' } = call
+  return {
+    ...call,
+    query: {
+      ...query,
+      ...appKey !== null && { pay_sig: signWithAppKey(appKey, path, body) },
+      ...sessionKey !== null && { signature: signWithSessionKey(sessionKey, body) }
+    }
   }
 }
 

@@ -11,11 +11,12 @@ import type { AppCredentials, Apps } from './apps.js'
 import { createCode2Session, type WechatUser } from './code2session.js'
 import { createConcurrencyLimit } from './concurrency-limit.js'
 import { configHint, withDetails } from './errcodes.js'
-import { apiCall, type ApiRequest, type AppOptions, type UserOptions } from './api-call.js'
+import { apiCall, signCall, type ApiRequest, type AppOptions, type UserOptions } from './api-call.js'
 import { phoneNumberOf, type PhoneNumber } from './phone-number.js'
 import { createTransport, type TransportOptions, type WechatCall } from './request.js'
 import type { WechatFile, WechatReply } from './response.js'
 import { signWithSessionKey } from './user-data.js'
+import type { VirtualPayments } from './virtual-payment.js'
 
 /** A user's session_key. The client signs with it to prove to WeChat that the caller has it. */
 export interface SessionKeyProof extends AppOptions {
@@ -70,9 +71,17 @@ export interface WechatClient {
    * Adds the access_token, and renews it once if WeChat refuses it. Rejects if WeChat returns an errcode other than 0.
    *
    * @param path such as '/wxa/msg_sec_check'
-   * @throws FST_WEAPP_INVALID_OPTION
+   * @throws FST_WEAPP_INVALID_OPTION, FST_WEAPP_PAYMENT_NOT_CONFIGURED if `paySig` is true
    */
   request (path: string, request?: ApiRequest): Promise<WechatReply>
+  /**
+   * Calls an API as `request` does, and signs the body with the user's session_key, as the query parameter `signature`
+   * (用户态签名). Some APIs require `openid` and `sig_method` in the query as well.
+   *
+   * @throws FST_WEAPP_SESSION_KEY_STALE if WeChat does not accept the session_key, FST_WEAPP_INVALID_OPTION,
+   *   FST_WEAPP_PAYMENT_NOT_CONFIGURED if `paySig` is true
+   */
+  requestSigned (path: string, proof: SessionKeyProof, request?: SignedApiRequest): Promise<WechatReply>
   /**
    * Calls an API that returns a picture or another file, such as '/wxa/getwxacodeunlimit'. Rejects as `request` does if
    * the response is JSON with an errcode. `maxBytes` limits the size.
@@ -84,6 +93,9 @@ export interface WechatClient {
   close (): Promise<void>
 }
 
+/** The options of a signed call. The proof names the app and the user. */
+export type SignedApiRequest = Omit<ApiRequest, 'appId' | 'user'>
+
 const MAX_ROUNDED_PATHS = 1000
 
 /** The share of the concurrency that one user may have at once. */
@@ -91,18 +103,23 @@ const USER_SHARE = 1 / 8
 
 /** Errcodes of a session_key: its signature is wrong because it has expired, or its openid is no longer of the app. */
 const SESSION_KEY_DEAD = [87009, 40003]
+/** Errcodes of the signature of a signed request: 268490009 is that of virtual payment. */
+const SESSION_KEY_REFUSED = [87009, 268490009]
 /** Errcodes of a phone code: of another app, invalid or expired, already used. */
 const PHONE_CODE_REFUSED = [40013, 40029, 40163]
 
 export interface ClientDependencies extends TransportOptions {
   apps: Apps
+  virtualPayments: VirtualPayments
   /** Called when WeChat refuses this server for a reason that the operator must fix. */
   onConfigError: (errcode: number, hint: string, appId: string, details: ErrorDetails) => void
   /** Called once for each API whose reply contained an integer beyond 2^53, which was rounded. */
   onRounded: (path: string) => void
 }
 
-export function createClient ({ apps, onConfigError, onRounded, ...options }: ClientDependencies): WechatClient {
+export function createClient (
+  { apps, virtualPayments, onConfigError, onRounded, ...options }: ClientDependencies
+): WechatClient {
   const roundedPaths = new Set<string>()
   const transport = createTransport(options, warnOfRounding)
   const accessTokens = createAccessTokens(call)
@@ -160,6 +177,14 @@ export function createClient ({ apps, onConfigError, onRounded, ...options }: Cl
     }
   }
 
+  async function signedCall (
+    { appId }: AppCredentials, path: string, request: ApiRequest, sessionKey: string | null = null
+  ): Promise<WechatCall> {
+    const call = apiCall(path, request)
+    const { appKey } = request.paySig === true ? await virtualPayments.credentials(appId) : { appKey: null }
+    return signCall(call, { appKey, sessionKey })
+  }
+
   return {
     code2Session: (code, { appId } = {}) => forApp(appId, (app) => code2Session(app, code)),
 
@@ -196,12 +221,20 @@ export function createClient ({ apps, onConfigError, onRounded, ...options }: Cl
       return phoneNumberOf(reply, app.appId)
     }),
 
-    request: (path, request = {}) => forApp(request.appId, (app) => {
-      return callWithToken(app, apiCall(path, request), request.user)
+    request: (path, request = {}) => forApp(request.appId, async (app) => {
+      return await callWithToken(app, await signedCall(app, path, request), request.user)
     }),
 
-    download: (path, request = {}) => forApp(request.appId, (app) => {
-      return callWithToken(app, apiCall(path, request), request.user, transport.download)
+    requestSigned: (path, { appId, openid, sessionKey }, request = {}) => forApp(appId, async (app) => {
+      const call = await signedCall(app, path, request, sessionKey)
+      const reply = await callWithToken(app, { ...call, expectedErrcodes: SESSION_KEY_REFUSED }, openid)
+      const errcode = reply.errcode as number
+      if (SESSION_KEY_REFUSED.includes(errcode)) throw Object.assign(new FST_WEAPP_SESSION_KEY_STALE(), { errcode })
+      return reply
+    }),
+
+    download: (path, request = {}) => forApp(request.appId, async (app) => {
+      return await callWithToken(app, await signedCall(app, path, request), request.user, transport.download)
     }),
 
     close: transport.close

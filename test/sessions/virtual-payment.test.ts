@@ -34,6 +34,10 @@ async function startShop (t: Test, { options, ...rest }: HostOptions = {}) {
         await weapp!.session.resetSessionKey()
         return {}
       })
+      app.post('/balance', { config: { weapp: true } }, async ({ weapp }) => {
+        const body = { openid: weapp!.openid, env: 0, user_ip: '127.0.0.1' }
+        return await weapp!.session.request('/xpay/query_user_balance', { body, paySig: true })
+      })
     }
   })
   return {
@@ -101,6 +105,27 @@ test('signVirtualPayment: signs with the session_key of resetSessionKey', async 
   const { token } = await signIn()
   t.equal((await post('/reset', {}, token)).statusCode, 200)
   t.equal(await pay(token), 0)
+})
+
+test('request: signs for the user of the session', async (t) => {
+  const { wechat, signIn, post } = await startShop(t)
+  const { token } = await signIn()
+  const coins = { mode: 'short_series_coin', buyQuantity: 100, outTradeNo: 'coins-01', attach: 'coins' }
+  wechat.requestVirtualPayment('alice', (await post('/coins', coins, token)).json())
+  t.match((await post('/balance', {}, token)).json(), { errcode: 0, balance: 100 })
+
+  wechat.rotateKey('alice')
+  assertRefused(t, await post('/balance', {}, token), 409, 'FST_WEAPP_SESSION_KEY_STALE')
+  const { token: next } = await signIn()
+  t.match((await post('/balance', {}, next)).json(), { balance: 100 })
+})
+
+test('request: without a session_key', async (t) => {
+  const { signIn, post } = await startShop(t, {
+    options: { keepSessionKey: false, virtualPayment: undefined } as Partial<WeappOptions>
+  })
+  const { token } = await signIn()
+  assertRefused(t, await post('/balance', {}, token), 409, 'FST_WEAPP_SESSION_KEY_MISSING')
 })
 
 test('T62: signVirtualPayment: an invalid or unknown field is the mistake of the host', async (t) => {

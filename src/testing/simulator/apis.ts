@@ -1,16 +1,8 @@
 import { newSessionKey, signWithSessionKey } from './crypto.js'
 import { Refusal, errmsgOf } from './errcodes.js'
-import type { AccessTokens } from './access-tokens.js'
-import type { Account, Apps, Users } from './users.js'
-
-/** The state and the settings of the simulated APIs. */
-export interface Platform {
-  apps: Apps
-  users: Users
-  tokens: AccessTokens
-  openPlatform: boolean
-  countryCodeAs: 'string' | 'number'
-}
+import { OK, type Api, type Params, type Platform } from './platform.js'
+import type { Account, Apps } from './users.js'
+import { XPAY_APIS } from './xpay.js'
 
 export interface ApiCall {
   method: string
@@ -25,16 +17,6 @@ export interface ApiResponse {
   body: string
 }
 
-type Params = Record<string, unknown>
-
-interface Api {
-  method: 'GET' | 'POST'
-  /** The errcode of a request with another method. */
-  methodErrcode: number
-  handle: (platform: Platform, query: Params, body: Params) => object
-}
-
-const OK = { errcode: 0, errmsg: 'ok' }
 const NOT_FOUND = { status: 404, headers: { 'content-type': 'text/html' }, body: '<h1>404 Not Found</h1>' }
 
 const APIS: Record<string, Api> = {
@@ -111,7 +93,9 @@ const APIS: Record<string, Api> = {
       const appId = authenticate(apps, body, 'client_credential')
       return body.force_refresh === true ? tokens.forceRefresh(appId) : tokens.fetchStable(appId)
     }
-  }
+  },
+
+  ...XPAY_APIS
 }
 
 /** Executes a call and returns WeChat's response. */
@@ -120,7 +104,7 @@ export function execute (platform: Platform, { method, path, query, body }: ApiC
   if (api === undefined) return NOT_FOUND
   try {
     if (method !== api.method) throw new Refusal(api.methodErrcode)
-    return jsonResponse(path, api.handle(platform, query, method === 'POST' ? parse(body) : {}))
+    return jsonResponse(path, api.handle(platform, query, method === 'POST' ? parse(body) : {}, body))
   } catch (error) {
     /* c8 ignore next -- a bug in the simulator, which must not look like a refusal by WeChat */
     if (!(error instanceof Refusal)) throw error

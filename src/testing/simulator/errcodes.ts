@@ -45,7 +45,11 @@ const MESSAGES: Record<number, string> = {
   89501: 'the ip waits for the confirmation of the administrator',
   89503: 'this call needs the confirmation of the administrator',
   89506: 'the administrator refused the ip twice, retry in 24 hours',
-  89507: 'the administrator refused the ip, retry in one hour'
+  89507: 'the administrator refused the ip, retry in one hour',
+  268490001: 'invalid openid',
+  268490002: 'invalid parameter',
+  268490003: 'invalid pay_sig or signature',
+  268490009: 'session_key expired'
 }
 
 let messageCount = 0

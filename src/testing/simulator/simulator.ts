@@ -1,5 +1,5 @@
 import { assertDigits, assertKnownKeys, assertOneOf, assertUser } from '../assert-options.js'
-import type { Platform } from './apis.js'
+import type { Platform } from './platform.js'
 import { encryptUserData, newSessionKey, signRawData } from './crypto.js'
 import type { EncryptedData } from './crypto.js'
 import { Faults } from './faults.js'
@@ -162,10 +162,11 @@ export interface WechatSimulator {
  * account. It logs nothing and writes nothing to disk.
  *
  * The simulated APIs are `/sns/jscode2session`, `/wxa/checksession`, `/wxa/resetusersessionkey`,
- * `/wxa/business/getuserphonenumber`, `/cgi-bin/token` and `/cgi-bin/stable_token`. Two more routes serve clients such
- * as curl. `GET /simulator/login?user=alice[&appid=wx…]` simulates wx.login and returns `{ "code": "…" }`.
- * `GET /simulator/phone-code` returns the code of a tap on the phone number button in the same format. These routes are
- * not part of WeChat: faults do not apply to them, and `requests` does not contain them.
+ * `/wxa/business/getuserphonenumber`, `/cgi-bin/token`, `/cgi-bin/stable_token`, `/xpay/query_order` and
+ * `/xpay/query_user_balance`. Two more routes serve clients such as curl. `GET /simulator/login?user=alice[&appid=wx…]`
+ * simulates wx.login and returns `{ "code": "…" }`. `GET /simulator/phone-code` returns the code of a tap on the phone
+ * number button in the same format. These routes are not part of WeChat: faults do not apply to them, and `requests`
+ * does not contain them.
  *
  * @throws TypeError, and errors of `server.listen` such as EADDRINUSE
  */
@@ -199,7 +200,7 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
     return users.issue('login', account)
   }
 
-  const platform: Platform = { apps, users, tokens, openPlatform, countryCodeAs }
+  const platform: Platform = { apps, users, tokens, payments, openPlatform, countryCodeAs }
   const phoneCode: WechatSimulator['phoneCode'] = (user, options = {}) => {
     const account = accountOf('phoneCode', user, options, 'phoneNumber', 'countryCode')
     const { phoneNumber, countryCode } = options
@@ -214,7 +215,6 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
   return {
     url,
     apps,
-
     login,
     checkSession: (user, options = {}) => accountOf('checkSession', user, options).isLoginKeyValid,
     phoneCode,
@@ -224,7 +224,7 @@ export async function startWechatSimulator (options: WechatSimulatorOptions = {}
       return encryptUserData(JSON.stringify({ ...payload, watermark }), options.sessionKey ?? account.sessionKey)
     },
     sign: (user, rawData, options = {}) => signRawData(rawData, accountOf('sign', user, options).sessionKey),
-    requestVirtualPayment: (user, args, options = {}) => {
+    requestVirtualPayment (user, args, options = {}) {
       return payments.pay(accountOf('requestVirtualPayment', user, options), args)
     },
     get virtualPayments () { return payments.made },

@@ -124,9 +124,20 @@ export class VirtualPayments {
     }
   }
 
+  /** Returns the AppKey of an environment, or undefined if the app has none. */
+  appKeyOf (appId: string, env: unknown): string | undefined {
+    const settings = this.#settingsOf(appId)
+    if (env === 1) return settings?.sandboxAppKey
+    return env === 0 ? settings?.appKey : undefined
+  }
+
+  #settingsOf (appId: string): VirtualPaymentSettings | null {
+    return Object.hasOwn(this.#settings, appId) ? this.#settings[appId]! : null
+  }
+
   #checked ({ appId, openid, ...key }: Account, given: VirtualPaymentArguments): VirtualPayment {
     const { mode, signData, paySig, signature } = given
-    const settings = Object.hasOwn(this.#settings, appId) ? this.#settings[appId]! : null
+    const settings = this.#settingsOf(appId)
     const fields = Object.hasOwn(FIELDS, mode) ? FIELDS[mode] : undefined
     if (settings === null || fields === undefined) throw new Refusal(-15001)
 
@@ -134,7 +145,7 @@ export class VirtualPayments {
     if (offerId !== settings.offerId) throw new Refusal(-15001)
     if (currencyType !== 'CNY') throw new Refusal(-15004)
 
-    const appKey = order.env === 0 ? settings.appKey : settings.sandboxAppKey
+    const appKey = this.appKeyOf(appId, order.env)
     if (appKey === undefined || paySig !== signWithAppKey('requestVirtualPayment', signData, appKey)) {
       throw new Refusal(-15006)
     }
