@@ -107,7 +107,7 @@ test('code of the documentation', async (t) => {
     t.match(output, /^\{"sessions":\[\],"statusCode":401\}$/m)
   })
 
-  for (const file of ['me.test.mjs', 'mini-program.test.mjs', 'app.test.ts', 'profile.test.ts']) {
+  for (const file of ['me.test.mjs', 'mini-program.test.mjs', 'virtual-payment.test.mjs', 'app.test.ts', 'profile.test.ts']) {
     await t.test(`${file}: passes`, async (t) => {
       t.match(await nodeTest(t, project, file), /^# pass 1$/m)
     })
