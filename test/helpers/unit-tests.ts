@@ -6,6 +6,7 @@ const TEST = resolve(import.meta.dirname, '..')
 /** Tests that start servers, browsers, compilers, builds or other processes, as the beginning of their paths below test/. */
 const SLOW = [
   'client/build', 'diagnostics/process-warnings', 'docs/code', 'docs/databases', 'docs/mini-program', 'docs/recipes',
+  'docs/virtual-payment',
   'example/', 'fixtures/', 'integration/fastify-redis', 'package', 'public-names', 'release',
   'security/memory-store-warning', 'stores/database/', 'stores/redis/', 'testing/store-suite/', 'wechat/agent'
 ]
