@@ -12,8 +12,9 @@ const ENTRIES = [
     exported: server,
     values: [
       'FST_WEAPP_APP_UNKNOWN', 'FST_WEAPP_BUSY', 'FST_WEAPP_CODE_INVALID', 'FST_WEAPP_CODE_USED',
-      'FST_WEAPP_DATA_INVALID', 'FST_WEAPP_DEVICE_INVALID', 'FST_WEAPP_INVALID_OPTION', 'FST_WEAPP_LOGIN_BLOCKED', 'FST_WEAPP_NOT_GUARDED',
-      'FST_WEAPP_PAYMENT_NOT_CONFIGURED', 'FST_WEAPP_PHONE_CODE_INVALID', 'FST_WEAPP_REPLY_INVALID', 'FST_WEAPP_SESSION_ENDED', 'FST_WEAPP_SESSION_EXPIRED',
+      'FST_WEAPP_DATA_INVALID', 'FST_WEAPP_DEVICE_INVALID', 'FST_WEAPP_INVALID_OPTION', 'FST_WEAPP_LOGIN_BLOCKED',
+      'FST_WEAPP_NOT_GUARDED', 'FST_WEAPP_PAYMENT_NOT_CONFIGURED', 'FST_WEAPP_PHONE_CODE_INVALID',
+      'FST_WEAPP_REPLY_INVALID', 'FST_WEAPP_SESSION_ENDED', 'FST_WEAPP_SESSION_EXPIRED',
       'FST_WEAPP_SESSION_KEY_MISSING', 'FST_WEAPP_SESSION_KEY_STALE', 'FST_WEAPP_SESSION_KICKED',
       'FST_WEAPP_SESSION_REPLACED', 'FST_WEAPP_SESSION_REVOKED', 'FST_WEAPP_STORE_UNAVAILABLE',
       'FST_WEAPP_TOKEN_EXPIRED', 'FST_WEAPP_TOKEN_INVALID', 'FST_WEAPP_TOKEN_MISSING', 'FST_WEAPP_WECHAT_BAD_REPLY',
@@ -45,8 +46,8 @@ const ENTRIES = [
     exported: client,
     values: ['createWeappClient'],
     types: [
-      'Auth', 'LoginAnswer', 'SessionAnswer', 'SessionInfo', 'WeappClient', 'WeappClientError',
-      'WeappClientOptions', 'WeappRequest', 'WeappTransfer', 'WeappUpload', 'Wx', 'WxResponse'
+      'Auth', 'LoginAnswer', 'SessionAnswer', 'SessionInfo', 'WeappClient', 'WeappClientError', 'WeappClientOptions',
+      'WeappRequest', 'WeappTransfer', 'WeappUpload', 'Wx', 'WxResponse'
     ]
   },
   {
@@ -57,9 +58,10 @@ const ENTRIES = [
     types: [
       'AppOptions', 'Apps', 'EncryptedData', 'FakeWx', 'Fault', 'FaultScope', 'MiniProgram', 'MiniProgramApi',
       'MiniProgramFault', 'MiniProgramFaultScope', 'MiniProgramOptions', 'MiniProgramRequest', 'OpenStore',
-      'PhoneNumberOptions', 'StoreFactory', 'StoreSuiteOptions', 'TestFunction', 'VirtualPayment', 'VirtualPaymentArguments',
-      'VirtualPaymentResult', 'VirtualPaymentSettings', 'WechatRequest', 'WechatSimulator', 'WechatSimulatorOptions', 'WxCallbacks', 'WxFailure', 'WxRequestOptions', 'WxRequestResult', 'WxTask', 'WxUploadOptions',
-      'WxUploadResult', 'WxVirtualPaymentOptions'
+      'PhoneNumberOptions', 'StoreFactory', 'StoreSuiteOptions', 'TestFunction', 'VirtualPayment',
+      'VirtualPaymentArguments', 'VirtualPaymentResult', 'VirtualPaymentSettings', 'WechatRequest', 'WechatSimulator',
+      'WechatSimulatorOptions', 'WxCallbacks', 'WxFailure', 'WxRequestOptions', 'WxRequestResult', 'WxTask',
+      'WxUploadOptions', 'WxUploadResult', 'WxVirtualPaymentOptions'
     ]
   }
 ]

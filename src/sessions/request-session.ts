@@ -80,9 +80,9 @@ export interface WeappSession {
   resetSessionKey (): Promise<void>
   /**
    * Signs an order of virtual payment (虚拟支付) with the AppKey and with the user's current session_key. The result is
-   * the argument of wx.requestVirtualPayment. TAKE THE ORDER FROM THE SERVER'S OWN DATA. A phone that chooses the fields
-   * buys at a price of its choice. The phone receives -15007 if the session_key has expired: sign in again, and sign the
-   * same order again.
+   * the argument of wx.requestVirtualPayment. TAKE THE ORDER FROM THE SERVER'S OWN DATA. A phone that chooses the
+   * fields buys at a price of its choice. The phone receives -15007 if the session_key has expired. Then sign in again,
+   * and sign the same order again.
    *
    * @throws FST_WEAPP_INVALID_OPTION if a field is invalid or unknown, FST_WEAPP_PAYMENT_NOT_CONFIGURED,
    *   FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_STORE_UNAVAILABLE
@@ -91,8 +91,8 @@ export interface WeappSession {
   signVirtualPayment (order: VirtualPaymentOrder): Promise<VirtualPaymentArguments>
   /**
    * Calls a server API of WeChat that requires a signature by the user's current session_key (用户态签名), as
-   * `app.weapp.wechat.request` does. Adds the query parameter `signature`, and with `paySig` also `pay_sig`. Adds nothing
-   * to the body.
+   * `app.weapp.wechat.request` does. Adds the query parameter `signature`, and with `paySig` also `pay_sig`. Adds
+   * nothing to the body.
    *
    * @param path such as '/xpay/query_user_balance'
    * @throws FST_WEAPP_SESSION_KEY_STALE if WeChat does not accept the session_key, FST_WEAPP_SESSION_KEY_MISSING,

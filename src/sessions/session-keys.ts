@@ -84,8 +84,8 @@ export interface SessionKeys {
   /**
    * Calls an API that requires a signature by the current key.
    *
-   * @throws FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_WECHAT_*, FST_WEAPP_STORE_UNAVAILABLE,
-   *   FST_WEAPP_PAYMENT_NOT_CONFIGURED, FST_WEAPP_INVALID_OPTION
+   * @throws FST_WEAPP_SESSION_KEY_STALE, FST_WEAPP_SESSION_KEY_MISSING, FST_WEAPP_WECHAT_*,
+   *   FST_WEAPP_STORE_UNAVAILABLE, FST_WEAPP_PAYMENT_NOT_CONFIGURED, FST_WEAPP_INVALID_OPTION
    */
   request (owner: SessionKeyOwner, path: string, request?: SignedApiRequest): Promise<WechatReply>
 }

@@ -90,7 +90,8 @@ export interface MiniProgram {
  * @throws Error if the simulator has no such app, TypeError if `user` is missing or an option is unknown
  */
 export function createMiniProgram (
-  wechat: Pick<WechatSimulator, 'apps' | 'login' | 'checkSession' | 'requestVirtualPayment'>, options: MiniProgramOptions
+  wechat: Pick<WechatSimulator, 'apps' | 'login' | 'checkSession' | 'requestVirtualPayment'>,
+  options: MiniProgramOptions
 ): MiniProgram {
   assertKnownKeys('createMiniProgram', options, ['user', 'appId', 'storage', 'unauthorizedAs'])
   const { user, appId = Object.keys(wechat.apps)[0] ?? '', storage = new Map(), unauthorizedAs = 'answer' } = options

@@ -86,8 +86,8 @@ export interface WxTask {
 export interface WxVirtualPaymentOptions extends WxCallbacks<{ errMsg: string }>, VirtualPaymentArguments {}
 
 /**
- * The part of `wx` that a sign-in and a payment need. As in WeChat, login, checkSession and the asynchronous storage APIs return a
- * promise if they are called without callbacks. request and uploadFile return a task.
+ * The part of `wx` that a sign-in and a payment need. As in WeChat, login, checkSession and the asynchronous storage
+ * APIs return a promise if they are called without callbacks. request and uploadFile return a task.
  */
 export interface FakeWx {
   login (

@@ -33,7 +33,13 @@ export const XPAY_APIS: Record<string, Api> = {
       return {
         ...OK,
         order: {
-          order_id: outTradeNo, status: PAID, order_fee: fee, paid_fee: fee, order_type: 0, env_type: env + 1, left_fee: fee
+          order_id: outTradeNo,
+          status: PAID,
+          order_type: 0,
+          env_type: env + 1,
+          order_fee: fee,
+          paid_fee: fee,
+          left_fee: fee
         }
       }
     }
@@ -48,7 +54,8 @@ export const XPAY_APIS: Record<string, Api> = {
       if (!account.isLoginKeyValid) throw new Refusal(SESSION_KEY_EXPIRED)
       if (query.signature !== signWithSessionKey(text, account.sessionKey)) throw new Refusal(WRONG_SIGNATURE)
       const balance = platform.payments.made
-        .filter(({ openid, mode, env }) => openid === account.openid && mode === 'short_series_coin' && env === body.env)
+        .filter(({ openid, env }) => openid === account.openid && env === body.env)
+        .filter(({ mode }) => mode === 'short_series_coin')
         .reduce((sum, { buyQuantity }) => sum + buyQuantity, 0)
       return { ...OK, balance, present_balance: 0, sum_save: balance, sum_balance: balance }
     }
