@@ -18,7 +18,7 @@ export interface MysqlCallbackPool {
 
 /** The part of a connection that the store uses. */
 export interface MysqlConnection {
-  execute (sql: string, values: any, callback: (error: any, reply: any) => void): unknown
+  execute (query: any, callback: (error: any, reply: any) => void): unknown
   release (): void
   destroy (): void
 }
@@ -50,6 +50,9 @@ const ER_DUP_ENTRY = 1062
 
 /** ER_OPTION_PREVENTS_STATEMENT, ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION and ER_READ_ONLY_MODE. */
 const READ_ONLY = [1290, 1792, 1836]
+
+/** Options of every statement. They override those of the host's pool, which would change the rows. */
+const ROWS = { rowsAsArray: true, nestTables: false, typeCast: true }
 
 /** Returns the SQL that creates the table, for a migration of the host. It may run several times. */
 export function mysqlSchema (table: string = DEFAULT_TABLE): string {
@@ -107,9 +110,7 @@ function mysqlDatabase (pool: MysqlCallbackPool, table: string, timeout: number)
   const DELETE = `DELETE FROM ${table} WHERE expires_at <= ${STATEMENT_START} ORDER BY expires_at LIMIT 100`
 
   async function readRow (sql: string, values: unknown[], timeLeft: number): Promise<unknown[]> {
-    const [row] = await execute(pool, sql, values, timeLeft)
-    // An array instead of an object if the host's pool has the option rowsAsArray.
-    const [autocommit, ...columns] = Object.values(row)
+    const [[autocommit, ...columns]] = await execute(pool, sql, values, timeLeft)
     // Without autocommit, reads would return the past, and nothing would be committed.
     if (Number(autocommit) === 0) throw storeError(AUTOCOMMIT_OFF)
     return columns
@@ -171,7 +172,7 @@ async function execute (pool: MysqlCallbackPool, sql: string, values: unknown[],
 function replyInTime (connection: MysqlConnection, sql: string, values: unknown[], timeLeft: number): Promise<any> {
   if (timeLeft <= 0) return Promise.reject(storeError(TIMEOUT))
   return new Promise((resolve, reject) => {
-    connection.execute(sql, values, (error, reply) => {
+    connection.execute({ ...ROWS, sql, values }, (error, reply) => {
       clearTimeout(timer)
       if (error) reject(error)
       else resolve(reply)

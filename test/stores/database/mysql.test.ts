@@ -34,8 +34,8 @@ function observed (
   return {
     promise: pool.promise,
     getConnection: (callback) => pool.getConnection((error, connection) => callback(error, {
-      execute: (sql, values, replied) => connection.execute(sql, values, (error, reply) => {
-        onReply(sql, values, reply)
+      execute: (query, replied) => connection.execute(query, (error, reply) => {
+        onReply(query.sql, query.values, reply)
         replied(error, reply)
       }),
       release: () => connection.release(),
@@ -57,8 +57,18 @@ async function setGlobal (t: Test, setting: string, end: string): Promise<void> 
 }
 
 test('T37: mysqlStore: conforms to the contract over two pools', async (t) => {
-  const stores = [open(t), open(t, { rowsAsArray: true, namedPlaceholders: true })]
+  const options = { rowsAsArray: true, nestTables: true, typeCast: false, namedPlaceholders: true }
+  const stores = [open(t), open(t, options)]
   await storeSuite((name, check) => t.test(name, check), () => stores)
+})
+
+test('pool: options that change the rows of the host do not change those of the store', async (t) => {
+  for (const options of [{ rowsAsArray: true }, { nestTables: true }, { typeCast: false }]) {
+    const user = new TestUser(open(t, options))
+    const { id } = await user.signIn()
+    t.equal(await user.isLive(id), true, Object.keys(options).join())
+    t.equal(await user.read(randomId()), null)
+  }
 })
 
 test('pool: one of mysql2 without promises works', async (t) => {
