@@ -157,31 +157,26 @@ async function execute (pool: MysqlCallbackPool, sql: string, values: unknown[],
   const connection = await new Promise<MysqlConnection>((resolve, reject) => {
     pool.getConnection((error, connection) => error ? reject(error) : resolve(connection))
   })
+  let timer
   try {
-    return await replyInTime(connection, sql, values, until - performance.now())
+    return await new Promise((resolve, reject) => {
+      const remaining = until - performance.now()
+      if (remaining <= 0) throw storeError(TIMEOUT)
+      timer = setTimeout(() => {
+        connection.destroy()
+        reject(storeError(TIMEOUT))
+      }, remaining)
+      // A closed connection calls back at once.
+      connection.execute({ ...ROWS, sql, values }, (error, reply) => error ? reject(error) : resolve(reply))
+    })
   } catch (error) {
     // After a failover, a new connection leads to the server that is writable.
     if (READ_ONLY.includes(errorNumber(error))) connection.destroy()
     throw error
   } finally {
+    clearTimeout(timer)
     connection.release()
   }
-}
-
-/** Closes the connection when the time is over. */
-function replyInTime (connection: MysqlConnection, sql: string, values: unknown[], timeLeft: number): Promise<any> {
-  if (timeLeft <= 0) return Promise.reject(storeError(TIMEOUT))
-  return new Promise((resolve, reject) => {
-    connection.execute({ ...ROWS, sql, values }, (error, reply) => {
-      clearTimeout(timer)
-      if (error) reject(error)
-      else resolve(reply)
-    })
-    const timer = setTimeout(() => {
-      connection.destroy()
-      reject(storeError(TIMEOUT))
-    }, timeLeft)
-  })
 }
 
 function errorNumber (error: unknown): number {

@@ -71,6 +71,16 @@ test('pool: options that change the rows of the host do not change those of the 
   }
 })
 
+test('pool: operations reject if the host ends it meanwhile', async (t) => {
+  const pool = createCallbackPool(server.url)
+  const user = new TestUser(mysqlStore({ pool, createTable: true, timeout: '30s' }))
+  const { id } = await user.signIn()
+  const operations = Promise.allSettled([user.read(id), user.update(id, '{}')])
+  await pool.promise().end()
+  for (const result of await operations) t.match(result, { status: 'rejected', reason: { message: /closed/i } })
+  await t.rejects(user.read(id), { message: /closed/i })
+})
+
 test('pool: one of mysql2 without promises works', async (t) => {
   const pool = createCallbackPool(server.url)
   t.teardown(() => pool.promise().end())
