@@ -99,10 +99,10 @@ function mysqlDatabase (pool: MysqlCallbackPool, table: string, timeout: number)
   const ofUser = 'user_id = CONVERT(? USING ascii)'
   // Short names, because the reply contains them.
   const READ = `SELECT @@autocommit AS a, (SELECT record FROM ${table} WHERE ${ofUser}) AS r, ${CLOCK} AS t`
-  // LOCATE returns 0 if no line starts so. SUBSTRING then returns an empty text. The literals contain a line break and
-  // no backslash, whose meaning depends on the server's SQL mode.
-  const READ_LINES = `SELECT @@autocommit AS a, (SELECT CONCAT(SUBSTRING_INDEX(record, '\n', 1),
-    SUBSTRING_INDEX(SUBSTRING(record, LOCATE(CONVERT(? USING ascii), record)), '\n', 2))
+  // LOCATE returns 0 if no line starts so. The meaning of SUBSTRING from 0, of empty literals and of backslashes
+  // depends on the SQL mode. The literals contain a line break and no backslash.
+  const READ_LINES = `SELECT @@autocommit AS a, (SELECT CONCAT(SUBSTRING_INDEX(record, '\n', 1), IFNULL(
+    SUBSTRING_INDEX(SUBSTRING(record, NULLIF(LOCATE(CONVERT(? USING ascii), record), 0)), '\n', 2), '\n'))
     FROM ${table} WHERE ${ofUser}) AS r`
   const INSERT = `INSERT INTO ${table} (user_id, record, expires_at) SELECT ?, ?, ? FROM DUAL WHERE ${CLOCK} < ?`
   const UPDATE = `UPDATE ${table} SET record = ?, expires_at = ?

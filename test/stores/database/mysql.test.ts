@@ -71,6 +71,19 @@ test('pool: options that change the rows of the host do not change those of the 
   }
 })
 
+test('SQL mode: statements mean the same in each', async (t) => {
+  for (const mode of ['', 'ORACLE', 'ANSI', 'NO_BACKSLASH_ESCAPES', 'EMPTY_STRING_IS_NULL', 'PAD_CHAR_TO_FULL_LENGTH']) {
+    const pool = connect(t)
+    pool.pool.on('connection', (connection) => connection.query(`SET SESSION sql_mode = '${mode}'`))
+    const user = new TestUser(mysqlStore({ pool, createTable: true, timeout: '30s' }))
+    const [{ id }, other] = [await user.signIn(), await user.signIn({ label: "'\\\"" })]
+    t.match(await user.read(other.id), { status: 'live', session: { label: "'\\\"" } }, mode)
+    await user.revoke(id)
+    t.strictSame(await user.read(id), { status: 'ended', reason: 'revoked' }, mode)
+    t.equal(await user.read(randomId()), null, mode)
+  }
+})
+
 test('pool: operations reject if the host ends it meanwhile', async (t) => {
   const pool = createCallbackPool(server.url)
   const user = new TestUser(mysqlStore({ pool, createTable: true, timeout: '30s' }))
