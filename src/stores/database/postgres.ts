@@ -73,7 +73,8 @@ function isPool (value: unknown): value is PostgresPool {
 }
 
 function postgresDatabase (pool: PostgresPool, table: string, timeout: number): TableDatabase {
-  const READ = `SELECT ${CLOCK} AS time, (SELECT record FROM ${table} WHERE user_id = $1) AS record`
+  // The time is text, because the host chooses the type of a bigint, and the option `binary` of pg damages it.
+  const READ = `SELECT ${CLOCK}::text AS time, (SELECT record FROM ${table} WHERE user_id = $1) AS record`
   // strpos returns 0 if no line starts so. substr then returns the whole record.
   const READ_LINES = `SELECT split_part(record, chr(10), 1) || chr(10) ||
     split_part(substr(record, strpos(record, $2)), chr(10), 2) AS lines FROM ${table} WHERE user_id = $1`

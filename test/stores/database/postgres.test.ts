@@ -23,7 +23,9 @@ const open = (t: Test, options?: PoolConfig): SessionStore => {
 }
 
 test('T37: postgresStore: conforms to the contract over two pools', async (t) => {
-  const stores = [open(t), open(t)]
+  // The types of pg lack the option.
+  const options: PoolConfig & { binary: boolean } = { binary: true }
+  const stores = [open(t), open(t, options)]
   await storeSuite((name, check) => t.test(name, check), () => stores)
 })
 
