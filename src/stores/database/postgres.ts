@@ -64,7 +64,7 @@ export function postgresStore (options: PostgresStoreOptions): SessionStore {
   const name = tableOption(table, 'postgresStore.table')
   const milliseconds = parseDuration(timeout, 'postgresStore.timeout', LONGEST_TIMER)
   const database = withTable(postgresDatabase(pool, name, milliseconds), createTable, 'postgresStore.createTable',
-    () => query(pool, postgresSchema(name), [], milliseconds))
+    () => query(pool, postgresSchema(name), undefined, milliseconds))
   return databaseStore({ ...database, timeout: milliseconds })
 }
 
@@ -110,7 +110,7 @@ function postgresDatabase (pool: PostgresPool, table: string, timeout: number): 
 
     isRetryable: (error) => RETRYABLE.includes((error as { code: string }).code),
 
-    deleteExpired: () => query(pool, DELETE, [], timeout)
+    deleteExpired: () => query(pool, DELETE, undefined, timeout)
   }
 }
 
@@ -118,6 +118,6 @@ function postgresDatabase (pool: PostgresPool, table: string, timeout: number): 
  * Queries through the pool. A client that is lent out has no listener for errors, so that a broken connection would end
  * the process. After `query_timeout` the pool discards a connection that hangs.
  */
-function query (pool: PostgresPool, text: string, values: unknown[], timeLeft: number): Promise<any> {
+function query (pool: PostgresPool, text: string, values: unknown[] | undefined, timeLeft: number): Promise<any> {
   return pool.query({ text, values, query_timeout: Math.min(timeLeft + DISCARD_DELAY, LONGEST_TIMER) })
 }

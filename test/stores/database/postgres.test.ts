@@ -37,6 +37,16 @@ test('createTable: ten stores that start at once create one table', async (t) =>
   t.equal((await pool.query('SELECT FROM fresh')).rowCount, 10)
 })
 
+test('createTable: works with a client that prepares each query with values', async (t) => {
+  const pool = connect(t)
+  const preparing = {
+    query: (query: any) => pool.query({ ...query, ...query.values !== undefined && { queryMode: 'extended' } })
+  }
+  const user = new TestUser(postgresStore({ pool: preparing, table: 'prepared', createTable: true, timeout: '30s' }))
+  const { id } = await user.signIn()
+  t.equal(await user.isLive(id), true)
+})
+
 test('createTable: a failed creation is repeated by the next operation', async (t) => {
   const pool = connect(t)
   const user = new TestUser(postgresStore({ pool, table: 'later.weapp', createTable: true }))
