@@ -32,7 +32,7 @@ const CLOCK = 'floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint'
 const STATEMENT_START = 'floor(extract(epoch FROM now()) * 1000)::bigint'
 
 /** serialization_failure and deadlock_detected, and the errors of two servers that create the table at once. */
-const RETRYABLE = ['40001', '40P01', '23505', '42P07']
+const RETRYABLE = ['40001', '40P01', '23505', '42P07', '42710']
 
 /** Milliseconds after the timeout at which a connection that hangs is discarded. The store's own error comes first. */
 const DISCARD_DELAY = 100

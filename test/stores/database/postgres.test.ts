@@ -37,6 +37,22 @@ test('createTable: ten stores that start at once create one table', async (t) =>
   t.equal((await pool.query('SELECT FROM fresh')).rowCount, 10)
 })
 
+test('createTable: errors of another server that creates the table are repeated', async (t) => {
+  const pool = connect(t)
+  for (const code of ['23505', '42P07', '42710']) {
+    let creations = 0
+    const losing = {
+      query: async (query: any) => {
+        if (query.text.startsWith('CREATE') && creations++ === 0) throw Object.assign(new Error('lost'), { code })
+        return await pool.query(query)
+      }
+    }
+    const user = new TestUser(postgresStore({ pool: losing, createTable: true, timeout: '30s' }))
+    t.equal(await user.read(randomId()), null, code)
+    t.equal(creations, 2)
+  }
+})
+
 test('createTable: works with a client that prepares each query with values', async (t) => {
   const pool = connect(t)
   const preparing = {
