@@ -14,7 +14,7 @@ import type { SessionStore } from '../stores/store.js'
 import type { SignedApiRequest, WechatClient } from '../wechat/client.js'
 import type { WechatReply } from '../wechat/response.js'
 import { decryptUserData, isSignatureOf, type UserData } from '../wechat/user-data.js'
-import type { VirtualPaymentOrder } from '../wechat/virtual-payment-order.js'
+import { orderOption, type VirtualPaymentOrder } from '../wechat/virtual-payment-order.js'
 import { signOrder, type VirtualPaymentArguments, type VirtualPayments } from '../wechat/virtual-payment.js'
 
 /** The user of a session_key. */
@@ -196,7 +196,8 @@ export function createSessionKeys (
       if (!await store.writeKey({ userId, key, now: Date.now() })) throw new FST_WEAPP_SESSION_ENDED()
     },
 
-    async signVirtualPayment (owner, order) {
+    async signVirtualPayment (owner, givenOrder) {
+      const order = orderOption(givenOrder)
       const credentials = await virtualPayments.credentials(owner.appId)
       const { sessionKey } = await currentKey(owner)
       return signOrder(order, credentials, sessionKey)

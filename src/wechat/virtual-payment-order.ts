@@ -53,19 +53,18 @@ const MODES = ['short_series_goods', 'short_series_coin'] as const
 const OUT_TRADE_NO = /^(?!_)[0-9A-Za-z_\-|*@]{8,32}$/
 
 /**
- * Returns the `signData` of an order, in the order of fields of WeChat's sample.
+ * Returns a validated copy of an order. Changes of the order during the signing have no effect.
  *
  * @throws FST_WEAPP_INVALID_OPTION
  */
-export function signDataOf (order: VirtualPaymentOrder, { offerId, env }: { offerId: string, env: 0 | 1 }): string {
-  const { mode: givenMode } = (order ?? {}) as { mode?: unknown }
-  const mode = enumOption(givenMode as VirtualPaymentMode, 'order.mode', MODES)
-  const fields = objectOption(order, 'order', FIELD_NAMES[mode])
-  return JSON.stringify({
-    offerId,
+export function orderOption (order: VirtualPaymentOrder): VirtualPaymentOrder {
+  // Only own fields count. A body that contains `__proto__` can add inherited ones.
+  const given: Record<string, unknown> = { __proto__: null, ...order }
+  const mode = enumOption(given.mode as VirtualPaymentMode, 'order.mode', MODES)
+  const fields = objectOption(given, 'order', FIELD_NAMES[mode])
+  return {
+    mode,
     buyQuantity: amountField(fields, 'buyQuantity'),
-    env,
-    currencyType: 'CNY',
     ...mode === 'short_series_goods' && {
       productId: stringOption(fields.productId, 'order.productId'),
       goodsPrice: amountField(fields, 'goodsPrice'),
@@ -75,7 +74,13 @@ export function signDataOf (order: VirtualPaymentOrder, { offerId, env }: { offe
     },
     outTradeNo: outTradeNoField(fields.outTradeNo),
     attach: stringOption(fields.attach, 'order.attach')
-  })
+  } as VirtualPaymentOrder
+}
+
+/** Returns the `signData` of a validated order, in the order of fields of WeChat's sample. */
+export function signDataOf (order: VirtualPaymentOrder, { offerId, env }: { offerId: string, env: 0 | 1 }): string {
+  const { mode: _unsigned, buyQuantity, ...fields } = order
+  return JSON.stringify({ offerId, buyQuantity, env, currencyType: 'CNY', ...fields })
 }
 
 function amountField (fields: Record<string, unknown>, name: string): number {

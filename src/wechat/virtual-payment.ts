@@ -72,11 +72,7 @@ export function credentialsOption (value: unknown, section: string): Required<Vi
   }
 }
 
-/**
- * Signs an order. The order is serialized once, because both signatures cover its bytes.
- *
- * @throws FST_WEAPP_INVALID_OPTION
- */
+/** Signs a validated order. The order is serialized once, because both signatures cover its bytes. */
 export function signOrder (
   order: VirtualPaymentOrder, { offerId, appKey, sandbox }: Required<VirtualPaymentCredentials>, sessionKey: string
 ): VirtualPaymentArguments {

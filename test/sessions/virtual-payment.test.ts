@@ -180,6 +180,28 @@ test('several apps: each signs with its own credentials', async (t) => {
   t.strictSame(lookUps, [APP_ID, OTHER_APP])
 })
 
+test('T62: signVirtualPayment: changes of an order during the lookup are not signed', async (t) => {
+  let order = {}
+  const { wechat, signIn, post } = await startShop(t, {
+    before: (app) => {
+      app.addHook('preHandler', async ({ body }) => { order = body as object })
+    },
+    options: {
+      ...SEVERAL,
+      selectApp: () => APP_ID,
+      virtualPayment: () => {
+        Object.assign(order, { mode: 'short_series_coin', goodsPrice: 1 })
+        return LIVE
+      }
+    } as Partial<WeappOptions>
+  })
+  const { token } = await signIn()
+  const args = (await post('/coins', ORDER, token)).json()
+  t.equal(args.mode, ORDER.mode)
+  t.equal(wechat.requestVirtualPayment('alice', args).errCode, 0)
+  t.match(wechat.virtualPayments, [ORDER])
+})
+
 test('several apps: a lookup that fails or hangs is unavailable', async (t) => {
   for (const virtualPayment of [
     () => { throw new Error(APP_KEY) }, async () => { throw new Error(APP_KEY) }, () => new Promise(() => {})

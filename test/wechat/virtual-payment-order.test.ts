@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { signDataOf, type VirtualPaymentOrder } from '../../src/wechat/virtual-payment-order.js'
+import { orderOption, signDataOf, type VirtualPaymentOrder } from '../../src/wechat/virtual-payment-order.js'
 
 const GOODS = {
   mode: 'short_series_goods',
@@ -12,7 +12,7 @@ const GOODS = {
 const COIN = { mode: 'short_series_coin', buyQuantity: 100, outTradeNo: 'xxxxxx12', attach: 'testdata' }
 
 function signData (order: unknown): string {
-  return signDataOf(order as VirtualPaymentOrder, { offerId: '123', env: 0 })
+  return signDataOf(orderOption(order as VirtualPaymentOrder), { offerId: '123', env: 0 })
 }
 
 test('signData: goods have the fields of WeChat\'s sample, in its order', async (t) => {
@@ -74,4 +74,24 @@ test('T62: signData: text is never signed', async (t) => {
   for (const order of [undefined, null, '', JSON.stringify(GOODS), 1, [], () => GOODS]) {
     t.throws(() => signData(order), { code: 'FST_WEAPP_INVALID_OPTION' })
   }
+})
+
+test('T62: orderOption: an inherited field is not one of the order', async (t) => {
+  // Object.assign sets the prototype, and a body can contain it.
+  const poisoned = Object.assign({}, GOODS, JSON.parse('{"__proto__":{"activitySellingPrice":1}}'))
+  t.equal(poisoned.activitySellingPrice, 1)
+  t.equal(signData(poisoned), signData(GOODS))
+  t.throws(() => signData(Object.create(GOODS)), { message: 'option order.mode must be one of' })
+})
+
+test('T62: orderOption: reads each field once', async (t) => {
+  const reads: string[] = []
+  const order = new Proxy({ ...GOODS, activitySellingPrice: 8 }, {
+    get (target, name) {
+      reads.push(String(name))
+      return Reflect.get(target, name)
+    }
+  })
+  t.strictSame(orderOption(order as VirtualPaymentOrder), { ...GOODS, activitySellingPrice: 8 })
+  t.strictSame(reads, Object.keys(order))
 })
