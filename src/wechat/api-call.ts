@@ -1,6 +1,6 @@
 /** Calls of any server API: their options, and their validation. */
 import { FST_WEAPP_INVALID_OPTION } from '../errors.js'
-import { booleanOption, enumOption, integerOption } from '../utils/validate.js'
+import { booleanOption, enumOption, integerOption, objectOption } from '../utils/validate.js'
 import type { WechatCall } from './request.js'
 import { DEFAULT_MAX_BYTES } from './response.js'
 import { signWithSessionKey } from './user-data.js'
@@ -49,6 +49,8 @@ export interface SigningKeys {
   sessionKey: string | null
 }
 
+const REQUEST_NAMES = ['query', 'body', 'maxBytes', 'largeIntegers', 'paySig', 'appId', 'user']
+
 const LARGEST_RESPONSE = 2 ** 30
 
 /**
@@ -57,6 +59,7 @@ const LARGEST_RESPONSE = 2 ** 30
  * @throws FST_WEAPP_INVALID_OPTION
  */
 export function apiCall (path: string, request: ApiRequest): WechatCall {
+  objectOption(request, null, REQUEST_NAMES)
   const { query = {}, body, maxBytes = DEFAULT_MAX_BYTES, largeIntegers = 'number', paySig = false } = request
   booleanOption(paySig, 'paySig')
   if (!/^(\/[\w-][\w.-]*)+$/.test(path)) {

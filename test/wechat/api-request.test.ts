@@ -48,6 +48,23 @@ test('request: resolves without an errcode, and rejects with the errcode', async
   }
 })
 
+test('request: rejects an unknown option, such as a wrong name of the body', async (t) => {
+  const { client, paths } = await startWechatClient(t)
+  const proof = { openid: 'o', sessionKey: 'key' }
+  for (const name of ['data', 'paysig', 'params', '__proto__']) {
+    const options = JSON.parse(`{"${name}":{}}`)
+    for (const call of [
+      client.request('/a', options), client.download('/a', options), client.requestSigned('/a', proof, options)
+    ] as Promise<unknown>[]) {
+      await t.rejects(call, { code: 'FST_WEAPP_INVALID_OPTION', message: `option ${name} is not a valid option` })
+    }
+  }
+  for (const options of [[], 'text', 1] as unknown[]) {
+    await t.rejects(client.request('/a', options as object), { message: 'option options must be an object' })
+  }
+  t.strictSame(paths(), [])
+})
+
 test('request: rejects an invalid path without a request to WeChat', async (t) => {
   const { client, paths } = await startWechatClient(t)
   const wrong = [
