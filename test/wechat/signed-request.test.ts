@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import { test, type Test } from 'tap'
 import { createWechatClient } from '../../src/index.js'
 import { startRawWechat } from '../helpers/raw-wechat.js'
@@ -15,15 +16,19 @@ function hmac (key: string, text: string): string {
 /** Starts a client, and a WeChat that records the calls and answers them with `reply`. */
 async function startClient (t: Test, options: object = { virtualPayment: LIVE }) {
   const calls: { path: string, query: Record<string, string>, body: string }[] = []
-  const state = { reply: '{"errcode":0,"errmsg":"ok","balance":1}' }
+  const state = {
+    reply: '{"errcode":0,"errmsg":"ok","balance":1}',
+    respond: (response: ServerResponse) => { response.end(state.reply) }
+  }
+  let tokens = 0
   const wechat = await startRawWechat(t, (request, response) => {
     let body = ''
     request.setEncoding('utf8').on('data', (chunk) => { body += chunk })
     request.on('end', () => {
       const { pathname, searchParams } = new URL(request.url!, 'http://wechat')
-      if (pathname === '/cgi-bin/stable_token') return response.end('{"access_token":"token","expires_in":7200}')
+      if (pathname === '/cgi-bin/stable_token') return response.end(JSON.stringify({ access_token: `token${tokens++ || ''}`, expires_in: 7200 }))
       calls.push({ path: pathname, query: Object.fromEntries(searchParams), body })
-      response.end(state.reply)
+      state.respond(response)
     })
   })
   const client = createWechatClient({ appId: APP_ID, appSecret: APP_SECRET, baseUrl: wechat.url, ...options })
@@ -96,6 +101,38 @@ test('requestSigned: a session_key that WeChat does not accept is stale', async 
   state.reply = '{"errcode":268490003,"errmsg":"canary"}'
   await t.rejects(client.requestSigned(PATH, PROOF), { code: 'FST_WEAPP_WECHAT_BAD_REPLY', errcode: 268490003 })
   await t.rejects(client.request(PATH), { code: 'FST_WEAPP_WECHAT_BAD_REPLY' })
+})
+
+test('requestSigned: not repeated if WeChat may have processed the call', async (t) => {
+  const { client, calls, state } = await startClient(t, { virtualPayment: LIVE, retries: 5 })
+  const failures: [code: string, respond: (response: ServerResponse) => void][] = [
+    ['UNAVAILABLE', (response) => response.socket!.resetAndDestroy()],
+    ['UNAVAILABLE', (response) => response.socket!.end()],
+    ['UNAVAILABLE', (response) => response.writeHead(200, { 'content-length': 9 }).write('{', () => response.destroy())],
+    ['UNAVAILABLE', (response) => response.writeHead(502).end()],
+    ['BAD_REPLY', (response) => response.writeHead(401).end()],
+    ['BAD_REPLY', (response) => response.end()],
+    ['BAD_REPLY', (response) => response.end('<html>')]
+  ]
+  for (const [code, respond] of failures) {
+    calls.length = 0
+    state.respond = respond
+    await t.rejects(client.requestSigned('/xpay/currency_pay', PROOF, { body: { order_id: 'o1' }, paySig: true }), {
+      code: `FST_WEAPP_WECHAT_${code}`
+    })
+    t.equal(calls.length, 1, respond.toString())
+  }
+})
+
+test('requestSigned: repeats the same bytes if WeChat is busy or refuses the access_token', async (t) => {
+  for (const errcode of [-1, 40001]) {
+    const { client, calls, state } = await startClient(t)
+    state.respond = (response) => response.end(calls.length === 1 ? JSON.stringify({ errcode }) : state.reply)
+    await client.requestSigned('/xpay/currency_pay', PROOF, { body: { order_id: 'o1' }, paySig: true })
+    const [first, second] = calls
+    t.equal(calls.length, 2)
+    t.strictSame(second, { ...first, query: { ...first!.query, access_token: errcode === -1 ? 'token' : 'token1' } })
+  }
 })
 
 test('virtualPayment: validated by createWechatClient', async (t) => {
