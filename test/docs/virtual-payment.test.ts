@@ -67,6 +67,19 @@ test('utils/pay.js: a cancelled payment is none, a lost result is asked for', as
   t.equal([...orders.values()].filter(({ paid }) => paid).length, 1)
 })
 
+test('virtual-payment.mjs: an order that was paid at another price is not delivered', async (t) => {
+  const { wechat, orders, post, signIn } = await startShop(t)
+  const alice = await signIn('alice')
+  const { outTradeNo } = (await post('/orders', { productId: 'vip30' }, alice)).body
+  const check = () => post(`/orders/${outTradeNo}/check`, {}, alice)
+  const answer = (fee: number) => JSON.stringify({ errcode: 0, order: { order_id: outTradeNo, status: 2, order_fee: fee } })
+  wechat.fault({ body: answer(10) }, { path: '/xpay/query_order', times: 1 })
+  t.match(await check(), { status: 500, body: { code: 'WRONG_FEE' } })
+  t.equal(orders.get(outTradeNo).paid, false)
+  wechat.fault({ body: answer(1990) }, { path: '/xpay/query_order', times: 1 })
+  t.match(await check(), { status: 200, body: { paid: true } })
+})
+
 test('virtual-payment.mjs: users have their own orders, and cannot choose the price', async (t) => {
   const { post, signIn } = await startShop(t)
   const [alice, bob] = [await signIn('alice'), await signIn('bob')]
