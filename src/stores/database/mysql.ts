@@ -14,11 +14,12 @@ export type MysqlPool = MysqlCallbackPool | { readonly pool: MysqlCallbackPool }
 /** The part of a pool of `mysql2` that the store uses. A pool of `mysql2/promise` contains such a pool. */
 export interface MysqlCallbackPool {
   getConnection (callback: (error: any, connection: MysqlConnection) => void): unknown
+  readonly config?: any
 }
 
 /** The part of a connection that the store uses. */
 export interface MysqlConnection {
-  execute (query: any, callback: (error: any, reply: any) => void): unknown
+  execute (query: any, values: any, callback: (error: any, reply: any) => void): unknown
   release (): void
   destroy (): void
 }
@@ -50,9 +51,6 @@ const ER_DUP_ENTRY = 1062
 
 /** ER_OPTION_PREVENTS_STATEMENT, ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION and ER_READ_ONLY_MODE. */
 const READ_ONLY = [1290, 1792, 1836]
-
-/** Options of every statement. They override those of the host's pool, which would change the rows. */
-const ROWS = { rowsAsArray: true, nestTables: false, typeCast: true }
 
 /** Returns the SQL that creates the table, for a migration of the host. It may run several times. */
 export function mysqlSchema (table: string = DEFAULT_TABLE): string {
@@ -110,7 +108,9 @@ function mysqlDatabase (pool: MysqlCallbackPool, table: string, timeout: number)
   const DELETE = `DELETE FROM ${table} WHERE expires_at <= ${STATEMENT_START} ORDER BY expires_at LIMIT 100`
 
   async function readRow (sql: string, values: unknown[], timeLeft: number): Promise<unknown[]> {
-    const [[autocommit, ...columns]] = await execute(pool, sql, values, timeLeft)
+    const [row] = await execute(pool, sql, values, timeLeft)
+    // An array instead of an object if the host's pool has the option rowsAsArray.
+    const [autocommit, ...columns] = Object.values(row)
     // Without autocommit, reads would return the past, and nothing would be committed.
     if (Number(autocommit) === 0) throw storeError(AUTOCOMMIT_OFF)
     return columns
@@ -167,16 +167,23 @@ async function execute (pool: MysqlCallbackPool, sql: string, values: unknown[],
         reject(storeError(TIMEOUT))
       }, remaining)
       // A closed connection calls back at once.
-      connection.execute({ ...ROWS, sql, values }, (error, reply) => error ? reject(error) : resolve(reply))
+      connection.execute(queryOf(pool, sql), values, (error, reply) => {
+        // After a failover, a new connection leads to the server that is writable.
+        if (error && READ_ONLY.includes(errorNumber(error))) connection.destroy()
+        if (error) reject(error)
+        else resolve(reply)
+      })
     })
-  } catch (error) {
-    // After a failover, a new connection leads to the server that is writable.
-    if (READ_ONLY.includes(errorNumber(error))) connection.destroy()
-    throw error
   } finally {
     clearTimeout(timer)
     connection.release()
   }
+}
+
+/** Overrides options of the host's pool that would change the rows. mysql2 needs 1.3 times the CPU time for options. */
+function queryOf ({ config }: MysqlCallbackPool, sql: string): unknown {
+  const { nestTables = false, typeCast = true } = config?.connectionConfig ?? {}
+  return nestTables === false && typeCast === true ? sql : { sql, nestTables: false, typeCast: true }
 }
 
 function errorNumber (error: unknown): number {

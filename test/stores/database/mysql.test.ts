@@ -34,8 +34,8 @@ function observed (
   return {
     promise: pool.promise,
     getConnection: (callback) => pool.getConnection((error, connection) => callback(error, {
-      execute: (query, replied) => connection.execute(query, (error, reply) => {
-        onReply(query.sql, query.values, reply)
+      execute: (sql, values, replied) => connection.execute(sql, values, (error, reply) => {
+        onReply(sql, values, reply)
         replied(error, reply)
       }),
       release: () => connection.release(),
