@@ -74,7 +74,7 @@ export interface SessionDatabase {
   /**
    * Optional: returns the first line of the record of a user, followed by the line that starts with `line`, or null if
    * the user has no record. Guarded requests then read this way. They transfer one session, however many the user has.
-   * If no line starts so, any other may follow.
+   * Other lines may follow the first too. They are ignored.
    *
    * @default returns the whole record of `read`
    */

@@ -14,6 +14,7 @@ export type MysqlPool = MysqlCallbackPool | { readonly pool: MysqlCallbackPool }
 /** The part of a pool of `mysql2` that the store uses. A pool of `mysql2/promise` contains such a pool. */
 export interface MysqlCallbackPool {
   getConnection (callback: (error: any, connection: MysqlConnection) => void): unknown
+  /** Contains the options of the pool. */
   readonly config?: any
 }
 
