@@ -1,7 +1,7 @@
 /** Tests that a store over any database passes. They register themselves with tap. */
 import { test, type Test } from 'tap'
 import type { SessionStore } from '../../src/stores/store.js'
-import { TestUser } from '../../src/testing/store-suite/test-user.js'
+import { randomId, TestUser } from '../../src/testing/store-suite/test-user.js'
 import { HOUR, SECOND } from './clock.js'
 import { startHost } from './host.js'
 
@@ -57,4 +57,20 @@ export function testPoolOptions<Pool> (
     t.equal(create({ pool }).timeout, 1000)
     t.equal(create({ pool }).watch, undefined)
   })
+}
+
+/**
+ * Asserts that a read transfers one session, however many the user has.
+ *
+ * @param replies receives those of the database
+ */
+export async function assertOneSessionRead (t: Test, store: SessionStore, replies: unknown[]): Promise<void> {
+  const user = new TestUser(store)
+  const ids = []
+  for (let i = 0; i < 10; i++) ids.push((await user.signIn({ data: 'x'.repeat(1024) })).id)
+  for (const id of [...ids, randomId()]) {
+    replies.length = 0
+    t.equal(await user.isLive(id), ids.includes(id))
+    t.ok(JSON.stringify(replies).length < 2048)
+  }
 }
